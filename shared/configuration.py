@@ -1,0 +1,86 @@
+"""One TOML for the desk, and the facts of one run.
+
+`desk.toml` has a table per service (its core's `Config`) and `[desk]`. Unknown keys and values out
+of range are refused with the key's name. `Runtime` is what `hedgerow up` decides at start (ports,
+URLs, keys) and hands to every process in one file.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+C = TypeVar("C", bound=msgspec.Struct)
+RUNTIME_VARIABLE = "HEDGEROW_RUNTIME"  # path of the run's runtime.json
+
+
+class ConfigurationError(ValueError):
+    """The configuration cannot be used; the text names the key."""
+
+
+class DeskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table `[desk]`."""
+
+    underlyings: Annotated[
+        tuple[Literal["BTC", "ETH"], ...], Meta(min_length=1, max_length=2)
+    ] = ("BTC", "ETH")
+    venue: Literal["simulated", "deribit-test"] = "simulated"
+    otlp_endpoint: str = ""  # empty: no traces are exported
+    trace_ratio: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.01
+
+
+class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The facts of one run; written by the supervisor, read by every agent."""
+
+    run_id: str
+    directory: str  # the run's own folder: logs, journal, projection
+    config_path: str  # empty: defaults
+    nats_url: str
+    clock_offset_ns: int
+    seed: int
+    chain_path: str  # empty: a generated chain
+    venue_ws_url: str
+    venue_http_url: str
+    venue_client_id: str
+    venue_client_secret_path: str  # a file that only this user can read
+    http_ports: dict[str, int]  # service -> health and metrics port; 0: any free port
+
+
+def load_tables(path: str) -> dict[str, dict[str, Any]]:
+    """Returns the tables of a desk.toml; an empty path has none."""
+    if not path:
+        return {}
+    try:
+        tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise ConfigurationError(f"{path}: `{name}` stands outside any table")
+    return tables
+
+
+def section(tables: dict[str, dict[str, Any]], name: str, kind: type[C]) -> C:
+    """Returns one validated table; absent keys take the defaults of `kind`."""
+    try:
+        return msgspec.convert(tables.get(name, {}), kind)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"[{name}]: {error}") from error
+
+
+def read_runtime() -> Runtime:
+    """Returns the run's facts from the file that the environment names."""
+    path = os.environ.get(RUNTIME_VARIABLE, "")
+    if not path:
+        raise ConfigurationError(f"{RUNTIME_VARIABLE} is not set: start agents with `hedgerow up`")
+    try:
+        return msgspec.json.decode(Path(path).read_bytes(), type=Runtime)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise ConfigurationError(f"{path}: {error}") from error

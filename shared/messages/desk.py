@@ -1,0 +1,71 @@
+"""The agents about themselves: heartbeats, dead letters, timers and the ledger's records."""
+
+from typing import Annotated, ClassVar
+
+import msgspec
+from msgspec import Meta
+
+from shared.messages.message import Count, Delivery, Message, Name, NonNegative, Ns, Text
+
+
+class TimerV1(Message, frozen=True, kw_only=True, tag="desk.timer.v1"):
+    """A timer of the agent's own; never on the bus. `created_ns` is now."""
+
+    delivery: ClassVar[Delivery] = Delivery.LOSSY
+
+
+class HeartbeatV1(Message, frozen=True, kw_only=True, tag="desk.heartbeat.v1"):
+    """Every agent, every second, from the shell."""
+
+    delivery: ClassVar[Delivery] = Delivery.LOSSY
+
+    service: Name
+    pid: Count
+    started_ns: Ns
+    is_ready: bool
+    reason: Text  # why not ready, or empty
+    handled_count: Count
+    published_count: Count
+    dropped_count: Count  # lossy messages lost to a full queue
+    critical_dropped_count: Count  # durable or state messages lost: must stay 0
+    dead_letter_count: Count
+    rss_bytes: Count
+    cpu_s: NonNegative
+    http_port: Count
+
+    def key(self) -> str:
+        return self.service
+
+
+class DeadLetterV1(Message, frozen=True, kw_only=True, tag="desk.dead_letter.v1"):
+    """Bytes that an agent could not read, with the reason; kept in the stream DEAD."""
+
+    delivery: ClassVar[Delivery] = Delivery.DURABLE
+
+    letter_id: Name
+    service: Name
+    subject: Text
+    reason: Text
+    size_bytes: Count
+    head_base64: Annotated[str, Meta(max_length=2048)]  # the first bytes
+
+    def key(self) -> str:
+        return self.service
+
+    def message_id(self) -> str:
+        return f"dead-{self.letter_id}"
+
+
+class RecordV1(Message, frozen=True, kw_only=True, tag="desk.record.v1"):
+    """One entry of the ledger's hash-chained journal, as shipped to the stream LEDGER."""
+
+    delivery: ClassVar[Delivery] = Delivery.DURABLE
+
+    sequence: Count
+    kind: Name
+    payload: msgspec.Raw
+    previous_hash: Annotated[str, Meta(min_length=64, max_length=64)]
+    entry_hash: Annotated[str, Meta(min_length=64, max_length=64)]
+
+    def message_id(self) -> str:
+        return f"record-{self.sequence}"

@@ -1,0 +1,82 @@
+"""What market_making shows the desk of its quotes."""
+
+from typing import Annotated, ClassVar
+
+import msgspec
+from msgspec import Meta
+
+from shared.messages.message import (
+    Count,
+    Delivery,
+    Lots,
+    Message,
+    Name,
+    NonNegative,
+    Ratio,
+    Text,
+    Ticks,
+    Underlying,
+)
+
+
+class Quote(msgspec.Struct, frozen=True, array_like=True):
+    """The desk's live quote in one instrument; 0 lots where a side is not quoted. Positional."""
+
+    instrument: Name
+    bid_ticks: Ticks
+    bid_lots: Lots
+    ask_ticks: Ticks
+    ask_lots: Lots
+    theo_coin: NonNegative
+
+
+class QuotesV1(Message, frozen=True, kw_only=True, tag="quoting.quotes.v1"):
+    """Quotes that just changed at the venue (`is_full`: all of them, now and then)."""
+
+    delivery: ClassVar[Delivery] = Delivery.LOSSY
+
+    underlying: Underlying
+    sequence: Count
+    surface_version: Count
+    surface_age_ns: Count
+    is_full: bool
+    quotes: Annotated[tuple[Quote, ...], Meta(max_length=2048)]
+
+    def key(self) -> str:
+        return self.underlying
+
+
+class QuotingStatusV1(Message, frozen=True, kw_only=True, tag="quoting.status.v1"):
+    """Where quoting stands, every second and on change."""
+
+    delivery: ClassVar[Delivery] = Delivery.STATE
+
+    underlying: Underlying
+    state: Text  # active, reducing, or halted: <why>
+    quoted_count: Count  # instruments with both sides live now
+    one_sided_count: Count
+    quotable_count: Count  # instruments in the quoted range
+    quotes_sent_count: Count  # sides sent since start
+    quotes_refused_count: Count  # by the gate, since start
+    mmp_trigger_count: Count
+    uptime_ratio: Ratio  # two-sided time over quotable time since the first quote
+
+    def key(self) -> str:
+        return self.underlying
+
+
+class QuotesPulledV1(Message, frozen=True, kw_only=True, tag="quoting.pulled.v1"):
+    """All quotes of an underlying were pulled."""
+
+    delivery: ClassVar[Delivery] = Delivery.DURABLE
+
+    underlying: Underlying
+    pull_id: Name
+    reason: Text
+    quoted_count: Count
+
+    def key(self) -> str:
+        return self.underlying
+
+    def message_id(self) -> str:
+        return f"pulled-{self.pull_id}"

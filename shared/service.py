@@ -1,0 +1,79 @@
+"""What a service is, as data: the wiring that the shell runs, the simulation runs, and the
+topology graph is drawn from. Nothing here touches a bus or a clock."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from shared.messages.desk import TimerV1
+from shared.messages.message import Message
+from shared.venue_link import LinkSettings
+
+T = TypeVar("T")
+Output = Iterable[object]  # messages for the bus, or what the service's edge or link accepts
+Handler = Callable[[Any], Output]
+
+
+@dataclass(frozen=True)
+class Consume:
+    """One input. `replay`: a DURABLE kind is delivered from the start of the record before
+    anything else (the core rebuilds its state from it, and dedupes by id). `command`: what
+    one agent executes once: explicit ack, a durable consumer, no replay after a restart."""
+
+    kind: type
+    handler: Handler
+    replay: bool = False
+    command: bool = False
+
+
+@dataclass(frozen=True)
+class Every:
+    """A timer: `handler` gets a TimerV1 with the time each `interval_ms`."""
+
+    interval_ms: int
+    handler: Callable[[TimerV1], Output]
+
+
+class Edge(Protocol):
+    """A service's own contact with the outside (a server, a database, a screen)."""
+
+    accepts: frozenset[type]  # what the core yields that goes here and not to the bus
+
+    async def start(self, deliver: Callable[[object], None]) -> None:
+        """Opens; `deliver` hands an input to the core, whose outputs the shell routes."""
+        ...
+
+    def send(self, message: object) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Service:
+    """`start` runs once inputs have been replayed; `drain` on SIGTERM, and the shell then waits
+    for `is_drained` (bounded) before it leaves; `not_ready` gives a reason, or the empty string."""
+
+    name: str
+    consumes: tuple[Consume, ...] = ()
+    publishes: frozenset[type[Message]] = frozenset()
+    timers: tuple[Every, ...] = ()
+    link: LinkSettings | None = None  # a venue session; the shell opens it, the simulation fakes it
+    edge: Callable[[], Edge] | None = None
+    start: Callable[[TimerV1], Output] | None = None
+    drain: Callable[[TimerV1], Output] | None = None
+    is_drained: Callable[[], bool] = field(default=lambda: True)
+    not_ready: Callable[[], str] = field(default=lambda: "")
+    core: object = None  # for tests and the simulation's look inside
+
+
+def on(
+    kind: type[T], handler: Callable[[T], Output], *, replay: bool = False, command: bool = False
+) -> Consume:
+    """Returns an input; typed, so that mypy refuses a handler of another message."""
+    assert not (replay and command), "a command is executed once, not replayed"
+    return Consume(kind=kind, handler=handler, replay=replay, command=command)
+
+
+def every(interval_ms: int, handler: Callable[[TimerV1], Output]) -> Every:
+    assert interval_ms > 0
+    return Every(interval_ms=interval_ms, handler=handler)
