@@ -24,9 +24,10 @@ class ConfigurationError(ValueError):
 class DeskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The table `[desk]`."""
 
-    underlyings: Annotated[
-        tuple[Literal["BTC", "ETH"], ...], Meta(min_length=1, max_length=2)
-    ] = ("BTC", "ETH")
+    underlyings: Annotated[tuple[Literal["BTC", "ETH"], ...], Meta(min_length=1, max_length=2)] = (
+        "BTC",
+        "ETH",
+    )
     venue: Literal["simulated", "deribit-test"] = "simulated"
     otlp_endpoint: str = ""  # empty: no traces are exported
     trace_ratio: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.01
