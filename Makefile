@@ -1,0 +1,105 @@
+# Hedgerow's commands. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+BIN := .venv/bin
+NATIVE_SOURCES := $(wildcard native/src/*.c)
+NATIVE_HEADERS := $(wildcard native/include/*.h native/src/*.h)
+C_TESTS := $(patsubst native/tests/%.c,%,$(wildcard native/tests/test_*.c))
+SAN ?= address,undefined
+C_FLAGS := -std=c11 -g -O1 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all \
+    -Werror -Wall -Wextra -Wpedantic -Wconversion -Wdouble-promotion -Wshadow -Wstrict-prototypes \
+    -Inative/include -Inative/src
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---- set up -------------------------------------------------------------------------------------
+.venv/run: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" * (sys.version_info < (3, 11)))'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: .venv/run requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.venv/native: .venv/run native/build_ffi.py $(NATIVE_SOURCES) $(NATIVE_HEADERS)
+	$(BIN)/python native/build_ffi.py
+	@touch $@
+
+setup: .venv/run .venv/native ## virtual environment, pinned dependencies, the C core
+
+# ---- run ----------------------------------------------------------------------------------------
+run: setup ## the desk on the simulated venue, with its live view (SECONDS=60, CHAIN=FILE, SEED=N)
+	$(BIN)/hedgerow up $(if $(SECONDS_GIVEN),--seconds $(SECONDS_GIVEN)) $(if $(CHAIN),--chain $(CHAIN)) $(if $(SEED),--seed $(SEED))
+
+# SECONDS is bash's own variable; only one given on make's command line counts.
+SECONDS_GIVEN := $(if $(filter command line,$(origin SECONDS)),$(SECONDS))
+
+# ---- check --------------------------------------------------------------------------------------
+check: .venv/dev .venv/native ## linters, types, import contracts, C format
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/clang-format --dry-run -Werror native/include/*.h native/src/*.[ch] native/tests/*.c
+
+test: .venv/dev .venv/native test-c ## all tests: C under sanitizers, then Python
+	$(BIN)/python -m pytest -q -m "not long"
+
+test-c: $(C_TESTS:%=build/$(SAN)/%) ## C tests under a sanitizer (SAN=address,undefined or thread)
+	@for test in $^; do echo "$$test"; ./$$test || exit 1; done
+
+build/$(SAN)/%: native/tests/%.c $(NATIVE_SOURCES) $(NATIVE_HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(C_FLAGS) $< $(NATIVE_SOURCES) -o $@ -lm
+
+ci: check test ## what CI runs
+
+# ---- measure ------------------------------------------------------------------------------------
+bench: .venv/dev .venv/native ## ns per price and per implied vol, beside QuantLib, vollib and NumPy
+	$(BIN)/python -m infra.bench_pricing $(if $(JSON),--json $(JSON))
+
+surface-report: setup ## the fitted surface against a recorded chain (CHAIN=FILE...)
+	$(BIN)/python -m infra.surface_report $(CHAIN) $(if $(JSON),--json $(JSON))
+
+market-report: setup ## the simulated market's stylised facts beside their targets
+	$(BIN)/python -m infra.market_report $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
+
+desk-report: setup ## P&L of simulated hours over seeds (SEEDS=1-20 JSON=FILE)
+	$(BIN)/python -m infra.desk_report --seeds $(or $(SEEDS),1-20) $(if $(JSON),--json $(JSON))
+
+simulate-many: setup ## simulated desks with faults, invariants checked (SEEDS=1000)
+	$(BIN)/python -m infra.simulate_many --seeds $(or $(SEEDS),1000)
+
+fuzz-bus: setup ## garbage on every subject of a running desk (COUNT=100000)
+	$(BIN)/python -m infra.fuzz_bus --desk --count $(or $(COUNT),100000) --seed $(or $(SEED),1)
+
+soak: setup ## ten minutes of desk; prints the memory slope of every process (SECONDS=600)
+	$(BIN)/python -m infra.soak --seconds $(or $(SECONDS_GIVEN),600) $(if $(JSON),--json $(JSON))
+
+# ---- write --------------------------------------------------------------------------------------
+format: .venv/dev ## formats Python and C
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+	$(BIN)/clang-format -i native/include/*.h native/src/*.[ch] native/tests/*.c
+
+docs: setup ## rewrites the generated parts of README and the AsyncAPI document
+	$(BIN)/python -m infra.docs
+
+golden: setup ## writes golden bytes and schema for new messages only
+	$(BIN)/python -m infra.golden
+
+lock: .venv/dev ## resolves the lock files anew (needs uv)
+	uv pip compile pyproject.toml --generate-hashes --no-emit-index-url --universal --python-version 3.11 --no-header -q -U -o requirements.lock
+	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --universal --python-version 3.11 --no-header -q -U -c requirements.lock -o requirements-dev.lock
+
+clean: ## removes what was built
+	rm -rf .venv build native/_hedgerow* *.egg-info
+
+.PHONY: help setup run check test test-c ci bench surface-report market-report desk-report \
+    simulate-many fuzz-bus soak format docs golden lock clean

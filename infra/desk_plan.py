@@ -1,0 +1,129 @@
+"""What a run consists of, decided before anything starts: folder, ports, keys, programs."""
+
+import importlib
+import os
+import secrets
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra import embedded_nats, runs
+from infra.supervisor import Program
+from infra.topology import SERVICES
+from shared.configuration import (
+    RUNTIME_VARIABLE,
+    ConfigurationError,
+    DeskConfig,
+    Runtime,
+    load_tables,
+    section,
+)
+from shared.recorded_chain import read_chain
+
+DERIBIT_TEST_HOST = "test.deribit.com"
+# Started in this order, and ended so that quotes go first and the record last.
+START_ORDER = (
+    "ledger", "risk", "gateway", "pricing", "execution", "hedging", "market_making",
+)  # fmt: skip
+STOP_ORDER = (
+    "market_making", "hedging", "execution", "gateway", "pricing", "risk", "ledger", "venue",
+    "nats",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    runtime: Runtime
+    desk: DeskConfig
+    directory: Path
+    nats: Program
+    venue: Program | None  # None: the venue is somebody else's
+    agents: tuple[Program, ...]
+
+
+def check_tables(tables: dict[str, dict[str, Any]]) -> DeskConfig:
+    """Returns the desk's table; raises ConfigurationError on the first thing that is wrong."""
+    for name in tables:
+        if name != "desk" and name not in SERVICES:
+            known = ", ".join(("desk", *SERVICES))
+            raise ConfigurationError(f"[{name}] is no table of the desk: known are {known}")
+    for name in SERVICES:
+        config = importlib.import_module(f"services.{name}.core").Config
+        section(tables, name, config)
+    return section(tables, "desk", DeskConfig)
+
+
+def make(config_path: str, chain_path: str, seed: int, venue: str | None) -> Plan:
+    """Returns the plan of a run, its folder made and its files written."""
+    tables = load_tables(config_path)
+    desk = check_tables(tables)
+    venue = venue or desk.venue
+    offset_ns = read_chain(chain_path).timestamp_ns - time.time_ns() if chain_path else 0
+    client_id, client_secret = venue_keys(venue)
+    run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(2)
+    directory = runs.create(run_id)
+    secret_path = directory / "venue.secret"
+    runs.write_private(secret_path, client_secret.encode())
+    nats_port = embedded_nats.free_port()
+    ws_url, http_url = venue_urls(venue)
+    runtime = Runtime(
+        run_id=run_id,
+        directory=str(directory),
+        config_path=str(Path(config_path).resolve()) if config_path else "",
+        nats_url=f"nats://127.0.0.1:{nats_port}",
+        clock_offset_ns=offset_ns,
+        seed=seed,
+        chain_path=str(Path(chain_path).resolve()) if chain_path else "",
+        venue_ws_url=ws_url,
+        venue_http_url=http_url,
+        venue_client_id=client_id,
+        venue_client_secret_path=str(secret_path),
+        http_ports={name: embedded_nats.free_port() for name in SERVICES},
+    )
+    environment = {RUNTIME_VARIABLE: str(runs.write_runtime(directory, runtime))}
+    return Plan(
+        runtime=runtime,
+        desk=desk,
+        directory=directory,
+        nats=Program("nats", embedded_nats.write_config(directory, run_id, nats_port)),
+        venue=agent_program("venue", environment) if venue == "simulated" else None,
+        agents=tuple(agent_program(name, environment) for name in START_ORDER),
+    )
+
+
+def agent_program(name: str, environment: dict[str, str]) -> Program:
+    # One thread for each numeric library: the agents are many and the cores few.
+    quiet = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+    argv = [sys.executable, "-m", f"services.{name}"]
+    return Program(name, argv, {**environment, **quiet})
+
+
+def venue_keys(venue: str) -> tuple[str, str]:
+    """Returns client id and secret: fresh ones for the simulated venue, else the environment's."""
+    if venue == "simulated":
+        return "hedgerow-desk", secrets.token_urlsafe(24)
+    client_id = os.environ.get("DERIBIT_TEST_CLIENT_ID", "")
+    client_secret = os.environ.get("DERIBIT_TEST_CLIENT_SECRET", "")
+    if not client_id or not client_secret:
+        raise ConfigurationError(
+            "deribit-test needs keys: set DERIBIT_TEST_CLIENT_ID and DERIBIT_TEST_CLIENT_SECRET"
+        )
+    return client_id, client_secret
+
+
+def venue_urls(venue: str) -> tuple[str, str]:
+    """Returns WebSocket and HTTP URL. Raises ConfigurationError where the test net is not there."""
+    if venue == "simulated":
+        port = embedded_nats.free_port()
+        return f"ws://127.0.0.1:{port}/ws/api/v2", f"http://127.0.0.1:{port}"
+    try:
+        socket.create_connection((DERIBIT_TEST_HOST, 443), timeout=5.0).close()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{DERIBIT_TEST_HOST} cannot be reached from here ({error}); "
+            "without --venue the desk runs on the simulated venue"
+        ) from error
+    return f"wss://{DERIBIT_TEST_HOST}/ws/api/v2", f"https://{DERIBIT_TEST_HOST}"

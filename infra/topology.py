@@ -1,0 +1,73 @@
+"""Who publishes what to whom: the service graph and the message table, from the wiring itself."""
+
+import importlib
+from collections.abc import Iterator
+
+from shared.configuration import DeskConfig, section
+from shared.messages.desk import DeadLetterV1, HeartbeatV1, RecordV1
+from shared.messages.message import Message, tag_of
+from shared.service import Service
+
+SERVICES = (
+    "venue", "gateway", "pricing", "market_making", "hedging", "execution", "risk", "ledger",
+)  # fmt: skip
+FROM_THE_SHELL = {HeartbeatV1, DeadLetterV1, RecordV1}  # every agent sends these
+
+
+def services() -> dict[str, Service]:
+    """Returns every service's wiring, built with default configuration."""
+    desk = DeskConfig()
+    built = {}
+    for name in SERVICES:
+        module = importlib.import_module(f"services.{name}.service")
+        config = importlib.import_module(f"services.{name}.core").Config
+        built[name] = module.build(section({}, name, config), desk)
+    return built
+
+
+def edges(wirings: dict[str, Service]) -> Iterator[tuple[str, str, type[Message]]]:
+    """Yields (producer, consumer, message) for everything on the bus."""
+    for producer, wiring in wirings.items():
+        for kind in sorted(wiring.publishes - FROM_THE_SHELL, key=tag_of):
+            for consumer, other in wirings.items():
+                if any(consume.kind is kind for consume in other.consumes):
+                    yield producer, consumer, kind
+
+
+def mermaid(wirings: dict[str, Service]) -> str:
+    """Returns the service graph as a mermaid flowchart; parallel edges share one arrow."""
+    labels: dict[tuple[str, str], list[str]] = {}
+    for producer, consumer, kind in edges(wirings):
+        if consumer == "ledger":  # it records everything: one arrow says it
+            continue
+        name = tag_of(kind).rsplit(".", 1)[0].split(".", 1)[1]
+        labels.setdefault((producer, consumer), []).append(name)
+    lines = ["```mermaid", "flowchart LR"]
+    lines += [f"    {name}" for name in wirings]
+    for name, wiring in wirings.items():
+        if wiring.link is not None:
+            lines.append(f"    {name} <==>|JSON-RPC| venue")
+    lines += [f"    {a} -->|{', '.join(names)}| {b}" for (a, b), names in labels.items()]
+    lines.append("    bus([everything DURABLE]) -.-> ledger")
+    return "\n".join([*lines, "```"])
+
+
+def message_table(wirings: dict[str, Service]) -> str:
+    """Returns the messages, their delivery, producers and consumers as a Markdown table."""
+    producers: dict[type[Message], set[str]] = {}
+    consumers: dict[type[Message], set[str]] = {}
+    for name, wiring in wirings.items():
+        for kind in wiring.publishes:
+            producers.setdefault(kind, set()).add(name)
+        for consume in wiring.consumes:
+            if issubclass(consume.kind, Message):
+                consumers.setdefault(consume.kind, set()).add(name)
+    rows = ["| message | delivery | from | to |", "|---|---|---|---|"]
+    for kind in sorted(set(producers) | set(consumers), key=tag_of):
+        source = ", ".join(sorted(producers.get(kind, set())))
+        if kind in FROM_THE_SHELL:
+            source = source or "every agent's shell"
+        target = ", ".join(sorted(consumers.get(kind, set()))) or "people and tests"
+        delivery = kind.delivery.value
+        rows.append(f"| `{tag_of(kind)}` | {delivery} | {source or 'a person'} | {target} |")
+    return "\n".join(rows)
