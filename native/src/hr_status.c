@@ -20,6 +20,10 @@ const char *hr_status_name(hr_status status) {
         return "HR_ERR_MAGIC";
     case HR_ERR_STALE:
         return "HR_ERR_STALE";
+    case HR_ERR_WOULD_CROSS:
+        return "HR_ERR_WOULD_CROSS";
+    case HR_ERR_NOT_FILLABLE:
+        return "HR_ERR_NOT_FILLABLE";
     default:
         return "unknown";
     }
