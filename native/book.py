@@ -111,8 +111,11 @@ class Best:
 
 
 class Book:
-    """Capacities are fixed; every method refuses with NativeError and changes nothing then, but
-    for a refused quote, which leaves no quote."""
+    """Many instruments, one block of memory, fixed capacities.
+
+    Every method refuses with NativeError and changes nothing then, but for a refused quote, which
+    leaves no quote.
+    """
 
     def __init__(
         self,
