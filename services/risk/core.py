@@ -179,9 +179,8 @@ class Risk:
             if not reason:
                 yield lease(known.name, timer.created_ns, is_soft=known.is_soft)
             if reason and not known.refusal:
-                yield from self._alert(
-                    "lease_refused", "ticket", known.name, reason, timer.created_ns
-                )
+                text = "no lease to quote"
+                yield from self._alert(reason, "ticket", known.name, text, timer.created_ns)
             known.refusal = reason
 
     def on_value_timer(self, timer: TimerV1) -> Iterator[Message]:
@@ -268,12 +267,10 @@ class Risk:
 
     def _condition(self, known: Underlying, now_ns: int) -> Condition:
         market, feed = known.portfolio.market, self._feed
-        is_connected = feed is not None and feed.is_connected
+        feed_age_ns = now_ns - feed.created_ns if feed is not None else 0
         return Condition(
             is_halted=known.is_halted,
-            is_connected=is_connected and now_ns - feed.created_ns <= FEED_AGE_NS_MAX
-            if feed is not None
-            else False,
+            is_connected=feed is not None and feed.is_connected and feed_age_ns <= FEED_AGE_NS_MAX,
             is_broken=known.reconciliation.is_broken,
             tick_age_ns=now_ns - market.ticks_ns,
             surface_age_ns=now_ns - market.surface_ns,

@@ -1,8 +1,8 @@
 """Values and sensitivities of every instrument in the book, in coin, per unit of amount.
 
-An option's coin value is c = V/F with V the undiscounted Black-76 price on its expiry's forward F,
-so dc/dF = (Delta - c)/F: the venue's net transaction delta. An inverse future of one dollar is worth
--1/f coins (its entry value is cash, see positions.py). Arrays run over the book's instruments.
+An option's coin value is c = V/F with V the undiscounted Black-76 price on its expiry's forward
+F, so dc/dF = (Delta - c)/F: the venue's net transaction delta. An inverse future of one dollar is
+worth -1/f coins (its entry value is cash, see positions.py). Arrays run over the book's instruments.
 """
 
 from dataclasses import dataclass
@@ -104,7 +104,9 @@ class Book:
             variance = a + b * (rho * x + np.sqrt(x * x + sigma * sigma))
             left = (self._expiry_ns - now_ns) / NS_PER_YEAR
             forwards[self._options] = option_forwards
-            vols[self._options] = np.maximum(np.sqrt(np.maximum(variance, 0.0) / fit_years), VOL_MIN)
+            vols[self._options] = np.maximum(
+                np.sqrt(np.maximum(variance, 0.0) / fit_years), VOL_MIN
+            )
             years[self._options] = np.maximum(left, YEARS_MIN)
         return Inputs(market.index_usd, forwards, vols, years)
 
@@ -130,7 +132,11 @@ class Book:
             rows, count = self._options, len(forwards)
             flat = [grid[:, rows].ravel() for grid in (forwards, years, vols)]
             greeks = black76_batch(
-                flat[0], np.tile(self._strikes, count), flat[1], flat[2], np.tile(self._calls, count)
+                flat[0],
+                np.tile(self._strikes, count),
+                flat[1],
+                flat[2],
+                np.tile(self._calls, count),
             )
             coin[:, rows] = (greeks.price / flat[0]).reshape(count, len(rows))
         return coin

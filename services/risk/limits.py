@@ -12,8 +12,11 @@ Standing = Literal["within", "soft", "hard"]
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One underlying. Above `soft_ratio` of a greek's limit quotes may only reduce; above
-    `hard_ratio` of it, or beyond the loss, risk halts."""
+    """One underlying's limits.
+
+    Above `soft_ratio` of a greek's limit quotes may only reduce; above `hard_ratio` of it, or
+    beyond the loss, risk halts.
+    """
 
     delta_coin_max: Positive
     vega_usd_max: Positive  # per volatility point
@@ -29,9 +32,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     hard_ratio: Annotated[float, Meta(ge=1.0, le=100.0)] = 2.0
 
 
-def limits_message(
-    limits: Limits, underlying: str, version: Count, created_ns: int
-) -> LimitsV1:
+def limits_message(limits: Limits, underlying: str, version: Count, created_ns: int) -> LimitsV1:
     return LimitsV1(
         created_ns=created_ns,
         underlying=underlying,

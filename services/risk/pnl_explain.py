@@ -64,8 +64,10 @@ class Explain:
         self.residual_gross_usd = published.residual_gross_usd
 
     def resume(self, total_coin: float, fees_coin: float, index_usd: float) -> None:
-        """Meets the book at its first valuation: what happened while nobody looked, fees apart,
-        is residual."""
+        """Meets the book at its first valuation.
+
+        What happened while nobody looked, fees apart, is residual.
+        """
         self.index_usd = index_usd
         fees = fees_coin - self.coin["fees"]
         self.coin["fees"] += fees

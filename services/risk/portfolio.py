@@ -133,6 +133,4 @@ class Portfolio:
         created_ns: int,
     ) -> ScenariosV1:
         assert self._values is not None, "the book has not been valued"
-        return scenarios(
-            self.book, self._amounts, self._values, grid, self.underlying, created_ns
-        )
+        return scenarios(self.book, self._amounts, self._values, grid, self.underlying, created_ns)

@@ -25,9 +25,7 @@ def trade_coin_e12(instrument: Instrument, fill: FillV1) -> int:
         # 1e-8 coin * 1e-8 amount; the grids of the venue make the division exact.
         return -lots * instrument.lot_e8 * fill.price_ticks * instrument.tick_e8 // 10_000
     assert fill.price_ticks > 0, "a future traded at no price"
-    return round(
-        Fraction(lots * instrument.lot_e8 * E12, fill.price_ticks * instrument.tick_e8)
-    )
+    return round(Fraction(lots * instrument.lot_e8 * E12, fill.price_ticks * instrument.tick_e8))
 
 
 @dataclass
@@ -69,10 +67,17 @@ class Positions:
         self.cash_coin_e12 = 0
         self.fees_coin_e12 = 0
         self.fill_count = 0
-        self.last_trade_id = ""
-        self.last_venue_ns = 0
+        self._newest = (0, "")  # venue time and trade id
         self._seen: set[str] = set()
         self._futures: dict[str, tuple[Instrument, FutureLeg]] = {}
+
+    @property
+    def last_venue_ns(self) -> int:
+        return self._newest[0]
+
+    @property
+    def last_trade_id(self) -> str:
+        return self._newest[1]
 
     def has_seen(self, trade_id: str) -> bool:
         return trade_id in self._seen
@@ -87,8 +92,9 @@ class Positions:
         self.cash_coin_e12 += trade_coin_e12(instrument, fill) - fill.fee_coin_e12
         self.fees_coin_e12 += fill.fee_coin_e12
         self.fill_count += 1
-        if (fill.venue_ns, fill.trade_id) >= (self.last_venue_ns, self.last_trade_id):
-            self.last_venue_ns, self.last_trade_id = fill.venue_ns, fill.trade_id
+        self.last_venue_ns, self.last_trade_id = max(
+            (fill.venue_ns, fill.trade_id), (self.last_venue_ns, self.last_trade_id)
+        )
         if instrument.kind != "option":
             self._futures.setdefault(name, (instrument, FutureLeg()))[1].add(fill)
         return True

@@ -35,9 +35,18 @@ def build(config: Config, desk: DeskConfig) -> Service:
             on(LimitsV1, risk.on_limits),
             on(PnlV1, risk.on_pnl),
         ),
-        publishes=frozenset({
-            PortfolioV1, ScenariosV1, PnlV1, LimitsV1, LeaseV1, HaltV1, AlertV1, ReconciliationV1,
-        }),  # fmt: skip
+        publishes=frozenset(
+            {
+                PortfolioV1,
+                ScenariosV1,
+                PnlV1,
+                LimitsV1,
+                LeaseV1,
+                HaltV1,
+                AlertV1,
+                ReconciliationV1,
+            }
+        ),
         timers=(
             every(200, risk.on_lease_timer),
             every(config.value_interval_ms, risk.on_value_timer),
