@@ -2,7 +2,7 @@
 
 An option's coin value is c = V/F with V the undiscounted Black-76 price on its expiry's forward
 F, so dc/dF = (Delta - c)/F: the venue's net transaction delta. An inverse future of one dollar is
-worth -1/f coins (its entry value is cash, see positions.py). Arrays run over the book's instruments.
+worth -1/f coins (its entry value is cash, see positions.py). Arrays run over the instruments.
 """
 
 from dataclasses import dataclass

@@ -92,9 +92,7 @@ class Positions:
         self.cash_coin_e12 += trade_coin_e12(instrument, fill) - fill.fee_coin_e12
         self.fees_coin_e12 += fill.fee_coin_e12
         self.fill_count += 1
-        self.last_venue_ns, self.last_trade_id = max(
-            (fill.venue_ns, fill.trade_id), (self.last_venue_ns, self.last_trade_id)
-        )
+        self._newest = max(self._newest, (fill.venue_ns, fill.trade_id))
         if instrument.kind != "option":
             self._futures.setdefault(name, (instrument, FutureLeg()))[1].add(fill)
         return True
