@@ -1,0 +1,343 @@
+"""The one run loop of every agent.
+
+Start: NATS, streams, a self-test of permissions, the newest STATE, the replay of what the core
+rebuilds itself from, the core's `start`, then lossy traffic, commands, timers, the link and the
+edge. What handlers yield during replay is dropped: it was said in an earlier life; `start` says
+what is still true. An exception in a handler is a bug: it is logged once, with its message, and
+ends the process. Bytes that cannot be read are weather: a dead letter, a count, and on. Stop:
+`drain`, a bounded wait for `is_drained`, edge and link, outbox, connection.
+"""
+
+import asyncio
+import contextlib
+import os
+import resource
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from shared.agent_http import AgentHttp
+from shared.bus import Bus
+from shared.clock import NS_PER_MS, NS_PER_S, Clock
+from shared.configuration import Runtime
+from shared.inbox import Entry, Inbox
+from shared.intake import Intake
+from shared.messages.desk import DeadLetterV1, HeartbeatV1, TimerV1
+from shared.messages.message import tag_of
+from shared.messages.registry import is_keyed
+from shared.outlet import Countdown, Outlet
+from shared.service import Edge, Every, Handler, Output, Service
+from shared.telemetry import Log, Telemetry
+from shared.venue_link import LinkSettings
+
+DRAIN_S_MAX = 3.0
+FLUSH_S_MAX = 2.0
+HEARTBEAT_NS = 1 * NS_PER_S
+TURN_NS_MAX = 2 * NS_PER_MS  # handlers run at most so long before input and output get a turn
+MESSAGE_LOG_MAX = 2_000
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+OpenLink = Callable[[LinkSettings], Edge]
+
+
+class AgentError(RuntimeError):
+    """The agent has failed; the cause is the exception's cause."""
+
+
+class Agent:
+    """Runs one service. `open_link` makes its venue session's socket, if it has one."""
+
+    def __init__(
+        self,
+        service: Service,
+        runtime: Runtime,
+        clock: Clock,
+        log: Log,
+        *,
+        open_link: OpenLink | None = None,
+    ) -> None:
+        self.service = service
+        self.runtime = runtime
+        self.clock = clock
+        self.log = log
+        self.telemetry = Telemetry()
+        self.inbox = Inbox()
+        name = f"{service.name}-{os.getpid()}"
+        self.bus = Bus(url=runtime.nats_url, name=name, clock=clock, on_failure=self.fail)
+        self._edges = _edges(service, open_link)
+        self._outlet = Outlet(service, self.bus, self.telemetry, self._edges)
+        self.intake = Intake(
+            service, self.bus, self.inbox, clock, self.telemetry, self._outlet.post_letter
+        )
+        self.http = AgentHttp(self, runtime.http_ports.get(service.name, 0))
+        self.started_ns = clock.wall_ns()
+        self.handled_count = 0
+        self._phase = "starting"
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._handlers = _by_kind(service)
+        self._outbox_path = Path(runtime.directory) / f"{service.name}.outbox.json"
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop`, then drains. Raises AgentError on any failure."""
+        try:
+            await self._unless_failed(self._open())
+            self._phase = "running"
+            self.log.info("agent_started", http_port=self.http.port, pid=os.getpid())
+            await self._unless_failed(stop.wait())
+            self._phase = "draining"
+            self.log.info("agent_draining")
+            await self._unless_failed(self._drain())
+        except BaseException as error:
+            self.log.error("agent_failed", reason=str(error), exc_info=error)
+            raise AgentError(str(error)) from error
+        finally:
+            await self._close()
+        self.log.info("agent_stopped", handled=self.handled_count)
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the agent; the first cause counts."""
+        if not self._failed.done():
+            self._failed.set_exception(error)
+
+    def not_ready(self) -> str:
+        """Returns why the agent is not ready, or the empty string."""
+        if self._phase != "running":
+            return self._phase
+        if not self.bus.is_connected:
+            return "NATS is away"
+        return self.bus.alarm or self.service.not_ready()
+
+    async def _open(self) -> None:
+        await self.http.start()
+        await self.bus.connect()
+        await self.bus.self_test(_probe_subjects(self.service))
+        await self.http.join(self.bus)
+        recovered = self.bus.outbox.load(self._outbox_path)
+        if recovered:
+            self.log.info("outbox_recovered", messages=recovered)
+        self._start_task(self._work())
+        self._start_task(self._beat())
+        await self.intake.load_state()
+        await self.intake.replay()
+        if self.service.start is not None:
+            await self._hand(self.service.start)
+        await self.intake.open_live()
+        for edge in self._edges:
+            await edge.start(self.deliver)
+        for timer in self.service.timers:
+            self._start_task(self._tick(timer))
+
+    async def _drain(self) -> None:
+        if self.service.drain is not None:
+            await self._hand(self.service.drain)
+        deadline_ns = self.clock.monotonic_ns() + int(DRAIN_S_MAX * NS_PER_S)
+        while not self.service.is_drained():
+            if self.clock.monotonic_ns() >= deadline_ns:
+                self.log.warning("drain_timed_out", limit_s=DRAIN_S_MAX)
+                break
+            await asyncio.sleep(0.01)
+        for edge in self._edges:
+            await edge.stop()
+        await self.intake.close()
+        if not await self.bus.flush(FLUSH_S_MAX):
+            saved = self.bus.outbox.save(self._outbox_path)
+            self.log.warning("outbox_saved", messages=saved)
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._phase != "draining":
+            for edge in self._edges:
+                await _quietly(edge.stop())
+        await _quietly(self.http.stop())
+        await _quietly(self.bus.close())
+        if self._failed.done():
+            self._failed.exception()
+
+    def deliver(self, message: object) -> None:
+        """An input of the edge or the link; from the loop's own thread."""
+        handlers = self._handlers.get(type(message))
+        assert handlers, f"{self.service.name} takes no {type(message).__name__}"
+        self.inbox.put_critical(Entry(kind=type(message), message=message, handlers=handlers))
+
+    async def _hand(self, handler: Callable[[TimerV1], Output]) -> None:
+        """Has the core take a `start` or a `drain`, in turn, and waits for it."""
+        handled = asyncio.Event()
+        timer = TimerV1(created_ns=self.clock.wall_ns())
+        self.inbox.put_critical(Entry(kind=TimerV1, message=timer, handlers=(handler,)))
+        self.intake.defer(handled.set)
+        await handled.wait()
+
+    async def _work(self) -> None:
+        """Takes one input after the other; gives way to the sockets now and then."""
+        turn_ns = self.clock.monotonic_ns()
+        while True:
+            entry = await self.inbox.get()
+            if entry.call is not None:
+                answer = entry.call()
+                if answer is not None:
+                    await answer
+            else:
+                await self._handle(entry)
+            now_ns = self.clock.monotonic_ns()
+            if now_ns - turn_ns > TURN_NS_MAX:
+                await asyncio.sleep(0)
+                turn_ns = self.clock.monotonic_ns()
+
+    async def _handle(self, entry: Entry) -> None:
+        began_ns = self.clock.monotonic_ns()
+        outputs: list[object] = []
+        try:
+            for handler in entry.handlers:
+                outputs.extend(handler(entry.message))
+        except Exception as error:
+            self.log.error("handler_failed", input=describe(entry.message), exc_info=error)
+            raise
+        self.handled_count += 1
+        if entry.is_replay:
+            for output in outputs:
+                self._outlet.check(output)
+            return
+        countdown = Countdown(entry.done)
+        for output in outputs:
+            await self._outlet.route(output, countdown, {})
+        countdown.close()
+        name = entry.kind.__name__
+        self.telemetry.counters["message_handled"].labels(name).inc()
+        self.telemetry.histograms["handler_duration_seconds"].labels(name).observe(
+            (self.clock.monotonic_ns() - began_ns) / NS_PER_S
+        )
+
+    async def _tick(self, timer: Every) -> None:
+        """A TimerV1 each interval; one that still waits is not joined by another."""
+        interval_ns = timer.interval_ms * NS_PER_MS
+        due_ns = self.clock.monotonic_ns() + interval_ns
+        is_waiting = False
+
+        def take(now: TimerV1) -> Output:
+            nonlocal is_waiting
+            is_waiting = False
+            return timer.handler(now)
+
+        while True:
+            await asyncio.sleep(max(0, due_ns - self.clock.monotonic_ns()) / NS_PER_S)
+            if is_waiting:
+                self.telemetry.counters["timer_skipped"].inc()
+            else:
+                is_waiting = True
+                now = TimerV1(created_ns=self.clock.wall_ns())
+                self.inbox.put_critical(Entry(kind=TimerV1, message=now, handlers=(take,)))
+            behind = max(0, self.clock.monotonic_ns() - due_ns) // interval_ns
+            due_ns += interval_ns * (1 + behind)
+
+    async def _beat(self) -> None:
+        """A heartbeat each second, and the gauges with it."""
+        due_ns = self.clock.monotonic_ns()
+        while True:
+            late_ns = self.clock.monotonic_ns() - due_ns
+            self.telemetry.gauges["loop_delay_seconds"].set(max(0, late_ns) / NS_PER_S)
+            beat = self.heartbeat()
+            self._measure(beat)
+            await self._outlet.publish(beat, {})
+            due_ns += HEARTBEAT_NS * (1 + max(0, late_ns) // HEARTBEAT_NS)
+            await asyncio.sleep(max(0, due_ns - self.clock.monotonic_ns()) / NS_PER_S)
+
+    def heartbeat(self) -> HeartbeatV1:
+        """Returns the agent's word about itself, now."""
+        reason = self.not_ready()
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        counts = self.bus.counts
+        lossy = self.inbox.dropped_count + self.intake.dropped_count
+        return HeartbeatV1(
+            created_ns=self.clock.wall_ns(),
+            service=self.service.name,
+            pid=os.getpid(),
+            started_ns=self.started_ns,
+            is_ready=not reason,
+            reason=reason,
+            handled_count=self.handled_count,
+            published_count=self._outlet.published_count,
+            dropped_count=lossy + counts.lossy_dropped_count + counts.lossy_refused_count,
+            critical_dropped_count=counts.critical_dropped_count,
+            dead_letter_count=self.intake.dead_letter_count,
+            rss_bytes=_resident_bytes(),
+            cpu_s=usage.ru_utime + usage.ru_stime,
+            http_port=self.http.port,
+        )
+
+    def _measure(self, beat: HeartbeatV1) -> None:
+        gauges = self.telemetry.gauges
+        gauges["agent_ready"].set(beat.is_ready)
+        gauges["outbox_pending_messages"].set(len(self.bus.outbox))
+        gauges["inbox_pending_messages"].set(len(self.inbox))
+        self.telemetry.reach("message_critical_dropped", beat.critical_dropped_count)
+        self.telemetry.reach("message_resent", self.bus.counts.resent_count)
+        self.telemetry.reach("bus_connected", self.bus.counts.connected_count)
+        self.telemetry.reach("follower_rebound", self.intake.rebind_count)
+        self.telemetry.reach("message_dropped", self.inbox.dropped_count, "inbox_full")
+        self.telemetry.reach("message_dropped", self.bus.counts.lossy_dropped_count, "slow_loop")
+
+    def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._on_task_done)
+        self._tasks.append(task)
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.fail(error)
+
+    async def _unless_failed(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Waits for `work`, or for a failure, which it raises."""
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait({task, self._failed}, return_when=asyncio.FIRST_COMPLETED)
+            if self._failed.done():
+                self._failed.result()
+            task.result()
+        finally:
+            task.cancel()
+
+
+def describe(message: object) -> str:
+    """Returns a message as text for a log line, cut to a bound."""
+    is_struct = isinstance(message, msgspec.Struct)
+    text = msgspec.json.encode(message).decode() if is_struct else repr(message)
+    return text[:MESSAGE_LOG_MAX]
+
+
+def _edges(service: Service, open_link: OpenLink | None) -> tuple[Edge, ...]:
+    """The service's own edge, then its venue session: opened in this order."""
+    edges = (service.edge(),) if service.edge is not None else ()
+    if service.link is None:
+        return edges
+    assert open_link is not None, f"{service.name} needs a venue session"
+    return (*edges, open_link(service.link))
+
+
+def _by_kind(service: Service) -> dict[type, tuple[Handler, ...]]:
+    """The handlers of what the edge and the link deliver."""
+    found: dict[type, tuple[Handler, ...]] = {}
+    for consume in service.consumes:
+        found[consume.kind] = (*found.get(consume.kind, ()), consume.handler)
+    return found
+
+
+def _probe_subjects(service: Service) -> list[str]:
+    """One subject under each that this service publishes on, which no reader takes."""
+    kinds = (*service.publishes, HeartbeatV1, DeadLetterV1)
+    return [f"{tag_of(kind)}.probe" if is_keyed(kind) else tag_of(kind) for kind in kinds]
+
+
+def _resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * PAGE_BYTES
+
+
+async def _quietly(work: Coroutine[Any, Any, Any]) -> None:
+    """On the way out, a second failure must not hide the first."""
+    with contextlib.suppress(Exception):
+        await work

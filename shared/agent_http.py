@@ -1,0 +1,79 @@
+"""How others ask an agent for its health: HTTP (/health, /ready, /metrics) and NATS' own service
+protocol ($SRV.PING, INFO and STATS), whose one endpoint answers with the heartbeat.
+
+/health says that the loop turns, and nothing about others: an absent bus fails /ready only.
+"""
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from nats import micro
+from nats.micro.request import Request
+from nats.micro.service import EndpointConfig, Service, ServiceConfig
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from shared.bus import Bus
+from shared.messages.message import encode
+
+if TYPE_CHECKING:
+    from shared.agent import Agent
+
+HOST = "127.0.0.1"
+VERSION = "0.1.0"
+
+
+class AgentHttp:
+    def __init__(self, agent: "Agent", port: int) -> None:
+        self._agent = agent
+        self._wanted_port = port
+        self._runner: web.AppRunner | None = None
+        self._service: Service | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listens; port 0 takes any free one. Raises OSError if the port is taken."""
+        application = web.Application()
+        application.router.add_get("/health", self._health)
+        application.router.add_get("/ready", self._ready)
+        application.router.add_get("/metrics", self._metrics)
+        self._runner = web.AppRunner(application, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, HOST, self._wanted_port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def join(self, bus: Bus) -> None:
+        """Answers the service protocol on the bus."""
+        name = self._agent.service.name
+        configuration = ServiceConfig(
+            name=name,
+            version=VERSION,
+            description=f"Hedgerow agent {name}",
+            metadata={"run": self._agent.runtime.run_id, "http_port": str(self.port)},
+        )
+        self._service = await micro.add_service(bus.client, configuration)
+        subject = f"desk.ask.{name}"
+        await self._service.add_endpoint(
+            EndpointConfig(name="heartbeat", subject=subject, handler=self._answer)
+        )
+
+    async def stop(self) -> None:
+        if self._service is not None and self._agent.bus.is_connected:
+            await self._service.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _answer(self, request: Request) -> None:
+        await request.respond(encode(self._agent.heartbeat()))
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.json_response({"service": self._agent.service.name, "is_alive": True})
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        reason = self._agent.not_ready()
+        body = {"service": self._agent.service.name, "is_ready": not reason, "reason": reason}
+        return web.json_response(body, status=503 if reason else 200)
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        body = self._agent.telemetry.exposition()
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,59 @@
+"""What waits for the core: critical inputs in order and never dropped, lossy ones newest wins."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+CRITICAL_MAX = 500_000
+LOSSY_MAX = 1_024
+
+
+class InboxFullError(RuntimeError):
+    """The core is slower than its critical inputs; going on would lose one."""
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One input: a message with its handlers, or a `call` of the shell's own to make in turn."""
+
+    kind: type
+    message: object
+    handlers: tuple[Callable[[Any], Any], ...] = ()
+    trace: str = ""  # W3C traceparent of what caused it, or empty
+    is_replay: bool = False
+    done: Callable[[], None] | None = None  # once its outputs are stored
+    call: Callable[[], Any] | None = None
+
+
+class Inbox:
+    def __init__(self) -> None:
+        self._critical: deque[Entry] = deque()
+        self._lossy: deque[Entry] = deque()
+        self._wakeup = asyncio.Event()
+        self.dropped_count = 0
+
+    def __len__(self) -> int:
+        return len(self._critical) + len(self._lossy)
+
+    def put_critical(self, entry: Entry) -> None:
+        if len(self._critical) >= CRITICAL_MAX:
+            raise InboxFullError(f"{CRITICAL_MAX} inputs wait")
+        self._critical.append(entry)
+        self._wakeup.set()
+
+    def put_lossy(self, entry: Entry) -> None:
+        """Takes the newest; beyond the bound the oldest goes, and is counted."""
+        if len(self._lossy) >= LOSSY_MAX:
+            self._lossy.popleft()
+            self.dropped_count += 1
+        self._lossy.append(entry)
+        self._wakeup.set()
+
+    async def get(self) -> Entry:
+        """Waits for the next input: critical ones first."""
+        while not self._critical and not self._lossy:
+            self._wakeup.clear()
+            await self._wakeup.wait()
+        return self._critical.popleft() if self._critical else self._lossy.popleft()

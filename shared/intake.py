@@ -1,0 +1,240 @@
+"""Everything that comes in by the bus: subscribed, read, aged, deduped, and put in the inbox."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from nats.aio.msg import Msg
+
+from shared.bus import PROBE_HEADER, Bus, BusError
+from shared.clock import NS_PER_S, Clock
+from shared.dedupe import Seen
+from shared.follow import COMMAND_DELIVER_MAX, CommandQueue, Delivered, Follower
+from shared.inbox import Entry, Inbox
+from shared.messages.desk import DeadLetterV1
+from shared.messages.message import BadMessageError, Delivery, Message
+from shared.reading import Reading
+from shared.service import Consume, Service
+from shared.streams import RECORD, STATE, api
+from shared.telemetry import Telemetry
+
+LOSSY_AGE_NS_MAX = 2 * NS_PER_S
+FUTURE_NS_MAX = 5 * NS_PER_S  # a stamp further ahead is no honest clock's
+LOAD_TIMEOUT_S = 60.0
+TRACE_HEADER = "traceparent"
+
+PostLetter = Callable[[DeadLetterV1, Callable[[], None] | None], Awaitable[None]]
+
+
+class Intake:
+    def __init__(
+        self,
+        service: Service,
+        bus: Bus,
+        inbox: Inbox,
+        clock: Clock,
+        telemetry: Telemetry,
+        post_letter: PostLetter,
+    ) -> None:
+        self._service = service
+        self._bus = bus
+        self._inbox = inbox
+        self._clock = clock
+        self._telemetry = telemetry
+        self._post_letter = post_letter
+        self._reading = Reading(service)
+        self._seen = Seen()
+        self._done = Seen()  # commands whose outputs are stored
+        self._followers: list[Follower] = []
+        self._commands: CommandQueue | None = None
+        self._arrived = asyncio.Event()
+        self._replay_end = 0
+        self._aged = {
+            consume.kind: telemetry.histograms["message_age_seconds"].labels(consume.kind.__name__)
+            for consume in service.consumes
+        }
+        self.dead_letter_count = 0
+        self.dropped_count = 0  # lossy and too old
+
+    @property
+    def rebind_count(self) -> int:
+        return sum(follower.rebind_count for follower in self._followers)
+
+    async def load_state(self) -> None:
+        """Delivers the newest of each STATE subject, and goes on with new ones."""
+        subjects = self._reading.subjects(Delivery.STATE)
+        if subjects:
+            follower = self._follower(STATE, subjects, self._on_state)
+            await follower.start()
+            await self._settled(lambda: follower.has_caught_up)
+
+    async def replay(self) -> None:
+        """Delivers the record of what the core rebuilds itself from, then follows new facts."""
+        answer = await api(self._bus.call, f"STREAM.INFO.{RECORD}", {})
+        self._replay_end = answer["state"]["last_seq"]
+        past = self._reading.subjects(Delivery.DURABLE, replay=True)
+        if past and self._replay_end:
+            follower = self._follower(RECORD, past, self._on_past)
+            await follower.start()
+            await self._settled(
+                lambda: follower.has_caught_up or follower.stream_sequence >= self._replay_end
+            )
+            await follower.stop()
+            self._followers.remove(follower)
+        facts = self._reading.subjects(Delivery.DURABLE, command=False)
+        if facts:
+            follower = self._follower(RECORD, facts, self._on_fact)
+            await follower.start(after_sequence=self._replay_end)
+
+    async def open_live(self) -> None:
+        """Opens lossy subjects and commands."""
+        for subject in self._reading.subjects(Delivery.LOSSY):
+            await self._bus.subscribe(subject, self._on_lossy, is_critical=False)
+        commands = self._reading.subjects(Delivery.DURABLE, command=True)
+        if commands:
+            self._commands = CommandQueue(self._bus, self._service.name, commands, self._on_command)
+            await self._commands.start()
+
+    async def close(self) -> None:
+        for follower in self._followers:
+            await follower.stop()
+        self._followers.clear()
+
+    def _follower(
+        self, stream: str, subjects: list[str], receive: Callable[[Delivered], None]
+    ) -> Follower:
+        name = f"{self._service.name}-{stream.lower()}"
+        follower = Follower(self._bus, name, stream, subjects, receive, self.defer)
+        self._followers.append(follower)
+        return follower
+
+    def defer(self, call: Callable[[], object]) -> None:
+        """Has the run loop make a call after all that was delivered before."""
+        self._inbox.put_critical(Entry(kind=object, message=None, call=call))
+
+    async def _settled(self, is_over: Callable[[], bool]) -> None:
+        """Waits until the core has handled what was there at the start."""
+        try:
+            async with asyncio.timeout(LOAD_TIMEOUT_S):
+                while not is_over():
+                    self._arrived.clear()
+                    try:
+                        await asyncio.wait_for(self._arrived.wait(), timeout=1.0)
+                    except TimeoutError:
+                        continue
+                handled = asyncio.Event()
+                self.defer(handled.set)
+                await handled.wait()
+        except TimeoutError as error:
+            raise BusError(f"past messages were not there in {LOAD_TIMEOUT_S:.0f} s") from error
+
+    def _on_lossy(self, message: Msg) -> None:
+        if message.headers and PROBE_HEADER in message.headers:
+            return
+        found = self._read(message, "")
+        if found is None:
+            return
+        body, consumes = found
+        age_ns = self._clock.wall_ns() - body.created_ns
+        if age_ns > LOSSY_AGE_NS_MAX:
+            self.dropped_count += 1
+            self._telemetry.counters["message_dropped"].labels("too_old").inc()
+            return
+        if age_ns < -FUTURE_NS_MAX:
+            self._bury(message, f"created {-age_ns / NS_PER_S:.1f} s in the future", "")
+            return
+        self._aged[type(body)].observe(max(age_ns, 0) / NS_PER_S)
+        self._inbox.put_lossy(_entry(body, consumes, message))
+
+    def _on_state(self, delivered: Delivered) -> None:
+        self._arrived.set()
+        found = self._read(delivered.message, "")
+        if found is not None:
+            self._inbox.put_critical(_entry(*found, delivered.message))
+
+    def _on_past(self, delivered: Delivered) -> None:
+        self._arrived.set()
+        if delivered.stream_sequence <= self._replay_end:
+            self._on_durable(delivered, is_replay=True)
+
+    def _on_fact(self, delivered: Delivered) -> None:
+        self._on_durable(delivered, is_replay=False)
+
+    def _on_durable(self, delivered: Delivered, *, is_replay: bool) -> None:
+        found = self._read(delivered.message, str(delivered.stream_sequence))
+        if found is None:
+            return
+        body, consumes = found
+        wanted = tuple(consume for consume in consumes if not is_replay or consume.replay)
+        if wanted and self._is_new(body):
+            entry = _entry(body, wanted, delivered.message)
+            entry.is_replay = is_replay
+            self._inbox.put_critical(entry)
+
+    def _on_command(self, delivered: Delivered) -> None:
+        assert self._commands is not None
+        commands = self._commands
+        message = delivered.message
+        place = str(delivered.stream_sequence)
+        if delivered.delivery_count >= COMMAND_DELIVER_MAX:
+            reason = f"delivered {delivered.delivery_count} times and never acknowledged"
+            self._bury(message, reason, place, lambda: commands.terminate(delivered))
+            return
+        found = self._read(message, place, lambda: commands.terminate(delivered))
+        if found is None:
+            return
+        body, consumes = found
+        message_id = body.message_id()
+        assert message_id is not None
+        if not self._is_new(body):
+            if message_id in self._done:
+                self.defer(lambda: commands.acknowledge(delivered))
+            return
+
+        def done() -> None:
+            self._done.add(message_id)
+            self.defer(lambda: commands.acknowledge(delivered))
+
+        entry = _entry(body, consumes, message)
+        entry.done = done
+        self._inbox.put_critical(entry)
+
+    def _is_new(self, body: Message) -> bool:
+        message_id = body.message_id()
+        assert message_id is not None, f"{type(body).__name__} is durable and has no id"
+        if self._seen.add(message_id):
+            return True
+        self._telemetry.counters["message_doubled"].labels(type(body).__name__).inc()
+        return False
+
+    def _read(
+        self, message: Msg, place: str, on_buried: Callable[[], Awaitable[None]] | None = None
+    ) -> tuple[Message, tuple[Consume, ...]] | None:
+        try:
+            found = self._reading.read(message.subject, message.data)
+        except BadMessageError as error:
+            self._bury(message, str(error), place, on_buried)
+            return None
+        if found is None and on_buried is not None:
+            self.defer(on_buried)  # another version's reader takes it
+        return found
+
+    def _bury(
+        self,
+        message: Msg,
+        reason: str,
+        place: str,
+        on_buried: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """A dead letter first; only when it is stored is the original let go."""
+        self.dead_letter_count += 1
+        self._telemetry.counters["message_dead_lettered"].inc()
+        now_ns = self._clock.wall_ns()
+        letter = self._reading.dead_letter(message.subject, message.data, reason, now_ns, place)
+        stored = (lambda: self.defer(on_buried)) if on_buried is not None else None
+        self.defer(lambda: self._post_letter(letter, stored))
+
+
+def _entry(body: Message, consumes: tuple[Consume, ...], message: Msg) -> Entry:
+    trace = message.headers.get(TRACE_HEADER, "") if message.headers else ""
+    handlers = tuple(consume.handler for consume in consumes)
+    return Entry(kind=type(body), message=body, handlers=handlers, trace=trace)

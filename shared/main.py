@@ -1,0 +1,73 @@
+"""What a service's __main__ calls: settings, log, loop, signals, exit code.
+
+Exit codes: 0 drained; 1 failed (the supervisor starts it again); 2 wrong configuration.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+import msgspec
+import uvloop
+
+from shared.agent import Agent, AgentError
+from shared.clock import SystemClock
+from shared.configuration import (
+    ConfigurationError,
+    DeskConfig,
+    Runtime,
+    load_tables,
+    read_runtime,
+    section,
+)
+from shared.service import Edge, Service
+from shared.telemetry import open_log
+from shared.venue_link import LinkSettings
+
+C = TypeVar("C", bound=msgspec.Struct)
+
+EXIT_DRAINED = 0
+EXIT_FAILED = 1
+EXIT_CONFIGURATION = 2
+
+
+def main(build: Callable[[C, DeskConfig], Service], config_kind: type[C]) -> NoReturn:
+    """Runs a service until a signal. Its table in desk.toml has the name of its package."""
+    main_with_runtime(lambda config, desk, _: build(config, desk), config_kind)
+
+
+def main_with_runtime(
+    build: Callable[[C, DeskConfig, Runtime], Service], config_kind: type[C]
+) -> NoReturn:
+    """The same for a service whose wiring depends on the run (the venue: its port and chain)."""
+    try:
+        runtime = read_runtime()
+        tables = load_tables(runtime.config_path)
+        desk = section(tables, "desk", DeskConfig)
+        config = section(tables, config_kind.__module__.split(".")[1], config_kind)
+    except ConfigurationError as error:
+        sys.stderr.write(f"hedgerow: {error}\n")
+        sys.exit(EXIT_CONFIGURATION)
+    sys.exit(uvloop.run(_run(build(config, desk, runtime), runtime)))
+
+
+async def _run(service: Service, runtime: Runtime) -> int:
+    clock = SystemClock(runtime.clock_offset_ns)
+    log = open_log(service.name, runtime.run_id, clock)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    def open_link(settings: LinkSettings) -> Edge:
+        from shared.venue_socket import open_venue_socket  # only agents with a session load it
+
+        return open_venue_socket(settings, runtime, clock)
+
+    try:
+        await Agent(service, runtime, clock, log, open_link=open_link).run(stop)
+    except AgentError:
+        return EXIT_FAILED
+    return EXIT_DRAINED

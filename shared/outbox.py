@@ -1,0 +1,140 @@
+"""What this agent has said and the server has not yet confirmed, in order.
+
+nats-py's own `publish_async` has futures without a timeout, so acks are counted here: a parcel
+whose ack is late, or whose connection broke, is sent again with the same message id, in order,
+before anything newer. JetStream drops the copy it already has.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+PARCELS_MAX = 20_000
+BYTES_MAX = 64 * 1024 * 1024
+ACK_TIMEOUT_NS = 2_000_000_000
+
+
+class OutboxFullError(RuntimeError):
+    """The server has been away for longer than the outbox can bridge."""
+
+
+@dataclass(slots=True, eq=False)
+class Parcel:
+    """One message for a stream. `message_id` is None for STATE, where only the newest counts."""
+
+    subject: str
+    data: bytes
+    message_id: str | None
+    headers: dict[str, str]
+    on_stored: Callable[[], None] | None = None
+    sent_ns: int = 0
+    attempt_count: int = 0
+
+
+class SavedParcel(msgspec.Struct, frozen=True):
+    subject: str
+    data: str
+    message_id: str
+    headers: dict[str, str]
+
+
+class Outbox:
+    """Parcels that wait, and parcels that are under way, by the token of their ack."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Parcel] = deque()
+        self._under_way: dict[int, Parcel] = {}
+        self._newest_state: dict[str, Parcel] = {}
+        self._token = 0
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._under_way)
+
+    def put(self, parcel: Parcel) -> None:
+        """Takes a parcel. Raises OutboxFullError beyond the bound."""
+        if len(self) >= PARCELS_MAX or self._bytes + len(parcel.data) > BYTES_MAX:
+            raise OutboxFullError(f"{len(self)} messages of {self._bytes} bytes are unconfirmed")
+        if parcel.message_id is None:
+            self._newest_state[parcel.subject] = parcel
+        self._bytes += len(parcel.data)
+        self._waiting.append(parcel)
+
+    def next_waiting(self) -> Parcel | None:
+        """Returns the oldest parcel to send; skips a state that a newer one has replaced."""
+        while self._waiting:
+            parcel = self._waiting[0]
+            if self._is_current(parcel):
+                return parcel
+            self._waiting.popleft()
+            self._forget(parcel)
+        return None
+
+    def send(self, now_ns: int) -> int:
+        """Moves the oldest waiting parcel under way; returns the token of its ack."""
+        parcel = self._waiting.popleft()
+        parcel.sent_ns = now_ns
+        parcel.attempt_count += 1
+        self._token += 1
+        self._under_way[self._token] = parcel
+        return self._token
+
+    def confirm(self, token: int) -> None:
+        """The server has stored it; a token of an earlier attempt is nothing."""
+        parcel = self._under_way.pop(token, None)
+        if parcel is not None:
+            self._forget(parcel)
+
+    def under_way(self, token: int) -> Parcel | None:
+        return self._under_way.get(token)
+
+    def recall(self) -> None:
+        """Everything under way waits again, in its order, before what waited already."""
+        for token in reversed(self._under_way):
+            self._waiting.appendleft(self._under_way[token])
+        self._under_way.clear()
+
+    def oldest_sent_ns(self) -> int | None:
+        return next((parcel.sent_ns for parcel in self._under_way.values()), None)
+
+    def put_states_again(self) -> None:
+        """The server lost its STATE stream: all our newest states wait to be sent."""
+        pending = {id(parcel) for parcel in (*self._waiting, *self._under_way.values())}
+        for parcel in self._newest_state.values():
+            if id(parcel) not in pending:
+                self._bytes += len(parcel.data)
+                self._waiting.append(parcel)
+
+    def save(self, path: Path) -> int:
+        """Writes what is unconfirmed and durable to a file; returns how many."""
+        self.recall()
+        parcels = [
+            SavedParcel(parcel.subject, parcel.data.decode(), parcel.message_id, parcel.headers)
+            for parcel in self._waiting
+            if parcel.message_id is not None
+        ]
+        if parcels:
+            path.write_bytes(msgspec.json.encode(parcels))
+        return len(parcels)
+
+    def load(self, path: Path) -> int:
+        """Takes back what `save` wrote, once; returns how many."""
+        if not path.exists():
+            return 0
+        parcels = msgspec.json.decode(path.read_bytes(), type=list[SavedParcel])
+        for saved in parcels:
+            self.put(Parcel(saved.subject, saved.data.encode(), saved.message_id, saved.headers))
+        path.unlink()
+        return len(parcels)
+
+    def _is_current(self, parcel: Parcel) -> bool:
+        return parcel.message_id is not None or self._newest_state[parcel.subject] is parcel
+
+    def _forget(self, parcel: Parcel) -> None:
+        self._bytes -= len(parcel.data)
+        if parcel.on_stored is not None:
+            parcel.on_stored()
+            parcel.on_stored = None  # once, even if the parcel is sent again
