@@ -25,7 +25,7 @@ from shared.configuration import Runtime
 from shared.inbox import Entry, Inbox
 from shared.intake import Intake
 from shared.messages.desk import DeadLetterV1, HeartbeatV1, TimerV1
-from shared.messages.message import tag_of
+from shared.messages.message import Message, tag_of
 from shared.messages.registry import is_keyed
 from shared.outlet import Countdown, Outlet
 from shared.service import Edge, Every, Handler, Output, Service
@@ -91,7 +91,7 @@ class Agent:
             self.log.info("agent_draining")
             await self._unless_failed(self._drain())
         except BaseException as error:
-            self.log.error("agent_failed", reason=str(error), exc_info=error)
+            self.log.error("agent_failed", reason=str(error), exc_info=error)  # noqa: TRY400  # any cause
             raise AgentError(str(error)) from error
         finally:
             await self._close()
@@ -195,7 +195,7 @@ class Agent:
             for handler in entry.handlers:
                 outputs.extend(handler(entry.message))
         except Exception as error:
-            self.log.error("handler_failed", input=describe(entry.message), exc_info=error)
+            self.log.exception("handler_failed", input=describe(entry.message), exc_info=error)
             raise
         self.handled_count += 1
         if entry.is_replay:
@@ -329,7 +329,7 @@ def _by_kind(service: Service) -> dict[type, tuple[Handler, ...]]:
 
 def _probe_subjects(service: Service) -> list[str]:
     """One subject under each that this service publishes on, which no reader takes."""
-    kinds = (*service.publishes, HeartbeatV1, DeadLetterV1)
+    kinds: tuple[type[Message], ...] = (*service.publishes, HeartbeatV1, DeadLetterV1)
     return [f"{tag_of(kind)}.probe" if is_keyed(kind) else tag_of(kind) for kind in kinds]
 
 

@@ -11,10 +11,11 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 from nats import errors as nats_errors
-from nats.aio.client import Client
+from nats.aio.client import Client, Server
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.protocol import parser
@@ -329,8 +330,8 @@ class Bus:
             self.alarm = str(error)
 
     def _choose_server(
-        self, servers: list[object], info: dict[str, object]
-    ) -> tuple[object | None, float]:
+        self, servers: list[Server], info: dict[str, Any]
+    ) -> tuple[Server | None, float]:
         """The only server again, after a wait with jitter."""
         del info
         jitter_s = random.uniform(0.0, RECONNECT_JITTER_S)  # only spreads a herd of agents

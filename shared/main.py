@@ -25,6 +25,7 @@ from shared.configuration import (
 from shared.service import Edge, Service
 from shared.telemetry import open_log
 from shared.venue_link import LinkSettings
+from shared.venue_opening import open_venue_socket
 
 C = TypeVar("C", bound=msgspec.Struct)
 
@@ -62,9 +63,7 @@ async def _run(service: Service, runtime: Runtime) -> int:
         loop.add_signal_handler(number, stop.set)
 
     def open_link(settings: LinkSettings) -> Edge:
-        from shared.venue_socket import open_venue_socket  # only agents with a session load it
-
-        return open_venue_socket(settings, runtime, clock)
+        return open_venue_socket(settings, runtime, clock, log)
 
     try:
         await Agent(service, runtime, clock, log, open_link=open_link).run(stop)

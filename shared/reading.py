@@ -44,9 +44,9 @@ class Reading:
         return sorted(
             {
                 f"{stem_of(consume.kind)}.>"
-                for consumes in self._by_tag.values()
+                for tag, consumes in self._by_tag.items()
                 for consume in consumes
-                if consume.kind.delivery is delivery
+                if KINDS[tag].delivery is delivery
                 and replay in (None, consume.replay)
                 and command in (None, consume.command)
             }

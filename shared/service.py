@@ -18,7 +18,10 @@ Handler = Callable[[Any], Output]
 class Consume:
     """One input. `replay`: a DURABLE kind is delivered from the start of the record before
     anything else (the core rebuilds its state from it, and dedupes by id). `command`: what
-    one agent executes once: explicit ack, a durable consumer, no replay after a restart."""
+    one agent executes once: explicit ack, a durable consumer, no replay after a restart.
+
+    What a handler yields during replay is dropped: an earlier life said it, and the venue link is
+    not open yet. `Service.start` yields what is still true."""
 
     kind: type
     handler: Handler
@@ -40,7 +43,8 @@ class Edge(Protocol):
     accepts: frozenset[type]  # what the core yields that goes here and not to the bus
 
     async def start(self, deliver: Callable[[object], None]) -> None:
-        """Opens; `deliver` hands an input to the core, whose outputs the shell routes."""
+        """Opens; `deliver` hands an input to the core, whose outputs the shell routes. Call it
+        from the loop's own thread only."""
         ...
 
     def send(self, message: object) -> None: ...

@@ -1,4 +1,4 @@
-"""Every message there is, by tag: what the streams, the schema and the contract tests go through."""
+"""Every message there is, by tag: for the streams, the schema and the contract tests."""
 
 from shared.messages import desk, hedging, market, orders, pricing, quoting, risk
 from shared.messages.message import Delivery, Message, tag_of

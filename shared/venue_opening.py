@@ -1,0 +1,31 @@
+"""Puts a venue session together from the facts of a run: URL, keys, clock, randomness."""
+
+import random
+import secrets
+from pathlib import Path
+
+from shared.clock import Clock
+from shared.configuration import ConfigurationError, Runtime
+from shared.telemetry import Log
+from shared.venue_link import LinkSettings
+from shared.venue_session import VenueSession
+from shared.venue_socket import VenueSocket, check_keys
+
+NONCE_BYTES = 9
+
+
+def open_venue_socket(
+    settings: LinkSettings, runtime: Runtime, clock: Clock, log: Log
+) -> VenueSocket:
+    """Returns a socket that connects once it is started. Raises ConfigurationError or
+    VenueKeysError if the account's keys are not there."""
+    path = runtime.venue_client_secret_path
+    try:
+        secret = Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from error
+    check_keys(runtime.venue_ws_url, runtime.venue_client_id, secret)
+    session = VenueSession(
+        settings, runtime.venue_client_id, secret, lambda: secrets.token_urlsafe(NONCE_BYTES)
+    )
+    return VenueSocket(runtime.venue_ws_url, session, clock, random.Random(), log)

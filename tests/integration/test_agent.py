@@ -1,0 +1,310 @@
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import msgspec
+import nats
+import pytest
+import structlog
+
+from shared.agent import Agent, AgentError
+from shared.messages.desk import TimerV1
+from shared.messages.market import FeedV1, TicksV1
+from shared.messages.message import Message, encode, subject_of
+from shared.messages.orders import CancelOrderV1, FillV1
+from shared.messages.risk import HaltV1
+from shared.service import Service, every, on
+from tests.integration.server import CLOCK, NatsServer, runtime_for, until
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.got: list[Message] = []
+
+    def take(self, message: Message) -> tuple[Message, ...]:
+        self.got.append(message)
+        return ()
+
+    def of(self, kind: type) -> list:
+        return [message for message in self.got if type(message) is kind]
+
+
+def fill(number: int) -> FillV1:
+    return FillV1(
+        created_ns=CLOCK.wall_ns(),
+        trade_id=f"T-{number}",
+        venue_order_id="",
+        order_id="",
+        is_quote=True,
+        underlying="BTC",
+        instrument="BTC-PERPETUAL",
+        side="buy",
+        amount_lots=1,
+        price_ticks=100,
+        is_maker=True,
+        fee_coin_e12=0,
+        index_usd=60_000.0,
+        mark_price=60_000.0,
+        venue_ns=1,
+    )
+
+
+def feed(count: int) -> FeedV1:
+    return FeedV1(
+        created_ns=CLOCK.wall_ns(),
+        is_connected=True,
+        reason="",
+        reconnect_count=count,
+        gap_count=0,
+        venue_clock_offset_ns=0,
+    )
+
+
+def ticks(sequence: int) -> TicksV1:
+    return TicksV1(
+        created_ns=CLOCK.wall_ns(),
+        underlying="BTC",
+        sequence=sequence,
+        index_usd=60_000.0,
+        index_ns=1,
+        ticks=(),
+    )
+
+
+def cancel(number: int) -> CancelOrderV1:
+    return CancelOrderV1(created_ns=CLOCK.wall_ns(), order_id=f"o{number}", attempt=1)
+
+
+class Running:
+    def __init__(self, agent: Agent, stop: asyncio.Event, task: asyncio.Task) -> None:
+        self.agent, self._stop, self.task = agent, stop, task
+
+    async def stop(self) -> None:
+        self._stop.set()
+        await self.task
+
+    async def crash(self) -> None:
+        """As SIGKILL would: no drain, no flush, the socket cut."""
+        self.agent.fail(RuntimeError("killed by the test"))
+        with contextlib.suppress(AgentError):
+            await self.task
+
+
+@contextlib.asynccontextmanager
+async def run_agent(
+    service: Service, server: NatsServer, directory: Path, *, ready: bool = True
+) -> AsyncIterator[Running]:
+    agent = Agent(service, runtime_for(server, directory), CLOCK, structlog.get_logger())
+    stop = asyncio.Event()
+    task = asyncio.create_task(agent.run(stop))
+    try:
+        if ready:
+            await until(lambda: task.done() or not agent.not_ready())
+            if task.done():
+                task.result()
+        yield Running(agent, stop, task)
+    finally:
+        stop.set()
+        with contextlib.suppress(AgentError):
+            await task
+
+
+def publisher(kinds: frozenset, outputs: list) -> Service:
+    """Yields whatever is in the list, at each tick."""
+
+    def flush(_: TimerV1) -> list[Message]:
+        taken, outputs[:] = list(outputs), []
+        return taken
+
+    return Service(name="publisher", publishes=kinds, timers=(every(5, flush),))
+
+
+async def test_messages_of_each_delivery_kind_reach_a_reader(server, tmp_path):
+    sink, say = Sink(), []
+    reader = Service(
+        name="reader", consumes=tuple(on(kind, sink.take) for kind in (FillV1, FeedV1, TicksV1))
+    )
+    speaker = publisher(frozenset({FillV1, FeedV1, TicksV1}), say)
+    async with run_agent(reader, server, tmp_path), run_agent(speaker, server, tmp_path):
+        say += [fill(1), feed(1), ticks(1), fill(2)]
+        await until(lambda: len(sink.got) == 4)
+        assert [message.trade_id for message in sink.of(FillV1)] == ["T-1", "T-2"]
+
+
+async def test_a_late_reader_starts_from_state_then_record_then_start(server, tmp_path):
+    order: list[str] = []
+    say: list[Message] = [feed(1), feed(2), fill(1), fill(2)]
+    speaker = publisher(frozenset({FillV1, FeedV1}), say)
+
+    def took(name):
+        def handler(message):
+            order.append(f"{name} {getattr(message, 'trade_id', '')}".strip())
+            return ()
+
+        return handler
+
+    reader = Service(
+        name="reader",
+        consumes=(on(FeedV1, took("feed")), on(FillV1, took("fill"), replay=True)),
+        start=took("start"),
+    )
+    async with run_agent(speaker, server, tmp_path) as running:
+        await until(lambda: not say and not len(running.agent.bus.outbox))
+        async with run_agent(reader, server, tmp_path):
+            assert order == ["feed", "fill T-1", "fill T-2", "start"]
+            say.append(fill(3))
+            await until(lambda: order[-1] == "fill T-3")
+
+
+async def test_what_a_replay_yields_is_not_said_again(server, tmp_path):
+    say: list[Message] = [fill(1)]
+    halt = HaltV1(
+        created_ns=1, halt_id="h", underlying="all", action="halt", reason="r", author="a"
+    )
+    sink = Sink()
+    reader = Service(
+        name="reader",
+        consumes=(on(FillV1, lambda _: (halt,), replay=True),),
+        publishes=frozenset({HaltV1}),
+    )
+    watcher = Service(name="watcher", consumes=(on(HaltV1, sink.take),))
+    async with (
+        run_agent(watcher, server, tmp_path),
+        run_agent(publisher(frozenset({FillV1}), say), server, tmp_path) as speaker,
+    ):
+        await until(lambda: not say and not len(speaker.agent.bus.outbox))
+        async with run_agent(reader, server, tmp_path):
+            assert not sink.got
+            say.append(fill(2))
+            await until(lambda: sink.got)
+
+
+async def test_a_command_is_executed_once_over_a_crash(server, tmp_path):
+    first, second = Sink(), Sink()
+    say: list[Message] = [cancel(1), cancel(2)]
+
+    def gateway(sink: Sink) -> Service:
+        return Service(name="gateway", consumes=(on(CancelOrderV1, sink.take, command=True),))
+
+    async with run_agent(publisher(frozenset({CancelOrderV1}), say), server, tmp_path):
+        async with run_agent(gateway(first), server, tmp_path) as running:
+            await until(lambda: len(first.got) == 2)
+            await running.agent.bus.client.flush()
+            await running.crash()
+        say.append(cancel(3))
+        async with run_agent(gateway(second), server, tmp_path):
+            await until(lambda: second.got)
+            assert [message.order_id for message in second.got] == ["o3"]
+
+
+async def test_an_exception_in_a_handler_ends_the_agent(server, tmp_path):
+    def broken(_):
+        raise ZeroDivisionError
+
+    say: list[Message] = []
+    reader = Service(name="reader", consumes=(on(FeedV1, broken),))
+    async with (
+        run_agent(publisher(frozenset({FeedV1}), say), server, tmp_path),
+        run_agent(reader, server, tmp_path) as running,
+    ):
+        say.append(feed(1))
+        with pytest.raises(AgentError):
+            await running.task
+
+
+async def test_an_undeclared_output_ends_the_agent(server, tmp_path):
+    speaker = publisher(frozenset(), [feed(1)])
+    async with run_agent(speaker, server, tmp_path, ready=False) as running:
+        with pytest.raises(AgentError, match="never declared FeedV1"):
+            await running.task
+
+
+async def test_bad_bytes_are_dead_lettered_and_life_goes_on(server, tmp_path):
+    sink = Sink()
+    reader = Service(
+        name="reader",
+        consumes=(
+            on(TicksV1, sink.take),
+            on(FeedV1, sink.take),
+            on(FillV1, sink.take, replay=True),
+            on(CancelOrderV1, sink.take, command=True),
+        ),
+    )
+    bad = [
+        ("market.ticks.v1.BTC", b"{"),
+        ("market.ticks.v9.BTC", b"{}"),
+        ("market.feed.v1", b'{"type":"market.feed.v1"}'),
+        ("orders.fill.v1.BTC", b"\xff\xfe"),
+        ("orders.fill.v1.ETH", encode(fill(9))),
+        ("orders.cancel.v1", b"[" * 100_000),
+    ]
+    async with run_agent(reader, server, tmp_path) as running:
+        client = await nats.connect(server.url)
+        for subject, data in bad:
+            await client.publish(subject, data)
+        await client.publish(subject_of(fill(1)), encode(fill(1)))
+        await until(lambda: sink.of(FillV1))
+        await until(lambda: running.agent.intake.dead_letter_count == len(bad))
+        await until(lambda: not len(running.agent.bus.outbox))
+        letters = await client.jetstream().pull_subscribe("desk.dead_letter.>", stream="DEAD")
+        found = {
+            msgspec.json.decode(message.data)["subject"] for message in await letters.fetch(10)
+        }
+        assert found == {subject for subject, _ in bad}
+        assert not running.agent.not_ready()
+        await client.close()
+
+
+async def test_drain_waits_for_the_core_then_flushes(server, tmp_path):
+    said = []
+    speaker = Service(
+        name="speaker",
+        publishes=frozenset({HaltV1}),
+        drain=lambda timer: (
+            HaltV1(
+                created_ns=timer.created_ns,
+                halt_id="drain",
+                underlying="all",
+                action="halt",
+                reason="r",
+                author="a",
+            ),
+        ),
+        timers=(every(20, lambda _: said.append(1) or ()),),
+        is_drained=lambda: len(said) > 5,
+    )
+    sink = Sink()
+    watcher = Service(name="watcher", consumes=(on(HaltV1, sink.take),))
+    async with (
+        run_agent(watcher, server, tmp_path),
+        run_agent(speaker, server, tmp_path) as running,
+    ):
+        await running.stop()
+        assert len(said) > 5
+        await until(lambda: sink.got)
+
+
+async def test_health_readiness_metrics_and_service_protocol_answer(server, tmp_path):
+    reader = Service(name="reader", consumes=(on(FeedV1, lambda _: ()),))
+    async with run_agent(reader, server, tmp_path) as running:
+        base = f"http://127.0.0.1:{running.agent.http.port}"
+        async with aiohttp.ClientSession() as http:
+            for path, part in (
+                ("/health", "is_alive"),
+                ("/ready", "reader"),
+                ("/metrics", "message_handled_total"),
+            ):
+                async with http.get(base + path) as answer:
+                    assert answer.status == 200
+                    assert part in await answer.text()
+        client = await nats.connect(server.url)
+        for verb in ("PING", "INFO", "STATS"):
+            answer = await client.request(f"$SRV.{verb}.reader", b"")
+            assert msgspec.json.decode(answer.data)["name"] == "reader"
+        await client.close()
+        server.pause()
+        await until(lambda: running.agent.not_ready() == "NATS is away", 8_000)
+        server.resume()
+        await until(lambda: not running.agent.not_ready(), 8_000)
