@@ -1,0 +1,352 @@
+/* The joint fit: Levenberg-Marquardt, then rounds of certify-and-constrain until all is proved. */
+#include "hr_surface_model.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+#define COLD_ITERATIONS_MAX 60
+#define ROUND_ITERATIONS_MAX 12
+#define ROUNDS_MAX 12
+#define REPAIRS_MAX 60
+
+static const double wing_slope_max = 1.98; /* Lee's bound is 2 */
+
+static bool is_aligned(const void *memory) {
+    return ((uintptr_t)memory & 63U) == 0U;
+}
+
+int64_t hr_surface_workspace_bytes(int32_t quote_count, int32_t expiry_count) {
+    if (quote_count < 1 || quote_count > HR_SURFACE_QUOTES_MAX || expiry_count < 1 ||
+        expiry_count > HR_SURFACE_EXPIRIES_MAX) {
+        return 0;
+    }
+    return (int64_t)sizeof(surface_slice) * expiry_count +
+           (int64_t)sizeof(surface_target) * quote_count;
+}
+
+/* Volatility at the forward: a kernel average over the slice's targets; 0 where there are none. */
+static double vol_at_forward(const surface_problem *problem, const surface_slice *slice) {
+    const surface_target *targets = problem->targets + slice->first;
+    double nearest = INFINITY;
+    double guess = 0.0;
+    for (int32_t i = 0; i < slice->count; i++) {
+        if (fabs(targets[i].log_moneyness) < nearest) {
+            nearest = fabs(targets[i].log_moneyness);
+            guess = targets[i].centre;
+        }
+    }
+    const double reach = 0.3 * guess * sqrt(slice->years) + nearest;
+    double total = 0.0;
+    double weight = 0.0;
+    for (int32_t i = 0; i < slice->count; i++) {
+        const double distance = targets[i].log_moneyness / reach;
+        const double kernel = exp(-0.5 * distance * distance) *
+                              fmin(targets[i].inverse_half, 1000.0) * targets[i].centre_weight;
+        total += kernel * targets[i].centre;
+        weight += kernel;
+    }
+    return weight > 0.0 ? total / weight : guess;
+}
+
+/* Total variance at the forward of a slice without targets: in line with its neighbours. */
+static double variance_between(const surface_problem *problem, const double *variances, int32_t n) {
+    int32_t before = n - 1;
+    int32_t after = n + 1;
+    while (before >= 0 && !(variances[before] > 0.0)) {
+        before--;
+    }
+    while (after < problem->slice_count && !(variances[after] > 0.0)) {
+        after++;
+    }
+    const double years = problem->slices[n].years;
+    if (before < 0) {
+        return variances[after] * years / problem->slices[after].years;
+    }
+    if (after >= problem->slice_count) {
+        return variances[before] * years / problem->slices[before].years;
+    }
+    const double share = (years - problem->slices[before].years) /
+                         (problem->slices[after].years - problem->slices[before].years);
+    return variances[before] + share * (variances[after] - variances[before]);
+}
+
+static void start(surface_problem *problem, const hr_svi *previous) {
+    static const double typical[PARAMETERS] = {0.0, 0.45, 0.40, 0.0, -0.4};
+    double variances[HR_SURFACE_EXPIRIES_MAX];
+    for (int32_t n = 0; n < problem->slice_count; n++) {
+        const double vol = vol_at_forward(problem, &problem->slices[n]);
+        variances[n] = vol * vol * problem->slices[n].years;
+    }
+    for (int32_t n = 0; n < problem->slice_count; n++) {
+        surface_slice *slice = &problem->slices[n];
+        const double variance =
+            variances[n] > 0.0 ? variances[n] : variance_between(problem, variances, n);
+        slice->theta = sqrt(variance);
+        memcpy(slice->prior, typical, sizeof(typical));
+        slice->prior[LEVEL] = 1.0 - 0.5 * (typical[LEFT] + typical[RIGHT]) * exp(typical[WIDTH]);
+        memcpy(slice->parameters, slice->prior, sizeof(slice->prior));
+        if (previous != NULL && previous[n].b > 0.0 && previous[n].sigma > 0.0) {
+            hr_surface_slice_from_svi(slice, &previous[n]);
+        }
+        slice->density_cut_count = 0;
+        slice->calendar_cut_count = 0;
+        slice->density_weight = 300.0;
+        slice->density_margin = 0.01;
+        slice->calendar_weight = 3e4;
+        slice->calendar_margin = 1e-4;
+    }
+}
+
+static double clamp(double value, double low, double high) {
+    return fmin(fmax(value, low), high);
+}
+
+static void keep_lawful(const surface_slice *slice, double *parameters) {
+    const double slope_max = fmin(wing_slope_max / slice->theta, 60.0);
+    parameters[LEFT] = clamp(parameters[LEFT], 1e-4, slope_max);
+    parameters[RIGHT] = clamp(parameters[RIGHT], 1e-4, slope_max);
+    parameters[CENTRE] = clamp(parameters[CENTRE], -12.0, 12.0);
+    parameters[WIDTH] = clamp(parameters[WIDTH], -4.0, 3.0);
+    const double dip = exp(parameters[WIDTH]) * sqrt(parameters[LEFT] * parameters[RIGHT]);
+    parameters[LEVEL] = clamp(parameters[LEVEL], 5e-3 - dip, 100.0);
+}
+
+/* Returns the iterations spent; leaves the best parameters in place and their cost in cost_out. */
+static int32_t descend(surface_problem *problem, int32_t iterations_max, double damping,
+                       double *cost_out) {
+    double cost = hr_surface_cost(problem, false, true);
+    int32_t quiet = 0;
+    int32_t iteration = 0;
+    for (; iteration < iterations_max && quiet < 2 && damping < 1e8; iteration++) {
+        if (!hr_surface_solve(problem, damping)) {
+            damping = damping * 8.0 + 1e-6;
+            continue;
+        }
+        for (int32_t n = 0; n < problem->slice_count; n++) {
+            surface_slice *slice = &problem->slices[n];
+            for (int i = 0; i < PARAMETERS; i++) {
+                slice->trial[i] = slice->parameters[i] + clamp(slice->step[i], -1.0, 1.0);
+            }
+            keep_lawful(slice, slice->trial);
+        }
+        const double trial = hr_surface_cost(problem, true, false);
+        if (!(trial < cost)) {
+            damping = damping * 5.0 + 1e-6;
+            quiet += damping > 1e3 ? 1 : 0;
+            continue;
+        }
+        quiet = cost - trial < 2e-4 * cost ? quiet + 1 : 0;
+        damping *= 0.25;
+        for (int32_t n = 0; n < problem->slice_count; n++) {
+            memcpy(problem->slices[n].parameters, problem->slices[n].trial,
+                   sizeof(problem->slices[n].trial));
+        }
+        cost = hr_surface_cost(problem, false, true);
+    }
+    *cost_out = cost;
+    return iteration;
+}
+
+/* Keeps the newest cuts; the oldest one is overwritten when there is no room. */
+static void add_cut(double *cuts, int32_t *count, double point) {
+    if (*count == CUTS_MAX) {
+        memmove(cuts, cuts + 1, (CUTS_MAX - 1) * sizeof(*cuts));
+        *count -= 1;
+    }
+    cuts[(*count)++] = point;
+}
+
+/* Looks along the difference for its worst place relative to its size, for the next cut. */
+static double worst_calendar_point(const hr_svi *earlier, const hr_svi *later, double witness) {
+    double worst = INFINITY;
+    double point = witness;
+    const double scale = later->sigma + sqrt(hr_svi_total_variance(later, 0.0));
+    for (int i = -60; i <= 60; i++) {
+        const double k = later->m + scale * sinh(0.13 * i);
+        const double late = hr_svi_total_variance(later, k);
+        const double gap = (late - hr_svi_total_variance(earlier, k)) / late;
+        if (gap < worst) {
+            worst = gap;
+            point = k;
+        }
+    }
+    return point;
+}
+
+/* Certifies everything and constrains what failed; returns how many certificates did. */
+static int32_t constrain(surface_problem *problem) {
+    hr_svi svi[HR_SURFACE_EXPIRIES_MAX];
+    int32_t failed = 0;
+    for (int32_t n = 0; n < problem->slice_count; n++) {
+        surface_slice *slice = &problem->slices[n];
+        double witness = 0.0;
+        hr_surface_slice_to_svi(slice, slice->parameters, &svi[n]);
+        if (hr_svi_certify_butterfly(&svi[n], &witness) != HR_OK) {
+            double minimum = 0.0;
+            double place = witness;
+            (void)hr_svi_density_minimum(&svi[n], &place, &minimum);
+            add_cut(slice->density_cuts, &slice->density_cut_count, place / slice->theta);
+            slice->density_weight *= 3.0;
+            slice->density_margin = fmin(slice->density_margin * 1.3, 0.05);
+            failed++;
+        }
+        if (n > 0 && hr_svi_certify_calendar(&svi[n - 1], &svi[n], &witness) != HR_OK) {
+            surface_slice *before = &problem->slices[n - 1];
+            const double place = worst_calendar_point(&svi[n - 1], &svi[n], witness);
+            add_cut(before->calendar_cuts, &before->calendar_cut_count, place);
+            if (place != witness) {
+                add_cut(before->calendar_cuts, &before->calendar_cut_count, witness);
+            }
+            before->calendar_weight *= 3.0;
+            before->calendar_margin = fmin(before->calendar_margin * 1.5, 0.01);
+            failed++;
+        }
+    }
+    return failed;
+}
+
+/* Makes a slice butterfly-free by flattening it about the forward, as little as will do. */
+static bool flatten(hr_svi *slice) {
+    const hr_svi whole = *slice;
+    const double at_forward = hr_svi_total_variance(&whole, 0.0);
+    double witness = 0.0;
+    for (int i = 0; i < REPAIRS_MAX; i++) {
+        if (hr_svi_certify_butterfly(slice, &witness) == HR_OK) {
+            return true;
+        }
+        const double keep =
+            1.0 - (double)(i + 1) * (double)(i + 1) / (double)(REPAIRS_MAX * REPAIRS_MAX);
+        slice->b = whole.b * keep;
+        slice->a = at_forward - keep * (at_forward - whole.a);
+    }
+    return false;
+}
+
+/* Lifts a slice above the one before it: first its wings' slopes, then its level. */
+static bool lift(const hr_svi *earlier, hr_svi *later) {
+    double witness = 0.0;
+    double margin = 1e-5;
+    for (int i = 0; i < REPAIRS_MAX; i++) {
+        if (hr_svi_certify_calendar(earlier, later, &witness) == HR_OK) {
+            return true;
+        }
+        const double up =
+            fmax(later->b * (1.0 + later->rho), earlier->b * (1.0 + earlier->rho) * (1.0 + margin));
+        const double down =
+            fmax(later->b * (1.0 - later->rho), earlier->b * (1.0 - earlier->rho) * (1.0 + margin));
+        later->b = 0.5 * (up + down);
+        later->rho = later->b > 0.0 ? (up - down) / (up + down) : 0.0;
+        const double place = worst_calendar_point(earlier, later, witness);
+        const double gap =
+            hr_svi_total_variance(earlier, place) - hr_svi_total_variance(later, place);
+        later->a += fmax(gap, 0.0) + margin * hr_svi_total_variance(later, 0.0);
+        margin *= 1.4;
+    }
+    return false;
+}
+
+static bool repair(hr_svi *slices, int32_t count, hr_slice_report *reports) {
+    for (int32_t n = 0; n < count; n++) {
+        const hr_svi before = slices[n];
+        bool is_proved = false;
+        for (int i = 0; i < 8 && !is_proved; i++) {
+            double witness = 0.0;
+            is_proved = flatten(&slices[n]) && (n == 0 || lift(&slices[n - 1], &slices[n])) &&
+                        hr_svi_certify_butterfly(&slices[n], &witness) == HR_OK;
+        }
+        if (!is_proved) {
+            return false;
+        }
+        reports[n].is_repaired = memcmp(&before, &slices[n], sizeof(before)) != 0;
+    }
+    return true;
+}
+
+static void report_slice(const surface_problem *problem, int32_t n, const hr_svi *svi,
+                         hr_slice_report *out) {
+    const surface_slice *slice = &problem->slices[n];
+    double squares = 0.0;
+    out->option_count = slice->count;
+    for (int32_t i = 0; i < slice->count; i++) {
+        const surface_target *target = &problem->targets[slice->first + i];
+        if (target->is_two_sided == 0) {
+            continue;
+        }
+        const double variance = hr_svi_total_variance(svi, target->log_moneyness);
+        const double vol = sqrt(fmax(variance, 0.0) / slice->years);
+        squares += (vol - target->centre) * (vol - target->centre);
+        out->two_sided_count++;
+        out->inside_count += vol >= target->low && vol <= target->high;
+    }
+    out->rmse_vol = out->two_sided_count > 0 ? sqrt(squares / out->two_sided_count) : 0.0;
+}
+
+/* Certifies what goes out, whatever came before. */
+static hr_status certify(const hr_svi *slices, int32_t count, hr_slice_report *reports,
+                         hr_surface_report *report) {
+    report->is_butterfly_free = 1;
+    report->is_calendar_free = 1;
+    for (int32_t n = 0; n < count; n++) {
+        double witness = 0.0;
+        reports[n].is_butterfly_free = hr_svi_certify_butterfly(&slices[n], &witness) == HR_OK;
+        reports[n].is_calendar_free =
+            n == 0 || hr_svi_certify_calendar(&slices[n - 1], &slices[n], &witness) == HR_OK;
+        report->is_butterfly_free &= reports[n].is_butterfly_free;
+        report->is_calendar_free &= reports[n].is_calendar_free;
+    }
+    return report->is_butterfly_free && report->is_calendar_free ? HR_OK : HR_ERR_NOT_CONVERGED;
+}
+
+static bool are_years(const double *years, int32_t count) {
+    for (int32_t n = 0; n < count; n++) {
+        if (!isfinite(years[n]) || !(years[n] > (n > 0 ? years[n - 1] : 0.0)) || years[n] > 100.0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+hr_status hr_surface_fit(const hr_surface_quote *quotes, int32_t quote_count, const double *years,
+                         int32_t expiry_count, const hr_svi *previous, void *workspace,
+                         int64_t workspace_bytes, hr_svi *slices_out,
+                         hr_slice_report *slice_reports_out, hr_surface_report *report_out) {
+    const int64_t needed = hr_surface_workspace_bytes(quote_count, expiry_count);
+    if (quotes == NULL || years == NULL || workspace == NULL || slices_out == NULL ||
+        slice_reports_out == NULL || report_out == NULL || needed == 0 ||
+        workspace_bytes < needed || !is_aligned(workspace) || !are_years(years, expiry_count)) {
+        return HR_ERR_ARGUMENT;
+    }
+    surface_problem problem = {.slices = workspace, .slice_count = expiry_count};
+    problem.targets = (surface_target *)(void *)(problem.slices + expiry_count);
+    memset(slice_reports_out, 0, (size_t)expiry_count * sizeof(*slice_reports_out));
+    memset(report_out, 0, sizeof(*report_out));
+    for (int32_t n = 0; n < expiry_count; n++) {
+        problem.slices[n].years = years[n];
+    }
+    const hr_status status = hr_surface_read_quotes(quotes, quote_count, years, &problem);
+    if (status != HR_OK) {
+        return status;
+    }
+    start(&problem, previous);
+    for (int32_t n = 0; n < expiry_count; n++) {
+        keep_lawful(&problem.slices[n], problem.slices[n].parameters);
+    }
+    report_out->iteration_count =
+        descend(&problem, COLD_ITERATIONS_MAX, previous != NULL ? 1e-3 : 1e-2, &report_out->cost);
+    while (constrain(&problem) > 0 && report_out->round_count < ROUNDS_MAX) {
+        report_out->iteration_count +=
+            descend(&problem, ROUND_ITERATIONS_MAX, 1e-3, &report_out->cost);
+        report_out->round_count++;
+    }
+    for (int32_t n = 0; n < expiry_count; n++) {
+        hr_surface_slice_to_svi(&problem.slices[n], problem.slices[n].parameters, &slices_out[n]);
+    }
+    if (!repair(slices_out, expiry_count, slice_reports_out)) {
+        return HR_ERR_NOT_CONVERGED;
+    }
+    for (int32_t n = 0; n < expiry_count; n++) {
+        report_slice(&problem, n, &slices_out[n], &slice_reports_out[n]);
+    }
+    return certify(slices_out, expiry_count, slice_reports_out, report_out);
+}

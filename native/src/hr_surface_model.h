@@ -1,0 +1,79 @@
+/* The fit's inner model: slices scaled to their own at-the-money deviation, and its cost.
+ *
+ * With theta^2 = w_atm and x = k / theta a slice is w = theta^2 v(x),
+ *     v = level + (right - left) / 2 (x - centre) + (right + left) / 2 root,
+ *     root = sqrt((x - centre)^2 + exp(2 width)),
+ * so that all parameters are of order one for an hour and for a year alike, v is linear in three of
+ * them, and left and right are the wings' slopes.
+ */
+#ifndef HR_SURFACE_MODEL_H
+#define HR_SURFACE_MODEL_H
+
+#include "hr_surface.h"
+
+#include <stdbool.h>
+
+#define PARAMETERS 5
+#define CUTS_MAX 12 /* points that a failed certificate added */
+
+enum { LEVEL, LEFT, RIGHT, CENTRE, WIDTH };
+
+/* What a quote asks of the model: a volatility near `centre`, and inside [low, high]. */
+typedef struct {
+    double log_moneyness;
+    double low;  /* vol; -1: no bound */
+    double high; /* vol; a huge one: no bound */
+    double centre;
+    double inverse_half; /* 1 / half-spread in vol */
+    double centre_weight;
+    double edge_weight;
+    int32_t is_two_sided;
+    int32_t is_call;
+} surface_target;
+
+typedef struct {
+    double years;
+    double theta; /* sqrt of total variance at the money, fixed through the fit */
+    double parameters[PARAMETERS];
+    double trial[PARAMETERS];
+    double prior[PARAMETERS];
+    double step[PARAMETERS];
+    double gradient[PARAMETERS];
+    double hessian[PARAMETERS][PARAMETERS];
+    double coupling[PARAMETERS][PARAMETERS]; /* rows: this slice, columns: the next */
+    double factor[PARAMETERS][PARAMETERS];
+    double density_cuts[CUTS_MAX];  /* x of this slice */
+    double calendar_cuts[CUTS_MAX]; /* k; against the next slice */
+    double density_weight;
+    double density_margin;
+    double calendar_weight;
+    double calendar_margin;
+    int32_t density_cut_count;
+    int32_t calendar_cut_count;
+    int32_t first; /* target */
+    int32_t count;
+} surface_slice;
+
+typedef struct {
+    surface_slice *slices;
+    surface_target *targets;
+    int32_t slice_count;
+    int32_t target_count;
+} surface_problem;
+
+/* hr_surface_targets.c: turns quotes into targets; HR_ERR_ARGUMENT on a broken quote. */
+hr_status hr_surface_read_quotes(const hr_surface_quote *quotes, int32_t quote_count,
+                                 const double *years, surface_problem *problem);
+
+/* hr_surface_model.c */
+void hr_surface_slice_to_svi(const surface_slice *slice, const double *parameters, hr_svi *out);
+void hr_surface_slice_from_svi(surface_slice *slice, const hr_svi *svi);
+
+/* Returns the cost at the parameters (or the trial ones), with derivatives if asked. */
+double hr_surface_cost(surface_problem *problem, bool is_trial, bool with_derivatives);
+
+/* hr_surface_solve.c: solves the damped block-tridiagonal normal equations into `step`; false when
+ * they are not positive definite. */
+bool hr_surface_solve(surface_problem *problem, double damping);
+
+#endif
