@@ -17,7 +17,7 @@
 #define HR_BOOK_IOC 1 /* What does not trade is gone. */
 #define HR_BOOK_FOK 2 /* All or nothing: HR_ERR_NOT_FILLABLE. */
 
-#define HR_BOOK_ANY -1 /* A filter that takes all. */
+#define HR_BOOK_ANY -1      /* A filter that takes all. */
 #define HR_BOOK_NO_GROUP -1 /* The group of an order that is no quote. */
 
 #define HR_BOOK_TRADE 1
@@ -44,7 +44,7 @@ typedef struct {
 
 typedef struct {
     int64_t price_ticks; /* [1, HR_BOOK_PRICE_TICKS_MAX] */
-    int64_t lots; /* [1, HR_BOOK_LOTS_MAX] */
+    int64_t lots;        /* [1, HR_BOOK_LOTS_MAX] */
     int32_t instrument;
     int32_t owner;
     int32_t side;
@@ -81,7 +81,7 @@ typedef struct {
     int64_t maker_order_id;
     int64_t taker_order_id;
     int64_t price_ticks; /* The maker's. */
-    int64_t lots; /* Traded, or taken away. */
+    int64_t lots;        /* Traded, or taken away. */
     int64_t maker_remaining_lots;
     int64_t taker_remaining_lots; /* Of the incoming order, after this event. */
     int32_t kind;

@@ -23,8 +23,7 @@ static int is_size_valid(int64_t price_ticks, int64_t lots) {
            lots <= HR_BOOK_LOTS_MAX;
 }
 
-static int would_cross(const hr_book *book, int32_t instrument, int32_t side,
-                       int64_t price_ticks) {
+static int would_cross(const hr_book *book, int32_t instrument, int32_t side, int64_t price_ticks) {
     const int32_t best = book->instruments[instrument].best[1 - side];
     return best != HR_BOOK_NONE && book_reaches(side, price_ticks, book->levels[best].price_ticks);
 }
@@ -128,9 +127,8 @@ static hr_status refusal(const hr_book *book, const hr_book_request *request) {
     }
     if (request->time_in_force == HR_BOOK_FOK) {
         int64_t available = 0;
-        const hr_status status =
-            hr_book_available(book, request->instrument, request->owner, request->side,
-                              request->price_ticks, &available);
+        const hr_status status = hr_book_available(book, request->instrument, request->owner,
+                                                   request->side, request->price_ticks, &available);
         if (status != HR_OK) {
             return status;
         }
@@ -288,14 +286,14 @@ static void quote_both(hr_book *book, int32_t owner, int32_t group, int32_t post
     const int32_t bid = *book_quote_slot(book, group, quote->instrument, HR_BOOK_BUY);
     const int is_up = bid == HR_BOOK_NONE || quote->bid_ticks > book->orders[bid].price_ticks;
     if (is_up) {
-        result->ask_status = quote_side(book, owner, group, post_only, quote, HR_BOOK_SELL,
-                                        &result->ask_order_id);
+        result->ask_status =
+            quote_side(book, owner, group, post_only, quote, HR_BOOK_SELL, &result->ask_order_id);
     }
     result->bid_status =
         quote_side(book, owner, group, post_only, quote, HR_BOOK_BUY, &result->bid_order_id);
     if (!is_up) {
-        result->ask_status = quote_side(book, owner, group, post_only, quote, HR_BOOK_SELL,
-                                        &result->ask_order_id);
+        result->ask_status =
+            quote_side(book, owner, group, post_only, quote, HR_BOOK_SELL, &result->ask_order_id);
     }
 }
 

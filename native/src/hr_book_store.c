@@ -3,7 +3,9 @@
 #include <stddef.h>
 #include <string.h>
 
-static int64_t rounded(int64_t bytes) { return (bytes + 63) & ~(int64_t)63; }
+static int64_t rounded(int64_t bytes) {
+    return (bytes + 63) & ~(int64_t)63;
+}
 
 static int params_are_valid(const hr_book_params *params) {
     return params->instrument_max >= 1 && params->instrument_max <= HR_BOOK_INSTRUMENT_MAX &&
@@ -90,7 +92,9 @@ hr_status hr_book_init(void *memory, int64_t bytes, const hr_book_params *params
     return HR_OK;
 }
 
-int book_is_valid(const hr_book *book) { return book != NULL && book->magic == HR_BOOK_MAGIC; }
+int book_is_valid(const hr_book *book) {
+    return book != NULL && book->magic == HR_BOOK_MAGIC;
+}
 
 int32_t book_find(const hr_book *book, int64_t order_id) {
     if (order_id <= 0) {

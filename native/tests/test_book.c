@@ -1,4 +1,5 @@
-/* Goal: the matching book keeps price-time priority, refuses cleanly and never runs out of bounds. */
+/* Goal: the matching book keeps price-time priority, refuses cleanly and never runs out of bounds.
+ */
 #undef NDEBUG
 #include "hr_book.h"
 
@@ -59,9 +60,14 @@ static void test_bad_requests_are_refused(void) {
     hr_book *book = fresh(&small);
     hr_book_result result;
     const hr_book_request bad[] = {
-        {0, 1, 0, 0, 0, 0, 0, 0}, {1, 0, 0, 0, 0, 0, 0, 0},  {1, 1, INSTRUMENTS, 0, 0, 0, 0, 0},
-        {1, 1, -1, 0, 0, 0, 0, 0}, {1, 1, 0, OWNERS, 0, 0, 0, 0}, {1, 1, 0, 0, 2, 0, 0, 0},
-        {1, 1, 0, 0, 0, 3, 0, 0}, {HR_BOOK_PRICE_TICKS_MAX + 1, 1, 0, 0, 0, 0, 0, 0},
+        {0, 1, 0, 0, 0, 0, 0, 0},
+        {1, 0, 0, 0, 0, 0, 0, 0},
+        {1, 1, INSTRUMENTS, 0, 0, 0, 0, 0},
+        {1, 1, -1, 0, 0, 0, 0, 0},
+        {1, 1, 0, OWNERS, 0, 0, 0, 0},
+        {1, 1, 0, 0, 2, 0, 0, 0},
+        {1, 1, 0, 0, 0, 3, 0, 0},
+        {HR_BOOK_PRICE_TICKS_MAX + 1, 1, 0, 0, 0, 0, 0, 0},
         {1, HR_BOOK_LOTS_MAX + 1, 0, 0, 0, 0, 0, 0},
     };
     for (size_t at = 0; at < sizeof bad / sizeof bad[0]; at++) {
@@ -264,8 +270,14 @@ static void test_random_traffic_keeps_the_sums(uint64_t seed) {
         const int64_t id = ids[next_random(&state) % 256];
         int64_t count = 0;
         if (draw < 4) {
-            const hr_book_request request = {price, lots, instrument, owner, (int32_t)(draw % 2),
-                                             (int32_t)(next_random(&state) % 3), draw == 3, 0};
+            const hr_book_request request = {price,
+                                             lots,
+                                             instrument,
+                                             owner,
+                                             (int32_t)(draw % 2),
+                                             (int32_t)(next_random(&state) % 3),
+                                             draw == 3,
+                                             0};
             (void)hr_book_submit(book, &request, &result);
             ids[step % 256] = result.order_id;
         } else if (draw < 6) {
