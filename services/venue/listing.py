@@ -19,9 +19,9 @@ OPTION_FEE_RATIO = 0.0003
 FUTURE_TAKER_FEE_RATIO = 0.0005
 NS_PER_DAY = 86_400 * NS_PER_S
 PERPETUAL_EXPIRY_MS = 32_503_708_800_000  # the year 3000, as the venue shows it
-STRIKES_MAX = 23  # of one expiry, by our rule; recorded chains have more in their quarterlies
-# New strikes are listed to about |delta| 0.03 on either side.
-DEVIATIONS = 1.9
+STRIKES_MAX = 27  # of one expiry, by our rule; recorded chains have more in their quarterlies
+# New strikes are listed to about |delta| 0.02 on either side.
+DEVIATIONS = 2.1
 
 
 @dataclass(frozen=True, slots=True)
