@@ -9,19 +9,21 @@
 #include "hedgerow.h"
 
 /* cdef: begin */
-/* At vol 0 or years 0: price is intrinsic value, delta 0 or 1 (one half at the money), vega at
- * the money its limit forward*sqrt(years/2pi), everything else 0. */
+/* At vol 0 or years 0, and where vol*sqrt(years) < 1e-100: price is intrinsic value, delta 0 or 1
+ * (one half at the money), vega at the money its limit forward*sqrt(years/2pi), everything else 0.
+ */
 typedef struct {
     double price; /* USD */
     double delta; /* dprice/dforward: N(d1) for calls, N(d1) - 1 for puts */
     double gamma; /* ddelta/dforward, per USD */
-    double vega; /* dprice/dvol, USD per 1.0 of vol */
+    double vega;  /* dprice/dvol, USD per 1.0 of vol */
     double theta; /* dprice/dtime passing, USD per year, never positive */
     double vanna; /* ddelta/dvol, per 1.0 of vol */
     double volga; /* dvega/dvol, USD per 1.0 of vol squared */
 } hr_greeks;
 
-/* hr_black76: prices one option. Relative error of the price < 1e-12 from 1e-280 forwards up. */
+/* hr_black76: prices one option. Relative error of price and greeks < 1e-11 where the
+ * price is above 1e-290 forwards. */
 hr_status hr_black76(double forward, double strike, double years, double vol, int32_t is_call,
                      hr_greeks *greeks_out);
 
@@ -34,14 +36,14 @@ hr_status hr_black76_batch(int64_t count, const double *forwards, const double *
 /* hr_implied_vol: the vol at which hr_black76 gives `price`. A price of exactly intrinsic value
  * gives 0. HR_ERR_DOMAIN below intrinsic value, at or above the forward (call) or strike (put),
  * at years 0, or where the answer is above 1e10; vol_out is then 0. */
-hr_status hr_implied_vol(double price, double forward, double strike, double years,
-                         int32_t is_call, double *vol_out);
+hr_status hr_implied_vol(double price, double forward, double strike, double years, int32_t is_call,
+                         double *vol_out);
 
 /* hr_implied_vol_batch: the same over arrays of `count`, each with its own status and, where
  * refused, vol 0. Returns the first status that is not HR_OK, all elements being done. */
 hr_status hr_implied_vol_batch(int64_t count, const double *prices, const double *forwards,
-                               const double *strikes, const double *years,
-                               const int32_t *is_call, double *vols_out, hr_status *statuses_out);
+                               const double *strikes, const double *years, const int32_t *is_call,
+                               double *vols_out, hr_status *statuses_out);
 /* cdef: end */
 
 _Static_assert(sizeof(hr_greeks) == 56, "hr_greeks is seven doubles");

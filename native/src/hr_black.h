@@ -14,14 +14,15 @@
 #define HR_STRIKE_MAX 1e50
 #define HR_YEARS_MAX 1e4
 #define HR_VOL_MAX 1e10
-/* Where t is below and m/M above these, Y(h+t) - Y(h-t) would cancel and its series in t is used. */
+/* Where t is below and m/M above these, Y(h+t) - Y(h-t) would cancel and its series in t is used.
+ */
 #define HR_SERIES_T_MAX 0.25
 #define HR_SERIES_X_MIN -1.0
 #define HR_SERIES_RATIO_MIN 0.37 /* m/M, a little above exp(x_min) */
 
 typedef struct {
-    double up;   /* Y(h+t) */
-    double down; /* Y(h-t) */
+    double up;         /* Y(h+t) */
+    double down;       /* Y(h-t) */
     double difference; /* up - down, without cancellation */
 } hr_mills_pair;
 
@@ -44,11 +45,20 @@ HR_INLINE hr_mills_pair hr_mills_series(double h, double t) {
     const double y13 = h * y12 + 12.0 * y11;
     const double y15 = h * (h * y13 + 13.0 * y12) + 14.0 * y13;
     const double q = t * t;
-    const double odd = t * (y1 + q * (y3 * (1.0 / 6.0) + q * (y5 * (1.0 / 120.0) + q * (y7 * (1.0 / 5040.0) +
-                       q * (y9 * (1.0 / 362880.0) + q * (y11 * (1.0 / 39916800.0) + q * (y13 * (1.0 / 6227020800.0) +
-                       q * (y15 * (1.0 / 1307674368000.0)))))))));
-    const double even = y0 + q * (y2 * (1.0 / 2.0) + q * (y4 * (1.0 / 24.0) + q * (y6 * (1.0 / 720.0) +
-                        q * (y8 * (1.0 / 40320.0) + q * (y10 * (1.0 / 3628800.0) + q * (y12 * (1.0 / 479001600.0)))))));
+    const double odd =
+        t * (y1 + q * (y3 * (1.0 / 6.0) +
+                       q * (y5 * (1.0 / 120.0) +
+                            q * (y7 * (1.0 / 5040.0) +
+                                 q * (y9 * (1.0 / 362880.0) +
+                                      q * (y11 * (1.0 / 39916800.0) +
+                                           q * (y13 * (1.0 / 6227020800.0) +
+                                                q * (y15 * (1.0 / 1307674368000.0)))))))));
+    const double even =
+        y0 + q * (y2 * (1.0 / 2.0) +
+                  q * (y4 * (1.0 / 24.0) +
+                       q * (y6 * (1.0 / 720.0) +
+                            q * (y8 * (1.0 / 40320.0) + q * (y10 * (1.0 / 3628800.0) +
+                                                             q * (y12 * (1.0 / 479001600.0)))))));
     return (hr_mills_pair){even + odd, even - odd, 2.0 * odd};
 }
 

@@ -12,15 +12,15 @@
 #define HR_STEPS_MAX 64
 
 typedef struct {
-    double x; /* ln(low/high), <= 0 */
+    double x;          /* ln(low/high), <= 0 */
     double log_target; /* ln of the price, or of low - price, over sqrt(FK) */
-    int32_t is_upper; /* whether the target is low - price */
+    int32_t is_upper;  /* whether the target is low - price */
 } hr_problem;
 
 typedef struct {
     double error; /* ln(model) - ln(target) */
     double slope; /* its derivative by s */
-    double bend; /* second derivative over the first */
+    double bend;  /* second derivative over the first */
     double twist; /* third derivative over the first */
 } hr_objective;
 
@@ -68,8 +68,8 @@ static double exponent_guess(double x, double level, int32_t is_upper) {
 }
 
 /* Solves inside (low, high), of which high may be infinite. */
-static hr_status deviation_solve(const hr_problem *problem, double low, double high,
-                                 double guess, double *deviation_out) {
+static hr_status deviation_solve(const hr_problem *problem, double low, double high, double guess,
+                                 double *deviation_out) {
     double s = guess > low && guess < high ? guess : (isinf(high) ? 2.0 * low : 0.5 * (low + high));
     for (int32_t i = 0; i < HR_STEPS_MAX; i++) {
         const hr_objective objective = objective_at(problem, s);
@@ -104,11 +104,16 @@ HR_INLINE double bachelier_guess(double price, double gap) {
     const double raw = 2.0 * v / log((price + gap) / price);
     const double eta = v < 1e-5 ? 1.0 : raw;
     const double numerator =
-        0.3991614191727681 + eta * (48.553540295308515 + eta * (598.5145813687186 + eta *
-        (952.5191976401061 + eta * (3316.668633940328 + eta * 5381.657705721352))));
+        0.3991614191727681 +
+        eta * (48.553540295308515 +
+               eta * (598.5145813687186 +
+                      eta * (952.5191976401061 +
+                             eta * (3316.668633940328 + eta * 5381.657705721352))));
     const double denominator =
-        1.0 + eta * (118.63163109975686 + eta * (1243.1195895064025 + eta * (359.2239481874814 +
-        eta * (6967.613328271736 + eta * 1608.7990463912838))));
+        1.0 + eta * (118.63163109975686 +
+                     eta * (1243.1195895064025 +
+                            eta * (359.2239481874814 +
+                                   eta * (6967.613328271736 + eta * 1608.7990463912838))));
     return 1.2533141373155003 * straddle * sqrt(eta) * numerator / denominator;
 }
 
@@ -133,8 +138,8 @@ static hr_status solve_anywhere(double price, double rest, double low, double hi
         double level = -problem.log_target;
         for (int32_t i = 0; i < 3; i++) { /* The factor before the exponential, by fixed point. */
             guess = exponent_guess(problem.x, level, 0);
-            const double difference =
-                hr_mills(problem.x / guess + 0.5 * guess) - hr_mills(problem.x / guess - 0.5 * guess);
+            const double difference = hr_mills(problem.x / guess + 0.5 * guess) -
+                                      hr_mills(problem.x / guess - 0.5 * guess);
             level = -problem.log_target + log(difference) - HR_LN_SQRT_2PI;
         }
     }
@@ -154,8 +159,8 @@ static hr_status inputs_check(double price, double forward, double strike, doubl
     return HR_OK;
 }
 
-hr_status hr_implied_vol(double price, double forward, double strike, double years,
-                         int32_t is_call, double *vol_out) {
+hr_status hr_implied_vol(double price, double forward, double strike, double years, int32_t is_call,
+                         double *vol_out) {
     if (vol_out == NULL) {
         return HR_ERR_ARGUMENT;
     }
@@ -189,8 +194,8 @@ hr_status hr_implied_vol(double price, double forward, double strike, double yea
 }
 
 hr_status hr_implied_vol_batch(int64_t count, const double *prices, const double *forwards,
-                               const double *strikes, const double *years,
-                               const int32_t *is_call, double *vols_out, hr_status *statuses_out) {
+                               const double *strikes, const double *years, const int32_t *is_call,
+                               double *vols_out, hr_status *statuses_out) {
     if (count < 0 ||
         (count > 0 && (prices == NULL || forwards == NULL || strikes == NULL || years == NULL ||
                        is_call == NULL || vols_out == NULL || statuses_out == NULL))) {
@@ -198,8 +203,8 @@ hr_status hr_implied_vol_batch(int64_t count, const double *prices, const double
     }
     hr_status first = HR_OK;
     for (int64_t i = 0; i < count; i++) {
-        statuses_out[i] = hr_implied_vol(prices[i], forwards[i], strikes[i], years[i], is_call[i],
-                                         &vols_out[i]);
+        statuses_out[i] =
+            hr_implied_vol(prices[i], forwards[i], strikes[i], years[i], is_call[i], &vols_out[i]);
         if (first == HR_OK) {
             first = statuses_out[i];
         }

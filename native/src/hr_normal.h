@@ -35,8 +35,8 @@ HR_INLINE double hr_log_ratio(double numerator, double denominator) {
     const uint64_t ratio = hr_bits_from_double(numerator / denominator);
     const uint64_t biased = (ratio - sqrt_half + (UINT64_C(1023) << 52)) >> 52;
     const double scaled = numerator * hr_double_from_bits((UINT64_C(2046) - biased) << 52);
-    const double exponent = hr_double_from_bits(biased | UINT64_C(0x4330000000000000)) -
-                            (4503599627370496.0 + 1023.0);
+    const double exponent =
+        hr_double_from_bits(biased | UINT64_C(0x4330000000000000)) - (4503599627370496.0 + 1023.0);
     const double r = (scaled - denominator) / (scaled + denominator);
     const double r2 = r * r;
     /* (atanh(r)/r - 1)/r2 on |r| < 0.1716, error 3e-20. */
@@ -50,7 +50,8 @@ HR_INLINE double hr_log_ratio(double numerator, double denominator) {
     odd = odd * r4 + 0.11111111195900235;
     odd = odd * r4 + 0.2000000000000044;
     const double tail = 2.0 * (r * r2) * (even + r2 * odd);
-    return exponent * 0x1.62e42fefa3800p-1 + (2.0 * r + (tail + exponent * 5.4979230187083711747e-14));
+    return exponent * 0x1.62e42fefa3800p-1 +
+           (2.0 * r + (tail + exponent * 5.4979230187083711747e-14));
 }
 
 /* exp(value) for value <= 0, relative error < 3e-16; 0 below -708. */
