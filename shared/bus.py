@@ -195,7 +195,9 @@ class Bus:
         for subject in subjects:
             await self.publish(subject, b"", headers)
         try:
-            await self._client.flush(timeout=3)  # an error comes before the answer to this ping
+            # nats-py's ping overtakes what is not yet written; errors come before the second pong.
+            await self._client.flush(timeout=3)
+            await self._client.flush(timeout=3)
         except nats_errors.Error as error:
             raise BusError(f"NATS did not answer: {error}") from error
         if self.alarm:
