@@ -27,7 +27,13 @@ EVENTS_MAX = 4_000_000  # a run that schedules more at once has lost its way
 
 
 class Sink(Protocol):
-    """What stands for a service's edge."""
+    """What stands for a service's edge; it outlives a crash, as a disk and a network do."""
+
+    accepts: frozenset[type]
+
+    def open(self, deliver: Callable[[object], None]) -> None:
+        """The agent has started: `deliver` hands it an input."""
+        ...
 
     def send(self, message: object) -> None: ...
 
@@ -55,8 +61,8 @@ class Agent:
         self.name = self.service.name
         self.link: SimulatedLink | None = None
         self.sink: Sink | None = None
-        self._edge_accepts: frozenset[type] = frozenset()
-        self._handlers: dict[type, Callable[[Any], Output]] = {}
+        self._handlers: dict[type, tuple[Callable[[Any], Output], ...]] = {}
+        self._is_handling = False
         self._backlog: deque[tuple[bool, Callable[[], None]]] = deque()
 
     def start(self) -> None:
@@ -70,19 +76,25 @@ class Agent:
         self._backlog.clear()
         self.stalled_until_ns = 0
         service = self.service
-        self._handlers = {consume.kind: consume.handler for consume in service.consumes}
+        self._handlers = {}
+        for consume in service.consumes:
+            others = self._handlers.get(consume.kind, ())
+            self._handlers[consume.kind] = (*others, consume.handler)
         for consume in service.consumes:
             if _delivery_of(consume) is Delivery.STATE:
                 for message in list(bus.state.values()):
                     if type(message) is consume.kind:
                         self.route(consume.handler(message))
         for message in _replay(bus, service.consumes):
-            self.route(self._handlers[type(message)](message))
+            for handler in self._handlers[type(message)]:
+                deque(handler(message), maxlen=0)  # what a replay leads to was said before
         bus.subscribe(self, service.consumes)
         if service.start is not None:
             self.route(service.start(TimerV1(created_ns=simulation.clock.now_ns)))
         for timer in service.timers:
             self._arm(timer, self.incarnation)
+        if self.sink is not None:
+            self.sink.open(self.take)
         if self.link is not None:
             self.link.open()
 
@@ -112,8 +124,15 @@ class Agent:
 
     def take(self, message: object) -> None:
         """Handles an input that is not from the bus: the link's or the edge's."""
-        handler = self._handlers[type(message)]
-        self.run(lambda: self.route(handler(message)))
+
+        def handle() -> None:
+            for handler in self._handlers[type(message)]:
+                self.route(handler(message))
+
+        if self._is_handling:  # a handler's own output led to this input: it comes next
+            self._simulation.at(self._simulation.clock.now_ns, lambda: self.run(handle))
+        else:
+            self.run(handle)
 
     def run(self, work: Callable[[], None], *, is_lossy: bool = False) -> None:
         """Does what an agent does, now or when it is no longer stalled."""
@@ -128,6 +147,7 @@ class Agent:
 
     def route(self, outputs: Output) -> None:
         """Sends what a handler yields where it belongs, as the shell does."""
+        self._is_handling = True
         service = self.service
         for output in outputs:
             kind = type(output)
@@ -136,15 +156,11 @@ class Agent:
                 self._simulation.bus.publish(self.name, output)
             elif kind is VenueRequest and self.link is not None:
                 self.link.request(output)  # type: ignore[arg-type]
-            elif self.sink is not None and kind in self._accepted():
+            elif self.sink is not None and kind in self.sink.accepts:
                 self.sink.send(output)
             else:
                 raise AssertionError(f"{self.name} yielded {kind.__name__}, which it may not")
-
-    def _accepted(self) -> frozenset[type]:
-        if not self._edge_accepts and self.service.edge is not None:
-            self._edge_accepts = self.service.edge().accepts
-        return self._edge_accepts
+        self._is_handling = False
 
     def _arm(self, timer: Every, incarnation: int) -> None:
         simulation, interval_ns = self._simulation, timer.interval_ms * NS_PER_MS

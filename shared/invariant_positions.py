@@ -1,0 +1,142 @@
+"""Positions, three ways: summed here from fills, and as risk, the ledger and the venue have them."""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from shared.messages.desk import RecordV1
+from shared.messages.message import tag_of
+from shared.messages.orders import AccountV1, FillV1
+from shared.messages.risk import PortfolioV1
+
+RECENT_MAX = 64  # portfolios that wait for the fills they count
+
+
+class Expectation(Protocol):
+    def expect(self, is_held: bool, detail: "object") -> None: ...
+
+
+class _Fact(msgspec.Struct):
+    trade_id: str
+    underlying: str
+    instrument: str
+    side: str
+    amount_lots: int
+
+
+class _Body(msgspec.Struct):
+    fact: _Fact
+
+
+class PositionChecks:
+    def __init__(self, invariants: Mapping[str, Expectation]) -> None:
+        self._all = invariants
+        self.lots: dict[str, dict[str, int]] = {}  # underlying -> instrument -> lots
+        self._fills: dict[str, FillV1] = {}
+        self._order: dict[str, list[FillV1]] = {}
+        self._venue_ns: dict[str, int] = {}
+        self._waiting: deque[PortfolioV1] = deque(maxlen=RECENT_MAX)
+        self._excess: dict[str, dict[str, int]] = {}
+        self._awaited: dict[str, str] = {}
+        self._recorded: dict[str, _Fact] = {}
+        self._early: dict[str, _Fact] = {}  # recorded before we saw them published
+
+    def on_fill(self, fill: FillV1) -> None:
+        known = self._fills.get(fill.trade_id)
+        same = known is None or _trade(known) == _trade(fill)
+        self._all["fills_idempotent"].expect(same, lambda: f"{fill.trade_id} differs from itself")
+        if known is not None:
+            return
+        self._fills[fill.trade_id] = fill
+        self._order.setdefault(fill.underlying, []).append(fill)
+        book = self.lots.setdefault(fill.underlying, {})
+        book[fill.instrument] = book.get(fill.instrument, 0) + _signed(fill.side, fill.amount_lots)
+        newest_ns = self._venue_ns.get(fill.underlying, 0)
+        self._venue_ns[fill.underlying] = max(newest_ns, fill.venue_ns)
+        early = self._early.pop(fill.trade_id, None)
+        if early is not None:
+            self._expect_recorded(early, fill)
+        for portfolio in [p for p in self._waiting if p.underlying == fill.underlying]:
+            if portfolio.fill_count <= len(self._order[fill.underlying]):
+                self._waiting.remove(portfolio)
+                self.on_portfolio(portfolio)
+
+    def on_portfolio(self, portfolio: PortfolioV1) -> None:
+        """Compares when risk counts exactly the fills we have; later if it is ahead of us."""
+        count = len(self._order.get(portfolio.underlying, ()))
+        if portfolio.fill_count > count:
+            self._waiting.append(portfolio)
+            return
+        if portfolio.fill_count < count:
+            return  # risk has yet to hear of the newest
+        ours = _open(self.lots.get(portfolio.underlying, {}))
+        risks = {one.instrument: one.position_lots for one in portfolio.positions}
+        self._all["risk_equals_fills"].expect(
+            ours == risks, lambda: f"{portfolio.underlying} {_difference(ours, risks)}"
+        )
+
+    def on_account(self, account: AccountV1) -> None:
+        """A difference from the venue counts when it stands on two words in a row."""
+        currency, newest = account.currency, account.last_trade_id
+        if newest and newest not in self._fills and newest != self._awaited.get(currency):
+            self._awaited[currency] = newest
+            return
+        if self._venue_ns.get(currency, 0) > account.venue_ns:
+            return
+        ours = _open(self.lots.get(currency, {}))
+        venue = {p.instrument: p.position_lots for p in account.positions if p.position_lots}
+        names = sorted({*ours, *venue})
+        excess = {name: ours.get(name, 0) - venue.get(name, 0) for name in names}
+        excess = {name: lots for name, lots in excess.items() if lots}
+        standing = excess.items() & self._excess.get(currency, {}).items()
+        self._excess[currency] = excess
+        self._all["venue_equals_fills"].expect(
+            not standing, lambda: f"{currency} ours less the venue's {sorted(standing)[:5]}"
+        )
+
+    def on_record(self, record: RecordV1) -> None:
+        if record.kind != tag_of(FillV1):
+            return
+        fact = msgspec.json.decode(record.payload, type=_Body).fact
+        if fact.trade_id in self._recorded:
+            return  # the record itself came twice, or the trade was recorded twice
+        self._recorded[fact.trade_id] = fact
+        fill = self._fills.get(fact.trade_id)
+        if fill is None:
+            self._early[fact.trade_id] = fact
+        else:
+            self._expect_recorded(fact, fill)
+
+    def ledger_lots(self) -> dict[str, int]:
+        """Returns positions from the ledger's records alone."""
+        lots: dict[str, int] = {}
+        for fact in self._recorded.values():
+            name = fact.instrument
+            lots[name] = lots.get(name, 0) + _signed(fact.side, fact.amount_lots)
+        return _open(lots)
+
+    def _expect_recorded(self, fact: _Fact, fill: FillV1) -> None:
+        self._all["ledger_equals_fills"].expect(
+            (fact.instrument, fact.side, fact.amount_lots)
+            == (fill.instrument, fill.side, fill.amount_lots),
+            lambda: f"{fact.trade_id} was recorded differently",
+        )
+
+
+def _signed(side: str, lots: int) -> int:
+    return lots if side == "buy" else -lots
+
+
+def _open(lots: dict[str, int]) -> dict[str, int]:
+    return {name: held for name, held in lots.items() if held}
+
+
+def _trade(fill: FillV1) -> tuple[object, ...]:
+    return fill.instrument, fill.side, fill.amount_lots, fill.price_ticks, fill.fee_coin_e12
+
+
+def _difference(ours: dict[str, int], others: dict[str, int]) -> str:
+    names = [name for name in sorted({*ours, *others}) if ours.get(name) != others.get(name)]
+    return ", ".join(f"{n}: fills {ours.get(n, 0)}, risk {others.get(n, 0)}" for n in names[:5])
