@@ -1,21 +1,19 @@
-"""Positions, three ways: summed here from fills, and as risk, the ledger and the venue have them."""
+"""Positions, summed here from fills, against risk's, the ledger's and the venue's."""
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Protocol
 
 import msgspec
 
+from shared.clock import NS_PER_S
+from shared.invariant import Invariant
 from shared.messages.desk import RecordV1
 from shared.messages.message import tag_of
 from shared.messages.orders import AccountV1, FillV1
 from shared.messages.risk import PortfolioV1
 
+BEHIND_NS_MAX = 10 * NS_PER_S  # a fill must be in risk's and the ledger's books by then
 RECENT_MAX = 64  # portfolios that wait for the fills they count
-
-
-class Expectation(Protocol):
-    def expect(self, is_held: bool, detail: "object") -> None: ...
 
 
 class _Fact(msgspec.Struct):
@@ -31,7 +29,7 @@ class _Body(msgspec.Struct):
 
 
 class PositionChecks:
-    def __init__(self, invariants: Mapping[str, Expectation]) -> None:
+    def __init__(self, invariants: Mapping[str, Invariant]) -> None:
         self._all = invariants
         self.lots: dict[str, dict[str, int]] = {}  # underlying -> instrument -> lots
         self._fills: dict[str, FillV1] = {}
@@ -41,6 +39,8 @@ class PositionChecks:
         self._excess: dict[str, dict[str, int]] = {}
         self._awaited: dict[str, str] = {}
         self._recorded: dict[str, _Fact] = {}
+        self._sequences: dict[str, int] = {}  # trade -> its record
+        self._unrecorded: dict[str, FillV1] = {}  # oldest first
         self._early: dict[str, _Fact] = {}  # recorded before we saw them published
 
     def on_fill(self, fill: FillV1) -> None:
@@ -58,6 +58,8 @@ class PositionChecks:
         early = self._early.pop(fill.trade_id, None)
         if early is not None:
             self._expect_recorded(early, fill)
+        elif fill.trade_id not in self._recorded:
+            self._unrecorded[fill.trade_id] = fill
         for portfolio in [p for p in self._waiting if p.underlying == fill.underlying]:
             if portfolio.fill_count <= len(self._order[fill.underlying]):
                 self._waiting.remove(portfolio)
@@ -69,8 +71,14 @@ class PositionChecks:
         if portfolio.fill_count > count:
             self._waiting.append(portfolio)
             return
-        if portfolio.fill_count < count:
-            return  # risk has yet to hear of the newest
+        self._expect_ledger_not_behind(portfolio)
+        if portfolio.fill_count < count:  # risk has yet to hear of the newest
+            missed = self._order[portfolio.underlying][portfolio.fill_count]
+            self._all["risk_equals_fills"].expect(
+                portfolio.created_ns - missed.created_ns <= BEHIND_NS_MAX,
+                lambda: f"{portfolio.underlying} risk counts {portfolio.fill_count} of {count}",
+            )
+            return
         ours = _open(self.lots.get(portfolio.underlying, {}))
         risks = {one.instrument: one.position_lots for one in portfolio.positions}
         self._all["risk_equals_fills"].expect(
@@ -100,9 +108,14 @@ class PositionChecks:
         if record.kind != tag_of(FillV1):
             return
         fact = msgspec.json.decode(record.payload, type=_Body).fact
+        sequence = self._sequences.setdefault(fact.trade_id, record.sequence)
+        self._all["ledger_equals_fills"].expect(
+            sequence == record.sequence, lambda: f"{fact.trade_id} was recorded twice"
+        )
         if fact.trade_id in self._recorded:
-            return  # the record itself came twice, or the trade was recorded twice
+            return
         self._recorded[fact.trade_id] = fact
+        self._unrecorded.pop(fact.trade_id, None)
         fill = self._fills.get(fact.trade_id)
         if fill is None:
             self._early[fact.trade_id] = fact
@@ -116,6 +129,15 @@ class PositionChecks:
             name = fact.instrument
             lots[name] = lots.get(name, 0) + _signed(fact.side, fact.amount_lots)
         return _open(lots)
+
+    def _expect_ledger_not_behind(self, portfolio: PortfolioV1) -> None:
+        """For who hears the ledger at all."""
+        if self._recorded and self._unrecorded:
+            oldest = next(iter(self._unrecorded.values()))
+            self._all["ledger_equals_fills"].expect(
+                portfolio.created_ns - oldest.created_ns <= BEHIND_NS_MAX,
+                lambda: f"{oldest.trade_id} is not recorded",
+            )
 
     def _expect_recorded(self, fact: _Fact, fill: FillV1) -> None:
         self._all["ledger_equals_fills"].expect(

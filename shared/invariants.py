@@ -1,15 +1,16 @@
-"""The one list of what must always hold, fed by messages: simulation, `hedgerow up` and tests use it.
+"""The one list of what must always hold: simulation, `hedgerow up` and the tests use it.
 
 Each invariant counts how often it was checked and keeps the first violations with their detail. It
 reads messages only and trusts no agent's word about itself: positions are summed here from fills
 and compared with risk's, the ledger's and the venue's.
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from shared.clock import NS_PER_MS, NS_PER_S
+from shared.invariant import Invariant
 from shared.invariant_positions import PositionChecks
 from shared.messages.desk import HeartbeatV1, RecordV1
 from shared.messages.hedging import HedgeIntentV1
@@ -34,7 +35,6 @@ LEASE_NS_MAX = 1 * NS_PER_S
 AGE_SLACK_NS = 250 * NS_PER_MS
 GREEK_IN_FLIGHT_NS = 3 * NS_PER_S  # fills of quotes that rested when a limit was reached
 GREEK_DRIFT_RATIO = 1.25  # and what the market itself may then add to a greek
-DETAILS_MAX = 10
 
 LIST = {
     "bid_below_ask": "a two-sided quote's bid is below its ask",
@@ -57,22 +57,6 @@ LIST = {
     "record_chained": "each ledger record holds the hash of the one before",
     "nothing_lost": "no agent lost a durable or state message",
 }
-
-
-@dataclass
-class Invariant:
-    name: str
-    says: str
-    check_count: int = 0
-    violation_count: int = 0
-    details: list[str] = field(default_factory=list)
-
-    def expect(self, is_held: bool, detail: Callable[[], str]) -> None:
-        self.check_count += 1
-        if not is_held:
-            self.violation_count += 1
-            if len(self.details) < DETAILS_MAX:
-                self.details.append(detail())
 
 
 class Invariants:
@@ -218,9 +202,7 @@ class Invariants:
         for name, value, bound in bounds:
             self._expect_within(message, name, abs(value), bound)
 
-    def _expect_within(
-        self, message: PortfolioV1, greek: str, size: float, bound: float
-    ) -> None:
+    def _expect_within(self, message: PortfolioV1, greek: str, size: float, bound: float) -> None:
         key = (message.underlying, greek)
         if size <= bound:
             self._beyond.pop(key, None)
@@ -253,8 +235,10 @@ class Invariants:
     def _on_audit(self, message: VenueAuditV1) -> None:
         self.all["money_conserved"].expect(
             message.accounts_sum_coin_e12 == 0 and message.positions_sum_lots == 0,
-            lambda: f"{message.currency} {message.accounts_sum_coin_e12}e-12 coin, "
-            f"{message.positions_sum_lots} lots",
+            lambda: (
+                f"{message.currency} {message.accounts_sum_coin_e12}e-12 coin, "
+                f"{message.positions_sum_lots} lots"
+            ),
         )
         self._expect_not_halted(message.currency, message.created_ns, message.live_quote_count)
 
@@ -314,4 +298,5 @@ class Invariants:
 
 
 def _sum(terms: PnlTerms) -> float:
-    return sum(getattr(terms, name) for name in terms.__struct_fields__ if name != "total")
+    parts = (getattr(terms, name) for name in terms.__struct_fields__ if name != "total")
+    return math.fsum(parts)
