@@ -176,7 +176,7 @@ async def test_trap_bare_client_buffers_and_sends_late(server):
         server.kill()
         await until(lambda: client.is_reconnecting)
         await client.publish("quote", b"stale" * 100)  # accepted, to be sent who knows when
-        for _ in range(7):
+        for _ in range(6):
             await client.publish("quote", b"stale" * 100)
         with pytest.raises(OutboundBufferLimitError):
             await client.publish("quote", b"stale" * 100)
