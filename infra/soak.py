@@ -54,7 +54,7 @@ def soak(seconds: float, seed: int) -> dict[str, Any]:
         desk = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
         times: list[float] = []
         series: dict[str, list[tuple[float, float]]] = {}
-        started = time.monotonic()  # noqa: TID251
+        started = time.monotonic()
         while desk.poll() is None:
             directory = runs.current()
             if directory is not None and directory != before:
