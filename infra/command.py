@@ -9,13 +9,16 @@ import json
 import secrets
 import sys
 from collections.abc import Callable
+from typing import TypeAlias
 
 from rich.console import Console
 
 from shared.configuration import ConfigurationError
 from shared.recorded_chain import ChainError
 
-EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_NOT_RUNNING, EXIT_CRASH_LOOP = 0, 1, 2, 3, 4
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_NOT_RUNNING = 0, 1, 2, 3
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names it so
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,9 +52,6 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
-
 def add_up(commands: Commands) -> None:
     up = commands.add_parser(
         "up",
@@ -62,7 +62,9 @@ def add_up(commands: Commands) -> None:
         ),
     )
     up.add_argument("--seconds", type=positive, metavar="N", help="stop after N seconds")
-    up.add_argument("--chain", default="", metavar="FILE.csv.gz", help="start from a recorded chain")
+    up.add_argument(
+        "--chain", default="", metavar="FILE.csv.gz", help="start from a recorded chain"
+    )
     up.add_argument("--seed", type=int, metavar="N", help="of the simulated market (else random)")
     up.add_argument("--report", metavar="FILE.json", help="write the end-of-day report as JSON")
     up.add_argument("--config", default="", metavar="desk.toml", help="see `hedgerow check-config`")
@@ -126,7 +128,7 @@ def add_check_config(commands: Commands) -> None:
     check = commands.add_parser(
         "check-config",
         help="validate a desk.toml, or print every key with its default",
-        description="With a file: says what is wrong with it. Without: prints the defaults as TOML.",
+        description="With a file: says what is wrong in it. Without: prints all defaults as TOML.",
     )
     check.add_argument("file", nargs="?", default="", metavar="desk.toml")
     check.add_argument("--json", action="store_true")

@@ -136,7 +136,7 @@ class DeskRun:
         """Runs until something ends the day; returns what went wrong, or nothing."""
         stopping = asyncio.create_task(asked_to_stop.wait())
         screen = asyncio.create_task(self._show(watcher))
-        ends = {stopping, observing, supervisor.failed}
+        ends: set[asyncio.Future[Any]] = {stopping, observing, supervisor.failed}
         left = None if seconds is None else seconds - self._age_s()
         try:
             await asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED)
@@ -181,7 +181,9 @@ class DeskRun:
             if code != 0 and name != "nats":
                 self._say(f"{name} ended with exit code {code}")
 
-    def _report(self, watcher: Observer, supervisor: Supervisor, elapsed_s: float) -> dict[str, Any]:
+    def _report(
+        self, watcher: Observer, supervisor: Supervisor, elapsed_s: float
+    ) -> dict[str, Any]:
         day = report.day_report(watcher, self._started_ns, elapsed_s)
         beats = watcher.seen.heartbeats
         day["run_id"] = self._plan.runtime.run_id

@@ -22,9 +22,8 @@ def with_parts(text: str, parts: dict[str, str]) -> str:
     """Returns `text` with each part replaced. Raises ValueError when its marks are missing."""
     for name, part in parts.items():
         marks = rf"(<!-- generated: {name} -->\n).*?(<!-- end: {name} -->)"
-        text, count = re.subn(
-            marks, lambda found, part=part: found[1] + part + "\n" + found[2], text, flags=re.DOTALL
-        )
+        escaped = part.replace("\\", r"\\")
+        text, count = re.subn(marks, rf"\g<1>{escaped}\n\g<2>", text, flags=re.DOTALL)
         if count != 1:
             raise ValueError(f"README.md has no marks for the generated part `{name}`")
     return text

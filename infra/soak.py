@@ -1,4 +1,4 @@
-"""Ten minutes of desk, headless: is every process's memory flat, and was nothing lost?
+"""Ten minutes of desk, headless: every process's memory should be flat and nothing be lost.
 
 `python -m infra.soak [--seconds 600] [--json FILE]` runs `hedgerow up` and samples resident memory
 from /proc every two seconds; the slope is a least-squares line over the second half, when caches

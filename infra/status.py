@@ -5,10 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from infra import runs
 from infra.runs import ProcessEntry
-from rich.console import Console
-from rich.table import Table
 
 
 def process_facts(entry: ProcessEntry) -> dict[str, Any]:

@@ -39,9 +39,7 @@ def test_killing_any_agent_loses_nothing(tmp_path: Path) -> None:
             back = f"{service} back and the desk quoting"
             left_s = QUOTING_AGAIN_S - (time.monotonic() - killed_at)
             desk.until(lambda: account.live_quotes() > QUOTED_MIN, left_s, back)
-            desk.until(
-                lambda service=service, pid=killed_pid: desk.pid(service) != pid, 5, back
-            )
+            desk.until(lambda service=service, pid=killed_pid: desk.pid(service) != pid, 5, back)
         report = desk.end()
         for service in KILLED:
             assert report["services"][service]["restarts"] == 1
