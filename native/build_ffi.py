@@ -20,9 +20,18 @@ CFLAGS += ["-Wno-unused-parameter", "-Wno-missing-field-initializers"]
 
 
 def headers() -> list[Path]:
-    """Returns the headers, the shared one first."""
-    paths = sorted((ROOT / "include").glob("*.h"))
-    return sorted(paths, key=lambda path: path.name != "hedgerow.h")
+    """Returns the headers, each after those that it includes."""
+    ordered: list[Path] = []
+
+    def visit(path: Path) -> None:
+        for name in re.findall(r'#include "(hr_\w+\.h|hedgerow\.h)"', path.read_text("utf-8")):
+            visit(path.parent / name)
+        if path not in ordered:
+            ordered.append(path)
+
+    for path in sorted((ROOT / "include").glob("*.h")):
+        visit(path)
+    return ordered
 
 
 def declarations(header: str) -> str:

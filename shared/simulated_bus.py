@@ -143,12 +143,14 @@ class SimulatedBus:
                 self._handled[reader.name, consume.kind].add(message_id)
 
         def arrive() -> None:
-            if reader.incarnation == incarnation:
+            if reader.incarnation == incarnation and message_id not in self._handled.get(
+                (reader.name, consume.kind), ()
+            ):
                 self.delivered_count += 1
                 reader.deliver(consume, message, done)
 
         self._schedule(at_ns, arrive)
-        if is_doubled and message.delivery is Delivery.DURABLE and not consume.command:
+        if is_doubled and message.delivery is Delivery.DURABLE:
             self._schedule(at_ns + DOUBLE_NS, arrive)
 
 

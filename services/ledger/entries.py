@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 
 from shared.messages.desk import RecordV1
-from shared.messages.message import Message, tag_of
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -14,11 +13,6 @@ class Body(msgspec.Struct, frozen=True):
 
     key: str
     fact: msgspec.Raw  # a message with its `type`, or a surface note
-
-
-def entry_kind(kind: type[Message]) -> str:
-    """Returns the name of a message's kind in the journal: `orders-fill-v1`."""
-    return tag_of(kind).replace(".", "-")
 
 
 @dataclass(frozen=True, slots=True)

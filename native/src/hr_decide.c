@@ -1,0 +1,150 @@
+/* hr_decide.c: value and aim of one option, and the two roundings; pure functions. */
+#include "hr_engine.h"
+#include "hr_pricing.h"
+#include "hr_surface.h"
+
+#include <math.h>
+#include <stddef.h>
+
+#define NS_PER_YEAR (365.0 * 24.0 * 3600.0 * 1e9)
+#define GRID_SLACK 1e-7 /* Ticks: a price that is a whole tick but for rounding error is one. */
+#define TICKS_MAX 1e9
+#define TENOR_FACTOR_MIN 0.5
+#define TENOR_FACTOR_MAX 4.0
+
+static double least(double one, double other) {
+    return one < other ? one : other;
+}
+
+static double most(double one, double other) {
+    return one > other ? one : other;
+}
+
+int64_t hr_bid_floor_ticks(double price_coin, double tick_coin, int64_t step_above_ticks,
+                           int64_t step_ticks) {
+    const double exact = price_coin / tick_coin + GRID_SLACK;
+    if (!(exact >= 1.0) || !(exact <= TICKS_MAX)) {
+        return 0;
+    }
+    const int64_t ticks = (int64_t)exact;
+    if (step_above_ticks <= 0 || step_ticks <= 1 || ticks <= step_above_ticks) {
+        return ticks;
+    }
+    const int64_t stepped = ticks - ticks % step_ticks;
+    return stepped < step_above_ticks ? step_above_ticks : stepped;
+}
+
+int64_t hr_ask_ceil_ticks(double price_coin, double tick_coin, int64_t step_above_ticks,
+                          int64_t step_ticks) {
+    const double exact = ceil(price_coin / tick_coin - GRID_SLACK);
+    if (!(exact <= TICKS_MAX)) {
+        return 0;
+    }
+    const int64_t ticks = exact < 1.0 ? 1 : (int64_t)exact;
+    if (step_above_ticks <= 0 || step_ticks <= 1 || ticks <= step_above_ticks) {
+        return ticks;
+    }
+    return (ticks + step_ticks - 1) / step_ticks * step_ticks;
+}
+
+hr_status hr_engine_revalue(const hr_engine_instrument *instrument, const hr_engine_slice *slice,
+                            double index_usd, int64_t now_ns, hr_engine_value *value_out) {
+    if (instrument == NULL || slice == NULL || value_out == NULL) {
+        return HR_ERR_ARGUMENT;
+    }
+    const double years = (double)(instrument->expiry_ns - now_ns) / NS_PER_YEAR;
+    if (!(years > 0.0)) {
+        return HR_ERR_STALE;
+    }
+    const double forward = index_usd * slice->forward_ratio;
+    const double strike = instrument->strike_usd;
+    const hr_svi svi = {slice->a, slice->b, slice->rho, slice->m, slice->sigma};
+    const double variance = hr_svi_total_variance(&svi, log(strike / forward));
+    if (!(variance > 0.0)) {
+        return HR_ERR_NOT_FINITE;
+    }
+    const double vol = sqrt(variance / slice->years);
+    hr_greeks greeks;
+    const hr_status status = hr_black76(forward, strike, years, vol, instrument->is_call, &greeks);
+    if (status != HR_OK) {
+        return status;
+    }
+    const double moneyness = strike / forward;
+    const double theo = greeks.price / forward;
+    const double delta = greeks.delta - theo;
+    value_out->years = years;
+    value_out->forward_usd = forward;
+    value_out->vol = vol;
+    value_out->theo_coin = theo;
+    value_out->call_delta = instrument->is_call ? greeks.delta : greeks.delta + 1.0;
+    value_out->delta_coin = delta;
+    value_out->vega_coin = greeks.vega / forward;
+    value_out->vega_usd = greeks.vega * 0.01;
+    /* d/dF of (delta - price/F); the index moves the forward by its ratio. */
+    value_out->gamma_coin_per_usd = (greeks.gamma - delta / forward) * slice->forward_ratio;
+    value_out->price_coin_min = most(0.0, instrument->is_call ? 1.0 - moneyness : moneyness - 1.0);
+    value_out->price_coin_max = instrument->is_call ? 1.0 : moneyness;
+    return isfinite(theo) && isfinite(delta) && isfinite(greeks.vega) && isfinite(greeks.gamma)
+               ? HR_OK
+               : HR_ERR_NOT_FINITE;
+}
+
+static double half_spread(const hr_engine_policy *policy, const hr_engine_value *value,
+                          const hr_engine_stance *stance) {
+    const double from_middle = 2.0 * fabs(value->call_delta - 0.5);
+    const double wing = 1.0 + policy->vol_wing_ratio * from_middle * from_middle;
+    const double tenor =
+        most(TENOR_FACTOR_MIN, least(TENOR_FACTOR_MAX, sqrt(policy->vol_years / value->years)));
+    const double vol_half = policy->vol_half * tenor * wing * stance->vol_widening;
+    const double fee = least(policy->fee_coin, policy->fee_price_ratio * value->theo_coin);
+    const double edge = least(policy->edge_coin, policy->edge_price_ratio * value->theo_coin);
+    const double uncertainty =
+        value->vega_coin * vol_half + fabs(value->delta_coin) * stance->spot_ratio;
+    return least(policy->half_spread_coin_max, fee + edge + uncertainty);
+}
+
+/* Whole size up to `taper_ratio` of a limit, then in a line down to nothing at the limit. */
+static int64_t tapered_lots(const hr_engine_policy *policy, double usage) {
+    if (!(usage < 1.0)) {
+        return 0;
+    }
+    const double share = least(1.0, (1.0 - usage) / (1.0 - policy->taper_ratio));
+    return (int64_t)ceil((double)policy->amount_lots * share - GRID_SLACK);
+}
+
+hr_status hr_engine_aim(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
+                        const hr_engine_value *value, const hr_engine_stance *stance,
+                        hr_engine_target *target_out) {
+    if (policy == NULL || instrument == NULL || value == NULL || stance == NULL ||
+        target_out == NULL) {
+        return HR_ERR_ARGUMENT;
+    }
+    const double half = half_spread(policy, value, stance);
+    const double reach = policy->skew_half_spreads_max * half;
+    const double wish =
+        value->delta_coin * stance->index_ratio + value->vega_coin * stance->vol_shift;
+    const double reservation = value->theo_coin + most(-reach, least(reach, wish));
+    if (!isfinite(reservation) || !(half > 0.0)) {
+        return HR_ERR_NOT_FINITE;
+    }
+    const double tick = instrument->tick_coin;
+    const double fee = least(policy->fee_coin, policy->fee_price_ratio * value->theo_coin);
+    int64_t bid = hr_bid_floor_ticks(reservation - half, tick, instrument->step_above_ticks,
+                                     instrument->step_ticks);
+    if (bid == 0 && value->theo_coin >= 2.0 * tick && reservation - tick >= fee) {
+        bid = 1; /* The cheapest bid there is, still below value after its fee. */
+    }
+    int64_t ask = hr_ask_ceil_ticks(reservation + half, tick, instrument->step_above_ticks,
+                                    instrument->step_ticks);
+    if (ask <= bid) {
+        ask = hr_ask_ceil_ticks((double)(bid + 1) * tick, tick, instrument->step_above_ticks,
+                                instrument->step_ticks);
+    }
+    target_out->reservation_coin = reservation;
+    target_out->half_spread_coin = half;
+    target_out->ticks[HR_SIDE_BID] = bid;
+    target_out->ticks[HR_SIDE_ASK] = ask;
+    target_out->lots[HR_SIDE_BID] = bid > 0 ? tapered_lots(policy, stance->up_usage) : 0;
+    target_out->lots[HR_SIDE_ASK] = ask > 0 ? tapered_lots(policy, stance->down_usage) : 0;
+    return HR_OK;
+}

@@ -1,0 +1,263 @@
+/* hr_engine_consider.c: one quote: where it should stand, whether it may, and if it should move. */
+#include "hr_engine_state.h"
+
+#include <math.h>
+#include <stddef.h>
+
+#define NS_PER_S 1e9
+#define SECONDS_PER_YEAR (365.0 * 24.0 * 3600.0)
+#define SCORE_CANCEL 1e9 /* What may not rest goes before all else. */
+#define SCORE_PASSIVE_RATIO 0.25
+#define PRICE_SLACK 1e-12
+
+static double least(double one, double other) {
+    return one < other ? one : other;
+}
+
+static double most(double one, double other) {
+    return one > other ? one : other;
+}
+
+void hr_engine_count_in_flight(hr_engine *engine, const hr_slot *slot, int32_t side, int64_t lots,
+                               double sign) {
+    const double amount = (double)lots * slot->spec.lot_coin * (side == HR_SIDE_BID ? 1.0 : -1.0);
+    const double delta = amount * slot->value.delta_coin;
+    const double vega = amount * slot->value.vega_usd;
+    const double gamma = amount * slot->value.gamma_coin_per_usd;
+    hr_in_flight *sums = &engine->in_flight;
+    sums->delta[delta < 0.0] += sign * fabs(delta);
+    sums->vega[vega < 0.0] += sign * fabs(vega);
+    sums->gamma[gamma < 0.0] += sign * fabs(gamma);
+    if (sign > 0.0 && lots > 0) {
+        sums->gamma_most = most(sums->gamma_most, fabs(slot->value.gamma_coin_per_usd));
+    }
+}
+
+hr_gate_state hr_engine_gate_state(const hr_engine *engine, int64_t now_ns) {
+    const hr_in_flight *sums = &engine->in_flight;
+    const hr_engine_policy *policy = &engine->policy;
+    const double gamma_bound = policy->window_quantity_coin * sums->gamma_most;
+    return (hr_gate_state){
+        .now_ns = now_ns,
+        .surface_ns = engine->surface.slice_count > 0 ? engine->surface.market_ns : 0,
+        .tick_ns = engine->tick_ns,
+        .lease_expires_ns = engine->lease_expires_ns,
+        .frozen_until_ns = engine->frozen_until_ns,
+        .index_usd = engine->index_usd,
+        .delta_coin = engine->book.delta_coin,
+        .vega_usd = engine->book.vega_usd,
+        .gamma_coin_per_usd = engine->book.gamma_coin_per_usd,
+        .delta_up_in_flight_coin = least(sums->delta[0], policy->window_delta_coin),
+        .delta_down_in_flight_coin = least(sums->delta[1], policy->window_delta_coin),
+        .vega_up_in_flight_usd = least(sums->vega[0], policy->window_vega_usd),
+        .vega_down_in_flight_usd = least(sums->vega[1], policy->window_vega_usd),
+        .gamma_up_in_flight = least(sums->gamma[0], gamma_bound),
+        .gamma_down_in_flight = least(sums->gamma[1], gamma_bound),
+        .state = engine->is_halted ? HR_STATE_HALTED : engine->lease_state,
+    };
+}
+
+/* Share of a limit that more of one direction would use; 0 when it would be less. */
+static double usage(double now, double direction, double limit) {
+    return direction > 0.0 ? most(0.0, now) / limit : most(0.0, -now) / limit;
+}
+
+static double usage_of(const hr_engine *engine, const hr_slot *slot, double sign) {
+    const hr_gate_limits *limits = &engine->limits;
+    const double delta =
+        usage(engine->book.delta_coin, sign * slot->value.delta_coin, limits->delta_coin_max);
+    const double vega = usage(engine->book.vega_usd, sign, limits->vega_usd_max);
+    const double gamma =
+        usage(engine->book.gamma_coin_per_usd, sign * slot->value.gamma_coin_per_usd,
+              limits->gamma_coin_per_usd_max);
+    const double own = usage((double)slot->position_lots, sign, (double)limits->position_lots_max);
+    return most(most(delta, vega), most(gamma, own));
+}
+
+static hr_engine_stance stance_of(const hr_engine *engine, const hr_slot *slot, int64_t now_ns) {
+    const hr_engine_policy *policy = &engine->policy;
+    const double realised = sqrt(engine->realised_variance_per_s * SECONDS_PER_YEAR);
+    const double excess = most(0.0, realised / policy->spot_vol_floor - 1.0);
+    const double age_s = most(0.0, (double)(now_ns - engine->surface.market_ns) / NS_PER_S);
+    const double widening =
+        (1.0 + policy->widen_ratio * excess) * (1.0 + policy->vol_age_ratio_per_s * age_s);
+    hr_engine_stance stance = {
+        .spot_ratio = policy->spot_sigmas * most(realised, policy->spot_vol_floor) *
+                      sqrt(policy->spot_horizon_s / SECONDS_PER_YEAR),
+        .vol_widening = least(policy->widen_max, widening),
+        .up_usage = usage_of(engine, slot, 1.0),
+        .down_usage = usage_of(engine, slot, -1.0),
+    };
+    if (policy->is_skewed) {
+        const double elapsed_s = most(0.0, (double)(now_ns - engine->flow_ns) / NS_PER_S);
+        const double keep = exp2(-elapsed_s / policy->flow_half_life_s);
+        stance.index_ratio = -policy->skew_delta_ratio * engine->book.delta_coin -
+                             policy->flow_delta_ratio * keep * engine->flow_delta_coin;
+        stance.vol_shift = -policy->skew_vega_vol * engine->book.vega_usd -
+                           policy->skew_term_vol * engine->book.vega_of_slice[slot->slice] -
+                           policy->skew_region_vol * engine->book.vega_of_region[slot->region] -
+                           policy->flow_vega_vol * keep * engine->flow_vega_usd;
+    }
+    return stance;
+}
+
+/* Returns somebody else's best price on a side; 0 where none is known, as when the best is ours. */
+static int64_t others_ticks(const hr_slot *slot, int32_t side) {
+    const int64_t ticks = side == HR_SIDE_BID ? slot->market.bid_ticks : slot->market.ask_ticks;
+    const int64_t lots = side == HR_SIDE_BID ? slot->market.bid_lots : slot->market.ask_lots;
+    if (lots <= 0 || ticks <= 0) {
+        return 0;
+    }
+    const int is_ours = slot->live_lots[side] > 0 && slot->live_ticks[side] == ticks &&
+                        lots <= slot->live_lots[side];
+    return is_ours ? 0 : ticks;
+}
+
+/* Keeps a target behind somebody else's other side: our quotes only ever rest. */
+static void stay_behind(const hr_slot *slot, hr_engine_target *target) {
+    const hr_engine_instrument *spec = &slot->spec;
+    const int64_t ask = others_ticks(slot, HR_SIDE_ASK);
+    const int64_t bid = others_ticks(slot, HR_SIDE_BID);
+    if (ask > 0 && target->ticks[HR_SIDE_BID] >= ask) {
+        target->ticks[HR_SIDE_BID] =
+            hr_bid_floor_ticks((double)(ask - 1) * spec->tick_coin, spec->tick_coin,
+                               spec->step_above_ticks, spec->step_ticks);
+    }
+    if (bid > 0 && target->ticks[HR_SIDE_ASK] <= bid) {
+        target->ticks[HR_SIDE_ASK] =
+            hr_ask_ceil_ticks((double)(bid + 1) * spec->tick_coin, spec->tick_coin,
+                              spec->step_above_ticks, spec->step_ticks);
+    }
+    if (target->ticks[HR_SIDE_BID] <= 0) {
+        target->lots[HR_SIDE_BID] = 0;
+    }
+}
+
+static hr_gate_order order_of(const hr_slot *slot, int32_t side, int64_t ticks, int64_t lots) {
+    return (hr_gate_order){
+        .price_ticks = ticks,
+        .amount_lots = lots,
+        .position_lots = slot->position_lots,
+        .execution_count = 0, /* Counted into the latch as fills arrive. */
+        .step_above_ticks = slot->spec.step_above_ticks,
+        .step_ticks = slot->spec.step_ticks,
+        .tick_coin = slot->spec.tick_coin,
+        .lot_coin = slot->spec.lot_coin,
+        .theo_coin = slot->value.theo_coin,
+        .vega_coin = slot->value.vega_coin,
+        .delta_coin = slot->value.delta_coin,
+        .vega_usd = slot->value.vega_usd,
+        .gamma_coin_per_usd = slot->value.gamma_coin_per_usd,
+        .price_coin_min = slot->value.price_coin_min,
+        .price_coin_max = slot->value.price_coin_max,
+        .anchor_coin = slot->anchor_coin,
+        .is_buy = side == HR_SIDE_BID,
+        .is_latched = slot->is_latched[side],
+    };
+}
+
+/* Returns the edge at risk if the live side stays; negative: let it rest. */
+static double score_of_move(const hr_engine *engine, const hr_slot *slot, int32_t side,
+                            const hr_engine_target *target) {
+    const hr_engine_policy *policy = &engine->policy;
+    const int64_t live = slot->live_ticks[side];
+    const int64_t live_lots = slot->live_lots[side];
+    const double half = target->half_spread_coin;
+    const double amount = (double)target->lots[side] * slot->spec.lot_coin;
+    if (live_lots == 0) {
+        return half * amount;
+    }
+    const double price = (double)live * slot->spec.tick_coin;
+    const double edge =
+        side == HR_SIDE_BID ? target->reservation_coin - price : price - target->reservation_coin;
+    const int64_t step = slot->spec.step_above_ticks > 0 && live > slot->spec.step_above_ticks
+                             ? slot->spec.step_ticks
+                             : 1;
+    const double step_coin = (double)step * slot->spec.tick_coin;
+    if (target->ticks[side] != live) {
+        if (edge < half * (1.0 - policy->move_urgent_ratio)) {
+            return (half - edge) * amount;
+        }
+        if (edge > half * (1.0 + policy->move_passive_ratio) + step_coin + PRICE_SLACK) {
+            return (edge - half) * amount * SCORE_PASSIVE_RATIO;
+        }
+    }
+    const int is_resized =
+        live_lots * 4 > target->lots[side] * 5 || live_lots * 2 < target->lots[side];
+    return is_resized ? step_coin * amount * SCORE_PASSIVE_RATIO : -1.0;
+}
+
+/* Judges one side against the gate; fills what should rest there. Returns 1 if it should move. */
+static int decide_side(hr_engine *engine, hr_slot *slot, int32_t side, int64_t now_ns,
+                       hr_engine_target *target, hr_engine_decision *out) {
+    const hr_gate_state state = hr_engine_gate_state(engine, now_ns);
+    const int64_t live_lots = slot->live_lots[side];
+    const int64_t position = slot->position_lots;
+    if (state.state == HR_STATE_REDUCING) {
+        const int64_t reducible = side == HR_SIDE_BID ? -position : position;
+        if (target->lots[side] > reducible) {
+            target->lots[side] = reducible > 0 ? reducible : 0;
+        }
+    }
+    if (target->lots[side] > 0) {
+        hr_gate_order order = order_of(slot, side, target->ticks[side], target->lots[side]);
+        order.own_other_ticks = target->lots[!side] > 0 ? target->ticks[!side] : 0;
+        order.market_ticks = others_ticks(slot, !side);
+        out->reasons[side] = hr_gate_check(&engine->limits, &state, &order);
+        if (out->reasons[side] != HR_GATE_OK) {
+            target->lots[side] = 0;
+        }
+    }
+    if (target->lots[side] == 0) {
+        out->score = live_lots > 0 ? out->score + SCORE_CANCEL : out->score;
+        return live_lots > 0;
+    }
+    if (live_lots == 0 && now_ns < slot->hold_until_ns[side]) {
+        target->lots[side] = 0;
+        return 0;
+    }
+    if (live_lots > 0) {
+        const hr_gate_order resting = order_of(slot, side, slot->live_ticks[side], live_lots);
+        if (hr_gate_check(&engine->limits, &state, &resting) != HR_GATE_OK) {
+            out->score += SCORE_CANCEL;
+            return 1;
+        }
+    }
+    const double score = score_of_move(engine, slot, side, target);
+    out->score += most(0.0, score);
+    return score >= 0.0;
+}
+
+int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int64_t now_ns,
+                       hr_engine_decision *candidate_out, int64_t *refused_out) {
+    hr_engine_target target = {0};
+    hr_engine_decision decision = {.slot = slot_index, .theo_coin = slot->value.theo_coin};
+    if (slot->is_quotable) {
+        const hr_engine_stance stance = stance_of(engine, slot, now_ns);
+        if (hr_engine_aim(&engine->policy, &slot->spec, &slot->value, &stance, &target) != HR_OK) {
+            target = (hr_engine_target){0};
+        } else {
+            stay_behind(slot, &target);
+        }
+    }
+    for (int32_t side = 0; side < 2; side++) {
+        hr_engine_count_in_flight(engine, slot, side, slot->live_lots[side], -1.0);
+        decision.is_moved[side] = decide_side(engine, slot, side, now_ns, &target, &decision);
+        *refused_out += decision.reasons[side] != HR_GATE_OK;
+        const int64_t rests = decision.is_moved[side] ? target.lots[side] : slot->live_lots[side];
+        hr_engine_count_in_flight(engine, slot, side, rests, 1.0);
+        decision.ticks[side] = target.ticks[side];
+        decision.lots[side] = target.lots[side];
+    }
+    /* A side that stays must not be met by the one that moves: then both move. */
+    for (int32_t side = 0; side < 2; side++) {
+        if (!decision.is_moved[side] && slot->live_lots[side] > 0 && decision.is_moved[!side] &&
+            decision.lots[!side] > 0) {
+            const int64_t bid = side == HR_SIDE_BID ? slot->live_ticks[side] : decision.ticks[0];
+            const int64_t ask = side == HR_SIDE_ASK ? slot->live_ticks[side] : decision.ticks[1];
+            decision.is_moved[side] |= bid >= ask;
+        }
+    }
+    *candidate_out = decision;
+    return decision.is_moved[HR_SIDE_BID] || decision.is_moved[HR_SIDE_ASK];
+}

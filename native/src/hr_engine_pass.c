@@ -1,0 +1,222 @@
+/* hr_engine_pass.c: a pass over the quotes: revalue, sum the book, consider each, send the best. */
+#include "hr_engine_state.h"
+
+#include <math.h>
+#include <stddef.h>
+
+#define NS_PER_S 1e9
+#define WING_DELTA 0.3
+#define THEO_HYSTERESIS 0.75
+
+static void value_slot(hr_engine *engine, hr_slot *slot, int64_t now_ns) {
+    slot->is_valued = 0;
+    if (!slot->spec.is_listed || slot->slice == HR_SLICE_NONE) {
+        return;
+    }
+    hr_engine_value value;
+    if (hr_engine_revalue(&slot->spec, &engine->surface.slices[slot->slice], engine->index_usd,
+                          now_ns, &value) != HR_OK) {
+        return;
+    }
+    slot->value = value;
+    slot->is_valued = 1;
+    slot->region = value.call_delta > 1.0 - WING_DELTA ? 0 : value.call_delta >= WING_DELTA ? 1 : 2;
+    if (slot->anchor_ns == 0 || now_ns - slot->anchor_ns > engine->limits.drift_ns) {
+        slot->anchor_ns = now_ns;
+        slot->anchor_coin = value.theo_coin;
+    }
+}
+
+/* Sums the greeks of positions, and what live quotes may still add to them. */
+static void sum_book(hr_engine *engine) {
+    engine->book = (hr_book_greeks){0};
+    engine->in_flight = (hr_in_flight){0};
+    for (int64_t i = 0; i < engine->slot_count; i++) {
+        const hr_slot *slot = &engine->slots[i];
+        if (slot->position_lots != 0 && slot->slice != HR_SLICE_NONE) {
+            const double coin = (double)slot->position_lots * slot->spec.lot_coin;
+            const double vega = coin * slot->value.vega_usd;
+            engine->book.delta_coin += coin * slot->value.delta_coin;
+            engine->book.gamma_coin_per_usd += coin * slot->value.gamma_coin_per_usd;
+            engine->book.vega_usd += vega;
+            engine->book.vega_of_slice[slot->slice] += vega;
+            engine->book.vega_of_region[slot->region] += vega;
+        }
+        if (slot->live_lots[HR_SIDE_BID] > 0) {
+            hr_engine_count_in_flight(engine, slot, HR_SIDE_BID, slot->live_lots[HR_SIDE_BID], 1.0);
+        }
+        if (slot->live_lots[HR_SIDE_ASK] > 0) {
+            hr_engine_count_in_flight(engine, slot, HR_SIDE_ASK, slot->live_lots[HR_SIDE_ASK], 1.0);
+        }
+    }
+    const double hedge_coin = engine->hedge_usd / engine->index_usd;
+    engine->book.delta_coin += hedge_coin;
+    engine->book.gamma_coin_per_usd -= hedge_coin / engine->index_usd;
+}
+
+/* A quotable option leaves the range later than it entered, so that none flickers at the edge. */
+static int is_in_range(const hr_engine *engine, const hr_slot *slot, int64_t now_ns) {
+    const hr_engine_policy *policy = &engine->policy;
+    if (!slot->is_valued) {
+        return 0;
+    }
+    const int64_t tenor_ns = slot->spec.expiry_ns - now_ns;
+    const double delta = slot->spec.is_call ? slot->value.call_delta : 1.0 - slot->value.call_delta;
+    const double slack = slot->is_quotable ? policy->range_hysteresis : 0.0;
+    const double theo_ticks_min =
+        policy->theo_ticks_min * (slot->is_quotable ? THEO_HYSTERESIS : 1);
+    return tenor_ns >= policy->tenor_ns_min && tenor_ns <= policy->tenor_ns_max &&
+           delta >= policy->delta_min - slack && delta <= policy->delta_max + slack &&
+           slot->value.theo_coin >= theo_ticks_min * slot->spec.tick_coin;
+}
+
+static void refill(hr_engine *engine, int64_t now_ns) {
+    const double elapsed_s = (double)(now_ns - engine->tokens_ns) / NS_PER_S;
+    if (engine->tokens_ns > 0 && elapsed_s > 0.0) {
+        const double refilled = engine->quote_tokens + elapsed_s * engine->policy.quotes_per_s;
+        const double burst = engine->policy.quotes_burst;
+        engine->quote_tokens = refilled < burst ? refilled : burst;
+    }
+    engine->tokens_ns = now_ns;
+}
+
+static void send(hr_engine *engine, const hr_engine_decision *decision) {
+    hr_slot *slot = &engine->slots[decision->slot];
+    for (int32_t side = 0; side < 2; side++) {
+        if (decision->is_moved[side]) {
+            slot->live_ticks[side] = decision->lots[side] > 0 ? decision->ticks[side] : 0;
+            slot->live_lots[side] = decision->lots[side];
+        }
+    }
+    engine->quote_tokens -= 1.0;
+}
+
+static void sift_down(const hr_engine_decision *candidates, int32_t *heap, int64_t count,
+                      int64_t at) {
+    for (;;) {
+        int64_t least_at = at;
+        for (int64_t child = 2 * at + 1; child <= 2 * at + 2 && child < count; child++) {
+            if (candidates[heap[child]].score < candidates[heap[least_at]].score) {
+                least_at = child;
+            }
+        }
+        if (least_at == at) {
+            return;
+        }
+        const int32_t moved = heap[at];
+        heap[at] = heap[least_at];
+        heap[least_at] = moved;
+        at = least_at;
+    }
+}
+
+/* Leaves the `keep` candidates of highest score in the heap, in the order of their slots where all
+ * fit. Returns how many there are. */
+static int64_t select_best(hr_engine *engine, int64_t candidate_count, int64_t keep) {
+    const int64_t kept = candidate_count < keep ? candidate_count : keep;
+    for (int64_t i = 0; i < kept; i++) {
+        engine->heap[i] = (int32_t)i;
+    }
+    if (kept == candidate_count || kept == 0) {
+        return kept;
+    }
+    for (int64_t at = kept / 2 - 1; at >= 0; at--) {
+        sift_down(engine->candidates, engine->heap, kept, at);
+    }
+    for (int64_t i = kept; i < candidate_count; i++) {
+        if (engine->candidates[i].score > engine->candidates[engine->heap[0]].score) {
+            engine->heap[0] = (int32_t)i;
+            sift_down(engine->candidates, engine->heap, kept, 0);
+        }
+    }
+    return kept;
+}
+
+static void count_live(const hr_engine *engine, hr_engine_pass *pass) {
+    for (int64_t i = 0; i < engine->slot_count; i++) {
+        const hr_slot *slot = &engine->slots[i];
+        const int sides = (slot->live_lots[0] > 0) + (slot->live_lots[1] > 0);
+        pass->quotable_count += slot->is_quotable;
+        pass->two_sided_count += slot->is_quotable && sides == 2;
+        pass->one_sided_count += sides == 1;
+    }
+}
+
+static int64_t budget(hr_engine *engine, int64_t now_ns, int64_t capacity) {
+    refill(engine, now_ns);
+    const int64_t tokens = engine->quote_tokens > 0.0 ? (int64_t)engine->quote_tokens : 0;
+    return tokens < capacity ? tokens : capacity;
+}
+
+static hr_status begin(hr_engine *engine, int64_t now_ns, const void *decisions,
+                       hr_engine_pass *pass) {
+    if (engine == NULL || engine->magic != HR_ENGINE_MAGIC) {
+        return HR_ERR_MAGIC;
+    }
+    if (decisions == NULL || pass == NULL) {
+        return HR_ERR_ARGUMENT;
+    }
+    *pass = (hr_engine_pass){.blocked_reason = hr_engine_blocked(engine, now_ns)};
+    return HR_OK;
+}
+
+hr_status hr_engine_decide(hr_engine *engine, int64_t now_ns, int64_t capacity,
+                           hr_engine_decision *decisions_out, hr_engine_pass *pass_out) {
+    const hr_status status = begin(engine, now_ns, decisions_out, pass_out);
+    if (status != HR_OK) {
+        return status;
+    }
+    if (engine->index_usd > 0.0) {
+        int64_t quotable = 0;
+        for (int64_t i = 0; i < engine->slot_count; i++) {
+            hr_slot *slot = &engine->slots[i];
+            value_slot(engine, slot, now_ns);
+            slot->is_quotable =
+                quotable < engine->policy.quoted_max && is_in_range(engine, slot, now_ns);
+            quotable += slot->is_quotable;
+        }
+        sum_book(engine);
+    }
+    if (pass_out->blocked_reason == HR_GATE_OK) {
+        int64_t found = 0;
+        for (int64_t i = 0; i < engine->slot_count; i++) {
+            hr_slot *slot = &engine->slots[i];
+            if (slot->is_quotable || slot->live_lots[0] > 0 || slot->live_lots[1] > 0) {
+                found += hr_engine_consider(engine, slot, i, now_ns, &engine->candidates[found],
+                                            &pass_out->refused_count);
+            }
+        }
+        const int64_t kept = select_best(engine, found, budget(engine, now_ns, capacity));
+        for (int64_t i = 0; i < kept; i++) {
+            decisions_out[i] = engine->candidates[engine->heap[i]];
+            send(engine, &decisions_out[i]);
+        }
+        pass_out->candidate_count = found;
+        pass_out->decision_count = kept;
+    }
+    count_live(engine, pass_out);
+    return HR_OK;
+}
+
+hr_status hr_engine_decide_slot(hr_engine *engine, int64_t slot, int64_t now_ns,
+                                hr_engine_decision *decision_out, hr_engine_pass *pass_out) {
+    const hr_status status = begin(engine, now_ns, decision_out, pass_out);
+    if (status != HR_OK) {
+        return status;
+    }
+    if (slot < 0 || slot >= engine->slot_count) {
+        return HR_ERR_NOT_FOUND;
+    }
+    hr_slot *target = &engine->slots[slot];
+    if (pass_out->blocked_reason != HR_GATE_OK || budget(engine, now_ns, 1) < 1) {
+        return HR_OK;
+    }
+    value_slot(engine, target, now_ns);
+    target->is_quotable = target->is_quotable && is_in_range(engine, target, now_ns);
+    if (hr_engine_consider(engine, target, slot, now_ns, decision_out, &pass_out->refused_count)) {
+        send(engine, decision_out);
+        pass_out->candidate_count = 1;
+        pass_out->decision_count = 1;
+    }
+    return HR_OK;
+}

@@ -1,0 +1,5 @@
+from services.market_making.core import Config
+from services.market_making.service import build
+from shared.main import main
+
+main(build, Config)

@@ -1,0 +1,98 @@
+"""The listed contracts of one underlying: a slot of the engine for each option, lots of futures."""
+
+from native.engine import ASK, BID, SLOTS_MAX, Engine
+from services.market_making.mass_quote import Contract
+from shared.messages.market import Instrument, InstrumentsV1
+from shared.units import E8
+
+EMPTY = {"is_listed": 0}
+
+
+class Contracts:
+    """Slots are given out as options are listed, and taken back when they expire."""
+
+    def __init__(self, engine: Engine, slot_count: int) -> None:
+        assert slot_count <= SLOTS_MAX
+        self._engine = engine
+        self._free = list(range(slot_count - 1, -1, -1))
+        self._instruments: dict[int, Instrument] = {}
+        self._names_of_expiry: dict[int, set[str]] = {}
+        self.of_slot: dict[int, Contract] = {}
+        self.slots: dict[str, int] = {}
+        self.future_lots_usd: dict[str, float] = {}
+        self.refused_count = 0  # listed, and not quotable by this engine
+
+    def update(self, batch: InstrumentsV1) -> list[str]:
+        """Takes the list of one expiry; returns the names that are new."""
+        names = {instrument.name for instrument in batch.instruments}
+        for name in self._names_of_expiry.get(batch.expiry_ns, set()) - names:
+            self._release(name)
+        self._names_of_expiry[batch.expiry_ns] = names
+        return [one.name for one in batch.instruments if self._is_new(one)]
+
+    def release_expired(self, now_ns: int) -> None:
+        for expiry_ns in [key for key in self._names_of_expiry if 0 < key <= now_ns]:
+            for name in self._names_of_expiry.pop(expiry_ns):
+                self._release(name)
+
+    def set_tradable(self, slot: int, *, is_tradable: bool) -> None:
+        """Quotes an instrument, or not, as the venue opens and closes it."""
+        self._engine.set_instrument(slot, _fields(self._instruments[slot], is_listed=is_tradable))
+
+    def is_known(self, name: str) -> bool:
+        return name in self.slots or name in self.future_lots_usd
+
+    def lots(self, name: str, amount: float) -> int:
+        """Returns the lots of an amount of the venue's, of an option or a future."""
+        if name in self.slots:
+            return round(amount / self.of_slot[self.slots[name]].lot_coin)
+        return round(amount / self.future_lots_usd[name])
+
+    def ticks(self, name: str, price: float) -> int:
+        """Returns the ticks of an option's price; 0 for a future, whose price nobody here needs."""
+        slot = self.slots.get(name)
+        return round(price / self.of_slot[slot].tick_coin) if slot is not None else 0
+
+    def _is_new(self, instrument: Instrument) -> bool:
+        if instrument.kind != "option":
+            is_new = instrument.name not in self.future_lots_usd
+            self.future_lots_usd[instrument.name] = instrument.lot_e8 / E8
+            return is_new
+        if instrument.name in self.slots:
+            return False
+        if not self._free or len(instrument.tick_steps) > 1:
+            self.refused_count += 1
+            return False
+        slot = self._free.pop()
+        self._instruments[slot] = instrument
+        self.slots[instrument.name] = slot
+        self.of_slot[slot] = Contract(
+            instrument.name, instrument.tick_e8 / E8, instrument.lot_e8 / E8
+        )
+        self._engine.set_instrument(slot, _fields(instrument, is_listed=True))
+        return True
+
+    def _release(self, name: str) -> None:
+        slot = self.slots.pop(name, None)
+        if slot is None:
+            return
+        del self.of_slot[slot]
+        del self._instruments[slot]
+        self._engine.set_instrument(slot, EMPTY)
+        for side in (BID, ASK):
+            self._engine.set_live(slot, side, 0, 0, 0)
+        self._free.append(slot)
+
+
+def _fields(instrument: Instrument, *, is_listed: bool) -> dict[str, float]:
+    step = instrument.tick_steps[0] if instrument.tick_steps else None
+    return {
+        "expiry_ns": instrument.expiry_ns,
+        "step_above_ticks": step.above_ticks if step else 0,
+        "step_ticks": step.step_ticks if step else 1,
+        "strike_usd": instrument.strike_usd,
+        "tick_coin": instrument.tick_e8 / E8,
+        "lot_coin": instrument.lot_e8 / E8,
+        "is_call": instrument.is_call,
+        "is_listed": is_listed,
+    }

@@ -1,0 +1,355 @@
+"""Market making: surface, ticks, limits and lease in; two-sided quotes at the venue out."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from native.engine import ACTIVE, REDUCING
+from services.market_making.mass_quote import (
+    channels,
+    index_name,
+    own_trades,
+    request_rates,
+)
+from services.market_making.policy import Policy
+from services.market_making.quoter import Phase, Quoter
+from services.market_making.report import state_text
+from shared.clock import NS_PER_MS, NS_PER_S
+from shared.dedupe import Seen
+from shared.messages.desk import TimerV1
+from shared.messages.market import InstrumentsV1, TicksV1
+from shared.messages.orders import FillV1
+from shared.messages.pricing import SurfaceV1
+from shared.messages.risk import HaltV1, LeaseV1, LimitsV1
+from shared.venue_link import VenueDown, VenueNotice, VenueReply, VenueRequest, VenueUp
+
+NEWS_NS_MAX = 2 * NS_PER_S  # an older fill moves the position, and says nothing of the flow
+FULL_INTERVAL_NS = 5 * NS_PER_S
+TRADES_CHANNEL = "user.trades"
+MMP_CHANNEL = "user.mmp_trigger."
+
+Outputs = Iterator[object]
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table `[market_making]`, with a policy for each underlying."""
+
+    BTC: Policy = Policy()
+    ETH: Policy = Policy(
+        amount_lots=10,
+        skew_delta_ratio=8e-7,
+        flow_delta_ratio=2e-6,
+        spot_vol_floor=0.65,
+        vol_half=0.004,
+        mmp_quantity_coin=300.0,
+        mmp_delta_coin=60.0,
+    )
+    skew_enabled: bool = True
+    instruments_max: Annotated[int, Meta(ge=1, le=4096)] = 2048  # slots an underlying
+    in_flight_max: Annotated[int, Meta(ge=1, le=16)] = 4  # requests an underlying
+    decide_interval_ms: Annotated[int, Meta(ge=1, le=10_000)] = 250  # at least this often
+    decide_move_ratio: Annotated[float, Meta(ge=0.0, le=0.1)] = 5e-5  # of the index: at once
+    timer_interval_ms: Annotated[int, Meta(ge=10, le=200)] = 50  # how late a lapse may be seen
+
+
+class Underlying:
+    """What comes in for one underlying, newest only."""
+
+    def __init__(self, name: str, quoter: Quoter) -> None:
+        self.name = name
+        self.quoter = quoter
+        self.waiting: dict[str, int] = {}  # signed lots of instruments not listed yet
+        self.book_ns: dict[int, int] = {}  # slot -> venue time of its newest tick
+        self.closed: set[int] = set()  # slots that the venue does not trade now
+        self.hedge_usd = 0.0
+        self.index_usd = 0.0
+        self.index_ns = 0
+        self.decided_usd = 0.0
+        self.decided_ns = 0
+        self.lease_ns = 0  # when the newest lease was given
+        self.lease_state = "active"
+        self.halt_ns = 0
+        self.full_ns = 0
+        self.state = ""
+
+
+class MarketMaking:
+    """One core for all underlyings: they share a venue session and nothing else."""
+
+    def __init__(self, config: Config, underlyings: tuple[str, ...]) -> None:
+        self._config = config
+        self._last_id = 0
+        self._roles: dict[int, Quoter] = {}  # request id -> who asked
+        self._summary_id = 0
+        self._seen = Seen()
+        self._is_started = False
+        self._now_ns = 0
+        self.books = {
+            name: Underlying(name, self._quoter(name, getattr(config, name)))
+            for name in underlyings
+        }
+
+    def on_instruments(self, batch: InstrumentsV1) -> Outputs:
+        book = self.books.get(batch.underlying)
+        if book is None:
+            return
+        for name in book.quoter.contracts.update(batch):
+            lots = book.waiting.pop(name, 0)
+            if lots:
+                self._move_position(book, name, lots, 0, batch.created_ns, is_replayed=True)
+        yield from ()
+
+    def on_surface(self, surface: SurfaceV1) -> Outputs:
+        book = self.books.get(surface.underlying)
+        if book is None or surface.market_ns < book.quoter.report.surface_ns:
+            return
+        slices = [
+            {
+                "expiry_ns": one.expiry_ns,
+                "years": one.years,
+                "forward_ratio": one.forward_ratio,
+                "a": one.a,
+                "b": one.b,
+                "rho": one.rho,
+                "m": one.m,
+                "sigma": one.sigma,
+            }
+            for one in surface.slices
+        ]
+        book.quoter.engine.set_surface(surface.version, surface.market_ns, slices)
+        book.quoter.report.surface_version = surface.version
+        book.quoter.report.surface_ns = surface.market_ns
+        yield from ()
+
+    def on_ticks(self, batch: TicksV1) -> Outputs:
+        book = self.books.get(batch.underlying)
+        if book is None:
+            return
+        now_ns = self._at(batch.created_ns)
+        self._take_books(book, batch)
+        if batch.index_ns >= book.index_ns:
+            book.index_usd, book.index_ns = batch.index_usd, batch.index_ns
+            book.quoter.engine.on_index(batch.index_usd, batch.index_ns)
+        moved = abs(book.index_usd - book.decided_usd)
+        if (
+            moved > self._config.decide_move_ratio * book.index_usd
+            or now_ns - book.decided_ns >= self._config.decide_interval_ms * NS_PER_MS
+        ):
+            yield from self._decide(book, now_ns)
+
+    def on_limits(self, limits: LimitsV1) -> Outputs:
+        book = self.books.get(limits.underlying)
+        known = book.quoter.limits if book else None
+        if book is not None and (known is None or limits.version >= known.version):
+            book.quoter.set_limits(limits)
+        yield from ()
+
+    def on_lease(self, lease: LeaseV1) -> Outputs:
+        book = self.books.get(lease.underlying)
+        if book is None or lease.created_ns < book.lease_ns:
+            return
+        book.lease_ns, book.lease_state = lease.created_ns, lease.state
+        state = ACTIVE if lease.state == "active" else REDUCING
+        book.quoter.engine.set_lease(state, lease.expires_ns)
+        yield from ()
+
+    def on_halt(self, halt: HaltV1) -> Outputs:
+        """Latches; a resume also opens the latches of repeated execution."""
+        for book in self.books.values():
+            if halt.underlying not in (book.name, "all") or halt.created_ns < book.halt_ns:
+                continue
+            book.halt_ns = halt.created_ns
+            book.quoter.engine.set_halted(halt.action == "halt")
+            if halt.action == "resume":
+                book.quoter.engine.rearm()
+            elif self._is_started:
+                now_ns = self._at(halt.created_ns)
+                yield from self._asked(book.quoter, book.quoter.pull(now_ns, "halted"))
+
+    def on_fill(self, fill: FillV1) -> Outputs:
+        book = self.books.get(fill.underlying)
+        if book is None or not self._seen.add(fill.trade_id):
+            return
+        now_ns = self._at(fill.created_ns) if self._is_started else fill.created_ns
+        lots = fill.amount_lots if fill.side == "buy" else -fill.amount_lots
+        is_old = not self._is_started or now_ns - fill.venue_ns > NEWS_NS_MAX
+        self._move_position(
+            book, fill.instrument, lots, fill.price_ticks, now_ns, is_replayed=is_old
+        )
+        if not is_old and fill.is_quote:
+            yield from self._decide(book, now_ns)
+
+    def on_start(self, timer: TimerV1) -> Outputs:
+        self._at(timer.created_ns)
+        self._is_started = True
+        for book in self.books.values():
+            book.quoter.is_started = True
+        yield from ()
+
+    def on_timer(self, timer: TimerV1) -> Outputs:
+        now_ns = self._at(timer.created_ns)
+        for book in self.books.values():
+            quoter = book.quoter
+            quoter.report.count_uptime(now_ns, is_quoting=quoter.phase is Phase.QUOTING)
+            yield from self._asked(quoter, quoter.on_timer(now_ns))
+            if self._state(book, now_ns) != book.state:
+                yield from self._status(book, now_ns)
+
+    def on_second_timer(self, timer: TimerV1) -> Outputs:
+        now_ns = self._at(timer.created_ns)
+        for book in self.books.values():
+            yield from self._status(book, now_ns)
+            if now_ns - book.full_ns >= FULL_INTERVAL_NS:
+                book.full_ns = now_ns
+                yield book.quoter.report.full(now_ns)
+
+    def on_up(self, up: VenueUp) -> Outputs:
+        now_ns = self._at(up.created_ns)
+        for book in self.books.values():
+            yield from self._asked(book.quoter, book.quoter.on_up(now_ns))
+        names = channels(list(self.books))
+        yield VenueRequest(self._new_id(), "private/subscribe", {"channels": names})
+        self._summary_id = self._new_id()
+        currency = next(iter(self.books))
+        yield VenueRequest(
+            self._summary_id,
+            "private/get_account_summary",
+            {"currency": currency, "extended": True},
+        )
+
+    def on_down(self, down: VenueDown) -> Outputs:
+        now_ns = self._at(down.created_ns)
+        self._roles.clear()
+        for book in self.books.values():
+            yield from self._asked(book.quoter, book.quoter.on_down(now_ns))
+
+    def on_reply(self, reply: VenueReply) -> Outputs:
+        self._at(reply.created_ns)
+        quoter = self._roles.pop(reply.request_id, None)
+        if quoter is not None:
+            yield from self._asked(quoter, quoter.on_reply(reply))
+        elif reply.request_id == self._summary_id:
+            rates = request_rates(reply.result)
+            for book in self.books.values():
+                if rates is not None:
+                    book.quoter.set_rates(rates, share=1 / len(self.books))
+
+    def on_notice(self, notice: VenueNotice) -> Outputs:
+        now_ns = self._at(notice.created_ns)
+        if notice.channel.startswith(TRADES_CHANNEL):
+            yield from self._on_own_trades(notice, now_ns)
+        elif notice.channel.startswith(MMP_CHANNEL):
+            for book in self.books.values():
+                if notice.channel == f"{MMP_CHANNEL}{index_name(book.name)}":
+                    yield from self._asked(book.quoter, book.quoter.on_trip(now_ns))
+
+    def on_drain(self, timer: TimerV1) -> Outputs:
+        now_ns = self._at(timer.created_ns)
+        for book in self.books.values():
+            book.quoter.is_draining = True
+            yield from self._asked(book.quoter, book.quoter.pull(now_ns, "drain"))
+
+    def is_drained(self) -> bool:
+        return all(book.quoter.is_clear for book in self.books.values())
+
+    def not_ready(self) -> str:
+        """Ready means: the session is up and nothing rests that should not."""
+        down = [book.name for book in self.books.values() if book.quoter.phase is Phase.DOWN]
+        return f"no venue session for {', '.join(down)}" if down else ""
+
+    def _on_own_trades(self, notice: VenueNotice, now_ns: int) -> Outputs:
+        changed: dict[str, Underlying] = {}
+        for trade in own_trades(notice.data):
+            book = self.books.get(trade.instrument.split("-")[0])
+            if book is None or not book.quoter.contracts.is_known(trade.instrument):
+                continue  # the gateway's FillV1 will bring it
+            if self._is_started and self._seen.add(trade.trade_id):
+                lots = book.quoter.contracts.lots(trade.instrument, trade.amount)
+                ticks = book.quoter.contracts.ticks(trade.instrument, trade.price)
+                signed = lots if trade.is_buy else -lots
+                self._move_position(
+                    book, trade.instrument, signed, ticks, now_ns, is_replayed=False
+                )
+                changed[book.name] = book
+        for book in changed.values():
+            yield from self._decide(book, now_ns)
+
+    def _move_position(
+        self,
+        book: Underlying,
+        name: str,
+        lots: int,
+        price_ticks: int,
+        now_ns: int,
+        *,
+        is_replayed: bool,
+    ) -> None:
+        contracts = book.quoter.contracts
+        slot = contracts.slots.get(name)
+        if lots == 0:
+            return
+        if slot is not None:
+            book.quoter.engine.on_fill(
+                slot, lots > 0, abs(lots), price_ticks, now_ns, is_replayed=is_replayed
+            )
+        elif name in contracts.future_lots_usd:
+            book.hedge_usd += lots * contracts.future_lots_usd[name]
+            book.quoter.engine.set_hedge(book.hedge_usd)
+        else:
+            book.waiting[name] = book.waiting.get(name, 0) + lots
+
+    def _take_books(self, book: Underlying, batch: TicksV1) -> None:
+        contracts = book.quoter.contracts
+        changed = []
+        for tick in batch.ticks:
+            slot = contracts.slots.get(tick.instrument)
+            if slot is None or tick.venue_ns < book.book_ns.get(slot, 0):
+                continue
+            book.book_ns[slot] = tick.venue_ns
+            if tick.is_live == (slot in book.closed):
+                contracts.set_tradable(slot, is_tradable=tick.is_live)
+                book.closed ^= {slot}
+            changed.append((slot, tick.bid_ticks, tick.bid_lots, tick.ask_ticks, tick.ask_lots))
+        if changed:
+            book.quoter.engine.on_books(changed)
+
+    def _decide(self, book: Underlying, now_ns: int) -> Outputs:
+        book.decided_usd, book.decided_ns = book.index_usd, now_ns
+        yield from self._asked(book.quoter, book.quoter.decide(now_ns))
+
+    def _asked(self, quoter: Quoter, outputs: Outputs) -> Outputs:
+        """Remembers who asked the venue, so that the answer finds its way."""
+        for output in outputs:
+            if isinstance(output, VenueRequest):
+                self._roles[output.request_id] = quoter
+            yield output
+
+    def _status(self, book: Underlying, now_ns: int) -> Outputs:
+        book.state = self._state(book, now_ns)
+        yield book.quoter.report.status(now_ns, book.state)
+
+    def _state(self, book: Underlying, now_ns: int) -> str:
+        quoter = book.quoter
+        waiting = "" if quoter.phase is Phase.QUOTING else quoter.phase.value
+        return state_text(quoter.engine.blocked(now_ns), book.lease_state, waiting)
+
+    def _quoter(self, name: str, policy: Policy) -> Quoter:
+        return Quoter(
+            name,
+            policy,
+            self._new_id,
+            slot_count=self._config.instruments_max,
+            in_flight_max=self._config.in_flight_max,
+            is_skewed=self._config.skew_enabled,
+        )
+
+    def _new_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def _at(self, created_ns: int) -> int:
+        """Returns now: the newest time that any input has carried."""
+        self._now_ns = max(self._now_ns, created_ns)
+        return self._now_ns
