@@ -22,6 +22,7 @@ from shared.agent_http import AgentHttp
 from shared.bus import Bus
 from shared.clock import NS_PER_MS, NS_PER_S, Clock
 from shared.configuration import Runtime
+from shared.dead_letters import DeadLetters
 from shared.inbox import Entry, Inbox
 from shared.intake import Intake
 from shared.messages.desk import DeadLetterV1, HeartbeatV1, TimerV1
@@ -68,9 +69,8 @@ class Agent:
         self.bus = Bus(url=runtime.nats_url, name=name, clock=clock, on_failure=self.fail)
         self._edges = _edges(service, open_link)
         self._outlet = Outlet(service, self.bus, self.telemetry, self._edges)
-        self.intake = Intake(
-            service, self.bus, self.inbox, clock, self.telemetry, self._outlet.post_letter
-        )
+        self.letters = DeadLetters(self.bus)
+        self.intake = Intake(service, self.bus, self.inbox, clock, self.telemetry, self.letters)
         self.http = AgentHttp(self, runtime.http_ports.get(service.name, 0))
         self.started_ns = clock.wall_ns()
         self.handled_count = 0
@@ -118,6 +118,7 @@ class Agent:
         recovered = self.bus.outbox.load(self._outbox_path)
         if recovered:
             self.log.info("outbox_recovered", messages=recovered)
+        self._start_task(self.letters.run())
         self._start_task(self._work())
         self._start_task(self._beat())
         await self.intake.load_state()

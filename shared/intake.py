@@ -7,22 +7,20 @@ from nats.aio.msg import Msg
 
 from shared.bus import PROBE_HEADER, Bus, BusError
 from shared.clock import NS_PER_S, Clock
+from shared.dead_letters import DeadLetters
 from shared.dedupe import Seen
 from shared.follow import COMMAND_DELIVER_MAX, CommandQueue, Delivered, Follower
 from shared.inbox import Entry, Inbox
-from shared.messages.desk import DeadLetterV1
-from shared.messages.message import BadMessageError, Delivery, Message
-from shared.reading import Reading
+from shared.messages.message import BadMessageError, Message
+from shared.reading import Reading, dead_letter
 from shared.service import Consume, Service
-from shared.streams import RECORD, STATE, api
+from shared.streams import DEAD, LEDGER, RECORD, STATE, api
 from shared.telemetry import Telemetry
 
 LOSSY_AGE_NS_MAX = 2 * NS_PER_S
 FUTURE_NS_MAX = 5 * NS_PER_S  # a stamp further ahead is no honest clock's
 LOAD_TIMEOUT_S = 60.0
 TRACE_HEADER = "traceparent"
-
-PostLetter = Callable[[DeadLetterV1, Callable[[], None] | None], Awaitable[None]]
 
 
 class Intake:
@@ -33,21 +31,21 @@ class Intake:
         inbox: Inbox,
         clock: Clock,
         telemetry: Telemetry,
-        post_letter: PostLetter,
+        letters: DeadLetters,
     ) -> None:
         self._service = service
         self._bus = bus
         self._inbox = inbox
         self._clock = clock
         self._telemetry = telemetry
-        self._post_letter = post_letter
+        self._letters = letters
         self._reading = Reading(service)
         self._seen = Seen()
         self._done = Seen()  # commands whose outputs are stored
         self._followers: list[Follower] = []
         self._commands: CommandQueue | None = None
         self._arrived = asyncio.Event()
-        self._replay_end = 0
+        self._opened_ns = clock.wall_ns()  # makes the letters of this life distinct
         self._aged = {
             consume.kind: telemetry.histograms["message_age_seconds"].labels(consume.kind.__name__)
             for consume in service.consumes
@@ -61,7 +59,7 @@ class Intake:
 
     async def load_state(self) -> None:
         """Delivers the newest of each STATE subject, and goes on with new ones."""
-        subjects = self._reading.subjects(Delivery.STATE)
+        subjects = self._reading.subjects(STATE)
         if subjects:
             follower = self._follower(STATE, subjects, self._on_state)
             await follower.start()
@@ -69,27 +67,37 @@ class Intake:
 
     async def replay(self) -> None:
         """Delivers the record of what the core rebuilds itself from, then follows new facts."""
-        answer = await api(self._bus.call, f"STREAM.INFO.{RECORD}", {})
-        self._replay_end = answer["state"]["last_seq"]
-        past = self._reading.subjects(Delivery.DURABLE, replay=True)
-        if past and self._replay_end:
-            follower = self._follower(RECORD, past, self._on_past)
+        for stream in (RECORD, LEDGER, DEAD):
+            facts = self._reading.subjects(stream, command=False)
+            if facts:
+                past = self._reading.subjects(stream, replay=True)
+                await self._replay_stream(stream, past, facts)
+
+    async def _replay_stream(self, stream: str, past: list[str], facts: list[str]) -> None:
+        answer = await api(self._bus.call, f"STREAM.INFO.{stream}", {})
+        end = answer["state"]["last_seq"]
+
+        def on_past(delivered: Delivered) -> None:
+            self._arrived.set()
+            if delivered.stream_sequence <= end:
+                self._on_durable(stream, delivered, is_replay=True)
+
+        def on_fact(delivered: Delivered) -> None:
+            self._on_durable(stream, delivered, is_replay=False)
+
+        if past and end:
+            follower = self._follower(stream, past, on_past)
             await follower.start()
-            await self._settled(
-                lambda: follower.has_caught_up or follower.stream_sequence >= self._replay_end
-            )
+            await self._settled(lambda: follower.has_caught_up or follower.stream_sequence >= end)
             await follower.stop()
             self._followers.remove(follower)
-        facts = self._reading.subjects(Delivery.DURABLE, command=False)
-        if facts:
-            follower = self._follower(RECORD, facts, self._on_fact)
-            await follower.start(after_sequence=self._replay_end)
+        await self._follower(stream, facts, on_fact).start(after_sequence=end)
 
     async def open_live(self) -> None:
         """Opens lossy subjects and commands."""
-        for subject in self._reading.subjects(Delivery.LOSSY):
+        for subject in self._reading.subjects(None):
             await self._bus.subscribe(subject, self._on_lossy, is_critical=False)
-        commands = self._reading.subjects(Delivery.DURABLE, command=True)
+        commands = self._reading.subjects(RECORD, command=True)
         if commands:
             self._commands = CommandQueue(self._bus, self._service.name, commands, self._on_command)
             await self._commands.start()
@@ -151,16 +159,8 @@ class Intake:
         if found is not None:
             self._inbox.put_critical(_entry(*found, delivered.message))
 
-    def _on_past(self, delivered: Delivered) -> None:
-        self._arrived.set()
-        if delivered.stream_sequence <= self._replay_end:
-            self._on_durable(delivered, is_replay=True)
-
-    def _on_fact(self, delivered: Delivered) -> None:
-        self._on_durable(delivered, is_replay=False)
-
-    def _on_durable(self, delivered: Delivered, *, is_replay: bool) -> None:
-        found = self._read(delivered.message, str(delivered.stream_sequence))
+    def _on_durable(self, stream: str, delivered: Delivered, *, is_replay: bool) -> None:
+        found = self._read(delivered.message, f"{stream}-{delivered.stream_sequence}")
         if found is None:
             return
         body, consumes = found
@@ -174,7 +174,7 @@ class Intake:
         assert self._commands is not None
         commands = self._commands
         message = delivered.message
-        place = str(delivered.stream_sequence)
+        place = f"{RECORD}-{delivered.stream_sequence}"
         if delivered.delivery_count >= COMMAND_DELIVER_MAX:
             reason = f"delivered {delivered.delivery_count} times and never acknowledged"
             self._bury(message, reason, place, lambda: commands.terminate(delivered))
@@ -229,9 +229,12 @@ class Intake:
         self.dead_letter_count += 1
         self._telemetry.counters["message_dead_lettered"].inc()
         now_ns = self._clock.wall_ns()
-        letter = self._reading.dead_letter(message.subject, message.data, reason, now_ns, place)
+        letter_id = f"{self._service.name}-{place or f'{self._opened_ns}-{self.dead_letter_count}'}"
+        letter = dead_letter(
+            self._service.name, letter_id, message.subject, message.data, reason, now_ns
+        )
         stored = (lambda: self.defer(on_buried)) if on_buried is not None else None
-        self.defer(lambda: self._post_letter(letter, stored))
+        self._letters.put(letter, stored)
 
 
 def _entry(body: Message, consumes: tuple[Consume, ...], message: Msg) -> Entry:

@@ -3,11 +3,10 @@
 What was not declared is an assertion: the drawn topology cannot lie.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from shared.bus import Bus, Parcel
-from shared.messages.desk import DeadLetterV1
 from shared.messages.message import Delivery, Message, encode, subject_of
 from shared.service import Edge, Service
 from shared.telemetry import Telemetry
@@ -86,8 +85,3 @@ class Outlet:
         assert message_id is not None, f"{type(message).__name__} is durable and has no id"
         parcel = Parcel(subject_of(message), encode(message), message_id, headers, on_stored)
         await self._bus.post(parcel)
-
-    def post_letter(
-        self, letter: DeadLetterV1, on_stored: Callable[[], None] | None
-    ) -> Awaitable[None]:
-        return self.post(letter, on_stored, {})

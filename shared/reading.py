@@ -5,11 +5,9 @@ is known but not consumed here is skipped, one that nobody knows is a dead lette
 """
 
 import base64
-import hashlib
 
 from shared.messages.desk import DeadLetterV1
 from shared.messages.message import (
-    SIZE_BYTES_MAX,
     BadMessageError,
     Delivery,
     Message,
@@ -19,6 +17,7 @@ from shared.messages.message import (
 )
 from shared.messages.registry import KINDS, stem_of
 from shared.service import Consume, Service
+from shared.streams import stream_of
 
 HEAD_BYTES = 1_024  # of a dead letter, kept
 REASON_MAX = 512
@@ -30,7 +29,6 @@ class Reading:
     """What one service reads."""
 
     def __init__(self, service: Service) -> None:
-        self._service = service.name
         self._by_tag: dict[str, tuple[Consume, ...]] = {}
         for consume in service.consumes:
             if issubclass(consume.kind, Message):
@@ -38,15 +36,15 @@ class Reading:
                 self._by_tag[tag] = (*self._by_tag.get(tag, ()), consume)
 
     def subjects(
-        self, delivery: Delivery, *, replay: bool | None = None, command: bool | None = None
+        self, stream: str | None, *, replay: bool | None = None, command: bool | None = None
     ) -> list[str]:
-        """Returns the subjects to subscribe to, without doubles."""
+        """Returns the subjects to read from a stream (None: lossy ones), without doubles."""
         return sorted(
             {
-                f"{stem_of(consume.kind)}.>"
+                f"{stem_of(KINDS[tag])}.>"
                 for tag, consumes in self._by_tag.items()
                 for consume in consumes
-                if KINDS[tag].delivery is delivery
+                if _stream_of(KINDS[tag]) == stream
                 and replay in (None, consume.replay)
                 and command in (None, consume.command)
             }
@@ -67,20 +65,24 @@ class Reading:
             raise BadMessageError(f"the body belongs on `{subject_of(message)}`")
         return message, consumes
 
-    def dead_letter(
-        self, subject: str, data: bytes, reason: str, now_ns: int, place: str = ""
-    ) -> DeadLetterV1:
-        """Returns the letter for bytes that cannot be used; its id is a hash of what and where."""
-        digest = hashlib.sha256(f"{subject}\n{place}\n".encode() + data[:SIZE_BYTES_MAX])
-        return DeadLetterV1(
-            created_ns=now_ns,
-            letter_id=f"{self._service}-{digest.hexdigest()[:24]}",
-            service=self._service,
-            subject=_printable(subject)[:SUBJECT_MAX],
-            reason=_printable(reason)[:REASON_MAX],
-            size_bytes=len(data),
-            head_base64=base64.b64encode(data[:HEAD_BYTES]).decode(),
-        )
+
+def dead_letter(
+    service: str, letter_id: str, subject: str, data: bytes, reason: str, now_ns: int
+) -> DeadLetterV1:
+    """Returns the letter for bytes that cannot be used."""
+    return DeadLetterV1(
+        created_ns=now_ns,
+        letter_id=letter_id,
+        service=service,
+        subject=_printable(subject)[:SUBJECT_MAX],
+        reason=_printable(reason)[:REASON_MAX],
+        size_bytes=len(data),
+        head_base64=base64.b64encode(data[:HEAD_BYTES]).decode(),
+    )
+
+
+def _stream_of(kind: type[Message]) -> str | None:
+    return None if kind.delivery is Delivery.LOSSY else stream_of(kind)
 
 
 def _printable(text: str) -> str:

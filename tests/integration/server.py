@@ -58,7 +58,12 @@ class NatsServer:
         raise AssertionError(self._log.read_text())
 
     def pause(self) -> None:
+        """Stops the process, all its threads: a host that hangs."""
+        assert self.process is not None
         self._signal(signal.SIGSTOP)
+        threads = Path(f"/proc/{self.process.pid}/task")
+        while any(_state(thread) != "T" for thread in threads.iterdir()):
+            time.sleep(0.001)
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
@@ -73,6 +78,10 @@ class NatsServer:
     def _signal(self, number: int) -> None:
         assert self.process is not None
         os.kill(self.process.pid, number)
+
+
+def _state(thread: Path) -> str:
+    return (thread / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 async def until(condition: Callable[[], object], deadline_ms: int = 5_000) -> None:
