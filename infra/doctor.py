@@ -1,5 +1,6 @@
 """Is this machine able to run the desk? Each check says what it found and what to do about it."""
 
+import itertools
 import os
 import platform
 import resource
@@ -93,7 +94,7 @@ def check_ports() -> Finding:
 def check_clock() -> Finding:
     """Looks for a clock that goes back or is too coarse."""
     stamps = [time.time_ns() for _ in range(10_000)]
-    steps = [after - before for before, after in zip(stamps, stamps[1:], strict=False)]
+    steps = [after - before for before, after in itertools.pairwise(stamps)]
     smallest = min((step for step in steps if step > 0), default=0)
     is_ok = min(steps) >= 0 and 0 < smallest <= CLOCK_STEP_NS_MAX and time.time() > 1.7e9
     found = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} UTC, finest step {smallest} ns"

@@ -1,6 +1,5 @@
 """A nats-server of the desk's own: JetStream on, a private port and store, from the wheel."""
 
-import os
 import shutil
 import socket
 import sys
@@ -45,5 +44,5 @@ def write_config(directory: Path, run_id: str, port: int) -> list[str]:
     """Writes the server's configuration; returns its command line."""
     path = directory / "nats.conf"
     path.write_text(CONFIG.format(port=port, run_id=run_id, directory=directory), encoding="utf-8")
-    os.makedirs(directory / "nats", exist_ok=True)
+    (directory / "nats").mkdir(exist_ok=True)
     return [server_path(), "-c", str(path)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from shared.configuration import DeskConfig
 from shared.invariants import Invariants
-from shared.messages.desk import HeartbeatV1, TimerV1
+from shared.messages.desk import HeartbeatV1, RecordV1, TimerV1
 from shared.messages.hedging import HedgeIntentV1, HedgeOutcomeV1
 from shared.messages.market import FeedV1, InstrumentsV1, TicksV1, VenueAuditV1
 from shared.messages.message import Message
@@ -175,6 +175,7 @@ def build(desk: DeskConfig) -> tuple[Service, Observer]:
             on(HaltV1, observer.on_halt, replay=True),
             on(HedgeIntentV1, observer.on_message, replay=True),
             on(HedgeOutcomeV1, observer.on_message, replay=True),
+            on(RecordV1, observer.on_message, replay=True),
             *(on(kind, observer.on_message) for kind in listened),
         ),
         timers=(every(500, observer.on_timer),),

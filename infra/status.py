@@ -5,24 +5,92 @@ import time
 from pathlib import Path
 from typing import Any
 
-from infra import runs
-from infra.runs import ProcessEntry
 from rich.console import Console
 from rich.table import Table
 
+from infra import runs
+from infra.runs import ProcessEntry
+from services.ledger.projection import read_table
+from shared.clock import NS_PER_S, SystemClock
 
-def process_facts(entry: ProcessEntry) -> dict[str, Any]:
-    """Returns what the kernel knows of a process: is it there, how big, how busy."""
-    facts: dict[str, Any] = {
+SILENT_S = 3.0
+PORTFOLIO_GREEKS = (
+    "delta_coin", "option_delta_coin", "gamma_coin_per_usd", "vega_usd", "theta_usd_per_day",
+)  # fmt: skip
+
+
+def facts() -> dict[str, Any]:
+    """Returns everything `hedgerow status --json` prints; `is_running` is False when nothing is."""
+    directory = runs.current()
+    table = runs.read_processes(directory) if directory is not None else None
+    if directory is None or table is None:
+        return {"is_running": False, "agents": []}
+    runtime = runs.read_runtime(directory)
+    now_ns = SystemClock(runtime.clock_offset_ns).wall_ns()
+    rows = {name: read_table(str(directory), name) for name in ("agents", "portfolios", "cash")}
+    return {
+        "is_running": runs.is_alive(directory),
+        "run_id": runtime.run_id,
+        "directory": str(directory),
+        "up_s": round(time.time() - table.started_unix_s, 1),
+        "nats_url": runtime.nats_url,
+        "venue": {"http_url": runtime.venue_http_url, "ws_url": runtime.venue_ws_url},
+        "agents": [
+            agent_facts(entry, rows["agents"].get(entry.name), now_ns) for entry in table.processes
+        ],
+        "quotes": with_ages(read_table(str(directory), "quoting"), now_ns),
+        "positions": {name: dict(book["positions"]) for name, book in rows["portfolios"].items()},
+        "greeks": {
+            name: {greek: book[greek] for greek in PORTFOLIO_GREEKS}
+            for name, book in rows["portfolios"].items()
+        },
+        "pnl": with_ages(read_table(str(directory), "pnl"), now_ns),
+        "feed": read_table(str(directory), "feed").get("feed", {}),
+        "reconciliation": with_ages(read_table(str(directory), "reconciliations"), now_ns),
+        "halts": list(read_table(str(directory), "halts").values()),
+        "alerts": newest(read_table(str(directory), "alerts"), 10),
+    }
+
+
+def agent_facts(entry: ProcessEntry, beat: dict[str, Any] | None, now_ns: int) -> dict[str, Any]:
+    """Returns a process with what the kernel knows of it and what it last said of itself."""
+    usage = process_usage(entry.pid)
+    known: dict[str, Any] = {
         "service": entry.name,
         "pid": entry.pid,
         "restarts": entry.restarts,
         "up_s": round(time.time() - entry.started_unix_s, 1),
+        "rss_mb": round(usage[0], 1) if usage else 0.0,
+        "cpu_s": round(usage[1], 2) if usage else 0.0,
     }
-    usage = process_usage(entry.pid)
-    facts["is_running"] = usage is not None
-    facts["rss_mb"], facts["cpu_s"] = usage or (0.0, 0.0)
-    return facts
+    if usage is None:
+        return known | {"health": "dead", "is_ready": False, "age_s": None}
+    if beat is None or beat["pid"] != entry.pid:
+        health = "running" if entry.name == "nats" else "starting"
+        return known | {"health": health, "is_ready": entry.name == "nats", "age_s": None}
+    age_s = (now_ns - beat["created_ns"]) / NS_PER_S
+    health = "silent" if age_s > SILENT_S else beat["reason"] or "ready"
+    return known | {
+        "health": health,
+        "is_ready": beat["is_ready"] and age_s <= SILENT_S,
+        "age_s": round(age_s, 2),
+        "handled_count": beat["handled_count"],
+        "dropped_count": beat["dropped_count"],
+        "critical_dropped_count": beat["critical_dropped_count"],
+        "dead_letter_count": beat["dead_letter_count"],
+        "http_port": beat["http_port"],
+    }
+
+
+def with_ages(table: dict[str, dict[str, Any]], now_ns: int) -> dict[str, dict[str, Any]]:
+    return {
+        key: row | {"age_s": round((now_ns - row["created_ns"]) / NS_PER_S, 2)}
+        for key, row in table.items()
+    }
+
+
+def newest(table: dict[str, dict[str, Any]], count: int) -> list[dict[str, Any]]:
+    return sorted(table.values(), key=lambda row: -row["created_ns"])[:count]
 
 
 def process_usage(pid: int) -> tuple[float, float] | None:
@@ -38,3 +106,46 @@ def process_usage(pid: int) -> tuple[float, float] | None:
     ticks = int(fields[11]) + int(fields[12])
     page_bytes, hertz = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
     return pages * page_bytes / 1e6, ticks / hertz
+
+
+def show(console: Console, known: dict[str, Any]) -> None:
+    """Prints the facts as a page."""
+    if not known["agents"]:
+        console.print("nothing has run here yet: start the desk with `hedgerow up`")
+        return
+    state = "running" if known["is_running"] else "ended"
+    console.print(f"run {known['run_id']} {state} · {known['directory']}", highlight=False)
+    console.print(f"venue {known['venue']['http_url']} · bus {known['nats_url']}", highlight=False)
+    agents = Table(title="Agents", title_justify="left")
+    for column in ("agent", "pid", "health", "beat", "restarts", "MB", "CPU s"):
+        agents.add_column(column, justify="left" if column in {"agent", "health"} else "right")
+    for one in known["agents"]:
+        agents.add_row(
+            one["service"],
+            str(one["pid"]),
+            one["health"],
+            "-" if one["age_s"] is None else f"{one['age_s']:.1f} s",
+            str(one["restarts"]),
+            f"{one['rss_mb']:.0f}",
+            f"{one['cpu_s']:.1f}",
+        )
+    console.print(agents)
+    books = Table(title="Books", title_justify="left")
+    columns = ("", "two-sided", "of", "uptime", "delta coin", "vega USD", "P&L USD", "state")
+    for column in columns:
+        books.add_column(column, justify="right" if column else "left")
+    for name, quotes in known["quotes"].items():
+        greeks, pnl = known["greeks"].get(name), known["pnl"].get(name)
+        books.add_row(
+            name,
+            str(quotes["quoted_count"]),
+            str(quotes["quotable_count"]),
+            f"{100 * quotes['uptime_ratio']:.1f} %",
+            f"{greeks['delta_coin']:+.4f}" if greeks else "-",
+            f"{greeks['vega_usd']:+,.1f}" if greeks else "-",
+            f"{pnl['usd']['total']:+,.2f}" if pnl else "-",
+            quotes["state"],
+        )
+    console.print(books)
+    for alert in known["alerts"]:
+        console.print(f"{alert['severity']}: {alert['source']}: {alert['name']}: {alert['text']}")

@@ -76,7 +76,7 @@ class Faults:
         for at_ns in self._times(start_ns, end_ns, rates.stall_s):
             stall_ns = self._plan.randint(50, rates.stall_ms_max) * NS_PER_MS
             events.append(Event(at_ns, "stall", self._plan.choice(agents), stall_ns))
-        for at_ns in self._times(start_ns, end_ns, rates.disconnect_s):
+        for at_ns in self._times(start_ns, end_ns, rates.disconnect_s) if linked else ():
             away_ns = self._plan.randint(100, 3000) * NS_PER_MS
             events.append(Event(at_ns, "disconnect", self._plan.choice(linked), away_ns))
         return sorted(events, key=lambda event: (event.at_ns, event.kind, event.service))

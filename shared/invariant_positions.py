@@ -13,6 +13,7 @@ from shared.messages.orders import AccountV1, FillV1
 from shared.messages.risk import PortfolioV1
 
 BEHIND_NS_MAX = 10 * NS_PER_S  # a fill must be in risk's and the ledger's books by then
+FILL_ENTRY = tag_of(FillV1).replace(".", "-")
 RECENT_MAX = 64  # portfolios that wait for the fills they count
 
 
@@ -105,7 +106,7 @@ class PositionChecks:
         )
 
     def on_record(self, record: RecordV1) -> None:
-        if record.kind != tag_of(FillV1):
+        if record.kind != FILL_ENTRY:
             return
         fact = msgspec.json.decode(record.payload, type=_Body).fact
         sequence = self._sequences.setdefault(fact.trade_id, record.sequence)

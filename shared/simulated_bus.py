@@ -143,14 +143,12 @@ class SimulatedBus:
                 self._handled[reader.name, consume.kind].add(message_id)
 
         def arrive() -> None:
-            if reader.incarnation == incarnation and message_id not in self._handled.get(
-                (reader.name, consume.kind), ()
-            ):
+            if reader.incarnation == incarnation:
                 self.delivered_count += 1
                 reader.deliver(consume, message, done)
 
         self._schedule(at_ns, arrive)
-        if is_doubled and message.delivery is Delivery.DURABLE:
+        if is_doubled and message.delivery is Delivery.DURABLE and not consume.command:
             self._schedule(at_ns + DOUBLE_NS, arrive)
 
 

@@ -76,6 +76,7 @@ class VenueSession:
         self._next_wire_id = 1
         self._in_flight: dict[int, _Call] = {}  # by wire id, oldest first
         self._queue: deque[_Call] = deque()
+        self._refused: list[VenueEvent] = []  # to be said with the next timer
         self._refresh_token = ""
         self._refresh_at_ns = 0
         self._connected_ns = 0
@@ -105,7 +106,8 @@ class VenueSession:
 
     def on_disconnected(self, reason: str, now_ns: int) -> SessionOutput:
         """Also for a connection that never opened. Every open request gets its reply first."""
-        out = SessionOutput()
+        out = SessionOutput(events=self._refused)
+        self._refused = []
         for call in self._in_flight.values():
             if call.own is None:
                 out.events.append(_refusal(call, now_ns, OUTCOME_UNKNOWN, "connection lost"))
@@ -122,18 +124,22 @@ class VenueSession:
         return out
 
     def on_request(self, request: VenueRequest, now_ns: int) -> SessionOutput:
+        """Sends, queues or refuses.
+
+        A refusal comes with the next timer: the core that asks is still in its own handler.
+        """
         out = SessionOutput()
         call = _Call(request.request_id, request.method, request.params, now_ns)
         if self._phase is not _Phase.UP:
-            out.events.append(_refusal(call, now_ns, NOT_SENT, "not connected"))
+            self._refuse(call, now_ns, "not connected")
         elif request.method in CANCEL_METHODS:
             self._send(out, now_ns, call)
         elif len(self._in_flight) >= IN_FLIGHT_MAX:
-            out.events.append(_refusal(call, now_ns, NOT_SENT, "too many requests in flight"))
+            self._refuse(call, now_ns, "too many requests in flight")
         elif not self._queue and self._budget.admit(call.method, call.params, now_ns):
             self._send(out, now_ns, call, is_paid=True)
         elif len(self._queue) >= QUEUED_MAX:
-            out.events.append(_refusal(call, now_ns, NOT_SENT, "too many requests waiting"))
+            self._refuse(call, now_ns, "too many requests waiting")
         else:
             self._queue.append(call)
             self._drain_queue(out, now_ns)
@@ -166,16 +172,23 @@ class VenueSession:
 
     def on_timer(self, now_ns: int) -> SessionOutput:
         out = SessionOutput()
-        if self._phase is _Phase.DOWN:
-            return out
+        if self._phase is not _Phase.DOWN:
+            self._keep_up(out, now_ns)
+        if self._refused:
+            out.events.extend(self._refused)
+            self._refused.clear()
+        return out
+
+    def _keep_up(self, out: SessionOutput, now_ns: int) -> None:
+        """Time-outs, the token, and what waits for credit."""
         silence_ns = now_ns - self._heard_ns
         interval_s = max(10, self.settings.heartbeat_interval_s)
         if silence_ns > SILENCE_HEARTBEATS_MAX * interval_s * NS_PER_S:
             out.close_reason = f"nothing heard for {silence_ns // NS_PER_MS} ms"
-            return out
+            return
         if self._phase is _Phase.LOGGING_IN and now_ns - self._connected_ns > LOGIN_NS_MAX:
             out.close_reason = "login took too long"
-            return out
+            return
         self._time_out(out, now_ns)
         if self._refresh_at_ns and now_ns >= self._refresh_at_ns:
             self._refresh_at_ns = 0
@@ -183,9 +196,11 @@ class VenueSession:
             self._call(out, now_ns, "public/auth", params, _Own.REFRESH)
         if self._queue:
             self._drain_queue(out, now_ns)
-        return out
 
     # Sending
+
+    def _refuse(self, call: "_Call", now_ns: int, text: str) -> None:
+        self._refused.append(_refusal(call, now_ns, NOT_SENT, text))
 
     def _call(
         self, out: SessionOutput, now_ns: int, method: str, params: dict[str, Any], own: "_Own"
@@ -211,8 +226,7 @@ class VenueSession:
             waited_ns = now_ns - call.sent_ns
             limit_ns = QUEUED_ORDER_NS_MAX if call.method in MARKET_METHODS else QUEUED_NS_MAX
             if waited_ns > limit_ns:
-                text = "waited too long for rate-limit credit"
-                out.events.append(_refusal(call, now_ns, NOT_SENT, text))
+                self._refuse(call, now_ns, "waited too long for rate-limit credit")
             elif call.method not in blocked and self._budget.admit(
                 call.method, call.params, now_ns
             ):

@@ -8,12 +8,12 @@ import msgspec
 from msgspec import Meta
 
 from services.ledger.book import Book
-from services.ledger.entries import Append, Appended, Body, Flush, Opened, Row
+from services.ledger.entries import Append, Appended, Body, Flush, Opened, Row, entry_kind
 from services.ledger.projection_rows import fill_row, order_row, plain_row
 from shared.clock import NS_PER_MS
 from shared.messages.desk import RecordV1, TimerV1
 from shared.messages.market import InstrumentsV1
-from shared.messages.message import Message, encode, tag_of
+from shared.messages.message import Message, encode
 from shared.messages.orders import FillV1, OrderV1
 from shared.messages.pricing import Slice, SurfaceV1
 from shared.messages.risk import LimitsV1
@@ -32,7 +32,7 @@ class SurfaceNote(msgspec.Struct, frozen=True, kw_only=True):
     """Surfaces since the last note: each version with the hash of its message, and now and then
     the newest one's parameters in full."""
 
-    type: str = "ledger.surfaces"
+    type: str = "ledger-surfaces"
     underlying: str
     versions: list[tuple[int, int, str]]  # version, created_ns, SHA-256 of the message's bytes
     slices: tuple[Slice, ...]  # of the last version; empty between two full notes
@@ -100,7 +100,7 @@ class Ledger:
 
     def on_limits(self, limits: LimitsV1) -> Iterator[Output]:
         key = f"limits-{limits.underlying}-{limits.version}"
-        yield from self._append(tag_of(LimitsV1), key, encode(limits), limits.created_ns)
+        yield from self._append(entry_kind(LimitsV1), key, encode(limits), limits.created_ns)
         yield from self._show(*plain_row(limits))
 
     def on_surface(self, surface: SurfaceV1) -> Iterator[Output]:
@@ -124,7 +124,7 @@ class Ledger:
             surfaces.clear()
             key = f"surface-{underlying}-{last.version}-{last.created_ns}"
             data = msgspec.json.encode(note)
-            yield from self._append("ledger.surfaces", key, data, timer.created_ns)
+            yield from self._append("ledger-surfaces", key, data, timer.created_ns)
 
     def on_state(self, message: Message) -> Iterator[Output]:
         """What the projection shows and the journal does not keep."""
@@ -150,7 +150,7 @@ class Ledger:
         assert key is not None, f"{type(message).__name__} has no id"
         if key not in self._keys:
             data = encode(message)
-            yield from self._append(tag_of(type(message)), key, data, message.created_ns)
+            yield from self._append(entry_kind(type(message)), key, data, message.created_ns)
 
     def _keep_instrument(self, name: str, created_ns: int) -> Iterator[Append]:
         """Records what an instrument is, before its first fill where that can be."""
@@ -161,7 +161,7 @@ class Ledger:
         self.book.add_instrument(instrument)
         single = msgspec.structs.replace(batch, instruments=(instrument,))
         data = encode(single)
-        yield from self._append(tag_of(InstrumentsV1), f"instrument-{name}", data, created_ns)
+        yield from self._append(entry_kind(InstrumentsV1), f"instrument-{name}", data, created_ns)
 
     def _append(self, kind: str, key: str, fact: bytes, created_ns: int) -> Iterator[Append]:
         if key in self._keys:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from shared.messages.desk import RecordV1
+from shared.messages.message import Message, tag_of
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -13,6 +14,11 @@ class Body(msgspec.Struct, frozen=True):
 
     key: str
     fact: msgspec.Raw  # a message with its `type`, or a surface note
+
+
+def entry_kind(kind: type[Message]) -> str:
+    """Returns the name of a message's kind in the journal: `orders-fill-v1`."""
+    return tag_of(kind).replace(".", "-")
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ class CancelOrderV1(Message, frozen=True, kw_only=True, tag="orders.cancel.v1"):
 
     order_id: Name
     attempt: Count
+    instrument: NameOrEmpty = ""  # so that a gateway that knows nothing yet can find the order
 
     def message_id(self) -> str:
         return f"cancel-{self.order_id}-{self.attempt}"
@@ -64,6 +65,7 @@ class QueryOrderV1(Message, frozen=True, kw_only=True, tag="orders.query.v1"):
 
     order_id: Name
     attempt: Count
+    instrument: NameOrEmpty = ""  # so that a gateway that knows nothing yet can find the order
 
     def message_id(self) -> str:
         return f"query-{self.order_id}-{self.attempt}"

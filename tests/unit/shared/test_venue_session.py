@@ -154,8 +154,10 @@ def test_unreachable_venue_is_said_once_per_reason() -> None:
 def test_request_before_login_is_refused_unsent() -> None:
     session = new_session()
     out = session.on_request(VenueRequest(1, "private/buy", {}), T0)
-    assert out.sends == []
-    assert [event.error_code for event in out.events] == [NOT_SENT]
+    assert (out.sends, out.events) == ([], [])
+    [refusal_event] = session.on_timer(T0).events
+    assert refusal_event.error_code == NOT_SENT
+    assert session.on_timer(T0).events == []
 
 
 def test_second_connection_logs_in_again() -> None:
@@ -228,7 +230,8 @@ def test_queue_is_bounded() -> None:
         session.on_request(VenueRequest(n, "public/get_time", {}), T0)
         for n in range(1, QUEUED_MAX + 200)
     ]
-    refused = [event for out in outs for event in out.events]
+    assert all(out.events == [] for out in outs)
+    refused = session.on_timer(T0).events
     assert session.waiting_count == QUEUED_MAX
     assert {event.error_code for event in refused} == {NOT_SENT}
 

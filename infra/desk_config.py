@@ -1,0 +1,51 @@
+"""Checks a desk.toml, and prints every key a desk.toml may hold."""
+
+import importlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from infra.desk_plan import check_tables
+from infra.topology import SERVICES
+from shared.configuration import DeskConfig, load_tables
+
+
+def check(path: str, *, as_json: bool) -> int:
+    """Validates the file (or shows all defaults). Raises ConfigurationError on a fault."""
+    if path:
+        check_tables(load_tables(path))
+        print(json.dumps({"file": path, "is_valid": True}) if as_json else f"{path} is valid")
+        return 0
+    defaults = all_defaults()
+    print(json.dumps(defaults, indent=2) if as_json else "\n".join(toml_lines(defaults)))
+    return 0
+
+
+def all_defaults() -> dict[str, dict[str, Any]]:
+    """Returns every table with its default values."""
+    tables = {"desk": msgspec.to_builtins(DeskConfig())}
+    for name in SERVICES:
+        config = importlib.import_module(f"services.{name}.core").Config
+        tables[name] = msgspec.to_builtins(config())
+    return tables
+
+
+def toml_lines(tables: dict[str, dict[str, Any]]) -> Iterator[str]:
+    yield "# Every table and key of desk.toml, with its default."
+    for name, table in tables.items():
+        nested = {key: value for key, value in table.items() if isinstance(value, dict)}
+        yield f"\n[{name}]"
+        for key, value in table.items():
+            if key not in nested:
+                yield f"{key} = {toml_value(value)}"
+        for key, inner in nested.items():
+            yield f"\n[{name}.{key}]"
+            for inner_key, value in inner.items():
+                yield f"{inner_key} = {toml_value(value)}"
+
+
+def toml_value(value: object) -> str:
+    """Returns a scalar or a list of scalars as TOML; JSON spells these the same."""
+    return json.dumps(value)

@@ -1,0 +1,217 @@
+"""`hedgerow up`: starts a plan, watches it, shows it, and ends it in the right order."""
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import structlog
+from rich.console import Console
+from rich.live import Live
+
+from infra import live_view, observer, report
+from infra.desk_plan import STOP_ORDER, Plan
+from infra.observer import Observer
+from infra.status import process_usage
+from infra.supervisor import Supervisor
+from shared.agent import Agent
+from shared.clock import SystemClock
+
+EXIT_OK, EXIT_FAILED, EXIT_CRASH_LOOP = 0, 1, 4
+START_LIMIT_S = 20.0
+LAST_WORDS_S = 1.5  # the record's last messages reach the observer
+SCREEN_PAUSE_S = 0.5
+
+
+class StartError(RuntimeError):
+    """Something the desk stands on did not come up."""
+
+
+def run(plan: Plan, *, seconds: float | None, report_path: str | None, is_headless: bool) -> int:
+    """Runs the desk to its end; returns the command's exit code."""
+    console = Console(stderr=is_headless and report_path is None)
+    return asyncio.run(DeskRun(plan, console, is_headless).run(seconds, report_path))
+
+
+class DeskRun:
+    def __init__(self, plan: Plan, console: Console, is_headless: bool) -> None:
+        self._plan = plan
+        self._console = console
+        self._is_headless = is_headless
+        self._clock = SystemClock(plan.runtime.clock_offset_ns)
+        self._started_ns = self._clock.wall_ns()
+        self._usage: dict[str, tuple[float, float]] = {}
+
+    async def run(self, seconds: float | None, report_path: str | None) -> int:
+        supervisor = Supervisor(self._plan.directory, self._say)
+        asked_to_stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, asked_to_stop.set)
+        service, watcher = observer.build(self._plan.desk)
+        observer_stop = asyncio.Event()
+        observing: asyncio.Task[None] | None = None
+        try:
+            observing = await self._start(supervisor, service, observer_stop)
+            reason = await self._watch(supervisor, watcher, asked_to_stop, observing, seconds)
+            elapsed_s = (self._clock.wall_ns() - self._started_ns) / 1e9
+            await self._end(supervisor, observer_stop, observing)
+        except StartError as error:
+            reason, elapsed_s = str(error), 0.0
+        finally:
+            observer_stop.set()
+            await supervisor.close()
+            if observing is not None:
+                await asyncio.gather(observing, return_exceptions=True)
+        if reason:
+            self._say(reason)
+            return EXIT_CRASH_LOOP if supervisor.failed.done() else EXIT_FAILED
+        day = self._report(watcher, supervisor, elapsed_s)
+        if report_path:
+            await asyncio.to_thread(write_json, report_path, day)
+        report.print_day(self._console, day)
+        return EXIT_OK if day["violations"] == 0 else EXIT_FAILED
+
+    async def _start(
+        self, supervisor: Supervisor, service: Any, observer_stop: asyncio.Event
+    ) -> "asyncio.Task[None]":
+        plan = self._plan
+        await supervisor.start(plan.nats)
+        await self._until(self._nats_answers, supervisor, "nats-server")
+        if plan.venue is not None:
+            await supervisor.start(plan.venue)
+        agent = Agent(service, plan.runtime, self._clock, structlog.get_logger("observer"))
+        observing = asyncio.create_task(agent.run(observer_stop))
+        for program in plan.agents[:2]:  # ledger and risk need no venue
+            await supervisor.start(program)
+        if plan.venue is not None:
+            await self._until(self._venue_answers, supervisor, "the venue")
+        for program in plan.agents[2:]:
+            await supervisor.start(program)
+        self._say(f"run {plan.runtime.run_id} in {plan.directory}, seed {plan.runtime.seed}")
+        return observing
+
+    async def _until(
+        self, answers: Callable[[], Awaitable[bool]], supervisor: Supervisor, what: str
+    ) -> None:
+        deadline = time.monotonic() + START_LIMIT_S
+        while not await answers():
+            if supervisor.failed.done():
+                raise StartError(supervisor.failed.result())
+            if time.monotonic() > deadline:
+                raise StartError(f"{what} did not answer within {START_LIMIT_S:.0f} s")
+            await asyncio.sleep(0.02)
+
+    async def _nats_answers(self) -> bool:
+        address = self._plan.runtime.nats_url.removeprefix("nats://")
+        host, _, port = address.partition(":")
+        try:
+            reader, writer = await asyncio.open_connection(host, int(port))
+            greeting = await asyncio.wait_for(reader.readline(), 1.0)
+            writer.close()
+        except (OSError, TimeoutError):
+            return False
+        return greeting.startswith(b"INFO")
+
+    async def _venue_answers(self) -> bool:
+        url = f"{self._plan.runtime.venue_http_url}/api/v2/public/test"
+        try:
+            async with aiohttp.ClientSession() as session, session.get(url) as answer:
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    async def _watch(
+        self,
+        supervisor: Supervisor,
+        watcher: Observer,
+        asked_to_stop: asyncio.Event,
+        observing: "asyncio.Task[None]",
+        seconds: float | None,
+    ) -> str:
+        """Runs until something ends the day; returns what went wrong, or nothing."""
+        stopping = asyncio.create_task(asked_to_stop.wait())
+        screen = asyncio.create_task(self._show(watcher))
+        ends: set[asyncio.Future[Any]] = {stopping, observing, supervisor.failed}
+        left = None if seconds is None else seconds - self._age_s()
+        try:
+            await asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._sample(supervisor)
+            for task in (screen, stopping):
+                task.cancel()
+            await asyncio.gather(screen, stopping, return_exceptions=True)
+        if supervisor.failed.done():
+            return supervisor.failed.result()
+        if observing.done():
+            return f"the observer failed: {observing.exception()}"
+        return ""
+
+    async def _show(self, watcher: Observer) -> None:
+        if self._is_headless:
+            await asyncio.Event().wait()
+        with Live(console=self._console, auto_refresh=False, screen=False) as live:
+            while True:
+                screen = live_view.render(
+                    watcher, self._plan.runtime, self._clock.wall_ns(), self._started_ns
+                )
+                live.update(screen, refresh=True)
+                await asyncio.sleep(SCREEN_PAUSE_S)
+
+    async def _end(
+        self,
+        supervisor: Supervisor,
+        observer_stop: asyncio.Event,
+        observing: "asyncio.Task[None]",
+    ) -> None:
+        """Quotes go first; the record, the venue and the bus last."""
+        self._say("stopping: pulling quotes, draining")
+        before_bus = [name for name in STOP_ORDER if name not in {"venue", "nats"}]
+        codes = await supervisor.stop(before_bus[:1])
+        await asyncio.sleep(LAST_WORDS_S)
+        codes |= await supervisor.stop(before_bus[1:])
+        observer_stop.set()
+        await asyncio.gather(observing, return_exceptions=True)
+        codes |= await supervisor.stop(["venue", "nats"])
+        for name, code in codes.items():
+            if code != 0 and name != "nats":
+                self._say(f"{name} ended with exit code {code}")
+
+    def _report(
+        self, watcher: Observer, supervisor: Supervisor, elapsed_s: float
+    ) -> dict[str, Any]:
+        day = report.day_report(watcher, self._started_ns, elapsed_s)
+        beats = watcher.seen.heartbeats
+        day["run_id"] = self._plan.runtime.run_id
+        day["seed"] = self._plan.runtime.seed
+        day["chain"] = self._plan.runtime.chain_path
+        day["critical_dropped"] = sum(beat.critical_dropped_count for beat in beats.values())
+        day["dead_letters"] = sum(beat.dead_letter_count for beat in beats.values())
+        day["services"] = {
+            name: {
+                "restarts": entry.restarts,
+                "rss_mb": self._usage.get(name, (0.0, 0.0))[0],
+                "cpu_s": self._usage.get(name, (0.0, 0.0))[1],
+            }
+            for name, entry in supervisor.supervised.items()
+        }
+        return day
+
+    def _sample(self, supervisor: Supervisor) -> None:
+        for name, entry in supervisor.supervised.items():
+            if usage := process_usage(entry.pid):
+                self._usage[name] = usage
+
+    def _age_s(self) -> float:
+        return (self._clock.wall_ns() - self._started_ns) / 1e9
+
+    def _say(self, text: str) -> None:
+        self._console.print(f"hedgerow: {text}", highlight=False, markup=False)
+
+
+def write_json(path: str, document: dict[str, Any]) -> None:
+    Path(path).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,237 @@
+"""What the venue holds of the desk: trades since the last known, open orders, positions and cash.
+
+After every reconnect all of it is read again; trades also every few seconds in case a notification
+was lost, and the account so that risk can compare it with its own.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from services.gateway.alerts import Alerts
+from services.gateway.calls import Calls, rows_of
+from services.gateway.fills import Fills
+from services.gateway.listing import NONSENSE, Listing
+from services.gateway.orders import Orders
+from shared.clock import NS_PER_MS, NS_PER_S
+from shared.messages.orders import AccountPosition, AccountV1
+from shared.units import coin_e12_nearest, lots_nearest
+from shared.venue_link import VenueReply, VenueRequest
+
+PAGE_COUNT = 1000  # the venue's most
+PAGES_MAX = 200
+OVERLAP_NS = 60 * NS_PER_S  # trades are asked for from so long before the newest known
+POLL_OVERLAP_NS = 5 * NS_PER_S
+SOON_NS = 300 * NS_PER_MS  # the account is read so soon after a fill
+HOLD_NS = 200 * NS_PER_MS  # and held so long, to see that no trade was on its way
+RETRY_NS = NS_PER_S
+
+
+class _Reading(msgspec.Struct):
+    """One reading of an account, under way."""
+
+    asked_ns: int
+    fill_count: int
+    last_trade_id: str
+    rows: list[dict[str, Any]] | None = None
+    summary: dict[str, Any] | None = None
+    complete_ns: int = 0
+
+
+class Reconciliation:
+    """One per account; by currency throughout."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        listing: Listing,
+        alerts: Alerts,
+        fills: Fills,
+        orders: Orders,
+        *,
+        account_ns: int,
+        trades_ns: int,
+        lookback_ns: int,
+    ) -> None:
+        self._calls = calls
+        self._listing = listing
+        self._alerts = alerts
+        self._fills = fills
+        self._orders = orders
+        self._account_ns = account_ns
+        self._trades_ns = trades_ns
+        self._lookback_ns = lookback_ns
+        self._is_up = False
+        self._caught_up: set[str] = set()  # currencies whose missed trades have been read
+        self._readings: dict[str, _Reading] = {}
+        self._account_due_ns: dict[str, int] = {}
+        self._trades_due_ns: dict[str, int] = {}
+        self._counts_seen: dict[str, int] = {}
+
+    def is_caught_up(self) -> bool:
+        return len(self._caught_up) == len(self._listing.underlyings)
+
+    def on_up(self, now_ns: int) -> Iterator[object]:
+        """Reads everything again. To be called when the instruments are known."""
+        self._is_up = True
+        self._readings.clear()
+        self._caught_up.clear()
+        for currency in self._listing.underlyings:
+            yield self._trades_since(currency, OVERLAP_NS, now_ns)
+            params = {"currency": currency, "kind": "future"}
+            yield self._calls.request(
+                "private/get_open_orders_by_currency", params, self._on_open_orders
+            )
+            self._account_due_ns[currency] = now_ns
+            self._trades_due_ns[currency] = now_ns + self._trades_ns
+
+    def on_down(self) -> None:
+        self._is_up = False
+        self._readings.clear()
+
+    def on_timer(self, now_ns: int) -> Iterator[object]:
+        if not self._is_up:
+            return
+        for currency in self._listing.underlyings:
+            if now_ns >= self._trades_due_ns[currency]:
+                overlap_ns = POLL_OVERLAP_NS if currency in self._caught_up else OVERLAP_NS
+                yield self._trades_since(currency, overlap_ns, now_ns)
+            count = self._fills.count.get(currency, 0)
+            if count != self._counts_seen.get(currency, 0):
+                self._counts_seen[currency] = count
+                due_ns = min(self._account_due_ns[currency], now_ns + SOON_NS)
+                self._account_due_ns[currency] = due_ns
+            yield from self._finish_reading(currency, now_ns)
+            if currency not in self._readings and now_ns >= self._account_due_ns[currency]:
+                yield from self._read_account(currency, now_ns)
+
+    # Trades
+
+    def _trades_since(self, currency: str, overlap_ns: int, now_ns: int) -> VenueRequest:
+        last_ns = self._fills.last_ns.get(currency, 0)
+        from_ns = last_ns - overlap_ns if last_ns else now_ns - self._lookback_ns
+        self._trades_due_ns[currency] = now_ns + self._trades_ns
+        return self._trades_page(currency, max(0, from_ns) // NS_PER_MS, 1, now_ns)
+
+    def _trades_page(self, currency: str, from_ms: int, page: int, now_ns: int) -> VenueRequest:
+        params = {
+            "currency": currency,
+            "kind": "any",
+            "start_timestamp": from_ms,
+            "end_timestamp": (now_ns + OVERLAP_NS) // NS_PER_MS,
+            "count": PAGE_COUNT,
+            "sorting": "asc",
+        }
+        return self._calls.request(
+            "private/get_user_trades_by_currency_and_time",
+            params,
+            partial(self._on_trades, currency, from_ms, page),
+        )
+
+    def _on_trades(
+        self, currency: str, from_ms: int, page: int, reply: VenueReply
+    ) -> Iterator[object]:
+        now_ns = reply.created_ns
+        result = reply.result
+        if reply.error_code or not isinstance(result, dict):
+            self._trades_due_ns[currency] = now_ns + RETRY_NS
+            return
+        rows = rows_of(result.get("trades"))
+        yield from self._fills.take(rows, now_ns)
+        stamps = [row["timestamp"] for row in rows if isinstance(row.get("timestamp"), int)]
+        if not result.get("has_more") or not stamps:
+            self._caught_up.add(currency)
+        elif page >= PAGES_MAX:
+            text = f"{currency}: more than {page} pages of missed trades"
+            yield from self._alerts.raised("too-many-trades", "page", text, now_ns)
+        else:
+            # A whole page within one millisecond cannot be split: go on after it.
+            next_ms = max(stamps) if max(stamps) > from_ms else from_ms + 1
+            yield self._trades_page(currency, next_ms, page + 1, now_ns)
+
+    def _on_open_orders(self, reply: VenueReply) -> Iterator[object]:
+        yield from self._orders.adopt(rows_of(reply.result), reply.created_ns)
+
+    # Account
+
+    def _read_account(self, currency: str, now_ns: int) -> Iterator[object]:
+        self._account_due_ns[currency] = now_ns + self._account_ns
+        reading = self._readings[currency] = _Reading(
+            asked_ns=now_ns,
+            fill_count=self._fills.count.get(currency, 0),
+            last_trade_id=self._fills.last_id.get(currency, ""),
+        )
+        params = {"currency": currency}
+        yield self._calls.request(
+            "private/get_positions", params, partial(self._on_positions, currency, reading)
+        )
+        yield self._calls.request(
+            "private/get_account_summary", params, partial(self._on_summary, currency, reading)
+        )
+
+    def _on_positions(self, currency: str, reading: _Reading, reply: VenueReply) -> tuple[()]:
+        if reply.error_code or not isinstance(reply.result, list):
+            self._give_up(currency, reading)
+        else:
+            reading.rows = rows_of(reply.result)
+        return ()
+
+    def _on_summary(self, currency: str, reading: _Reading, reply: VenueReply) -> tuple[()]:
+        if reply.error_code or not isinstance(reply.result, dict):
+            self._give_up(currency, reading)
+        else:
+            reading.summary = reply.result
+            reading.complete_ns = reply.created_ns
+        return ()
+
+    def _give_up(self, currency: str, reading: _Reading) -> None:
+        if self._readings.get(currency) is reading:
+            del self._readings[currency]
+
+    def _finish_reading(self, currency: str, now_ns: int) -> Iterator[object]:
+        """Publishes a reading that no trade has crossed: one would make it half old, half new."""
+        reading = self._readings.get(currency)
+        if reading is None or reading.rows is None or reading.summary is None:
+            return
+        if self._fills.count.get(currency, 0) != reading.fill_count:
+            del self._readings[currency]
+            self._account_due_ns[currency] = now_ns
+            return
+        if now_ns - reading.complete_ns < HOLD_NS:
+            return
+        del self._readings[currency]
+        try:
+            yield self._account(currency, reading, reading.rows, reading.summary, now_ns)
+        except NONSENSE as error:
+            text = f"{currency} account: {type(error).__name__} {error}"
+            yield from self._alerts.raised("unreadable-account", "ticket", text, now_ns)
+
+    def _account(
+        self,
+        currency: str,
+        reading: _Reading,
+        rows: list[dict[str, Any]],
+        summary: dict[str, Any],
+        now_ns: int,
+    ) -> AccountV1:
+        positions = []
+        for row in rows:
+            if row["size"] == 0:
+                continue
+            instrument = self._listing.by_name[row["instrument_name"]]
+            position_lots = lots_nearest(instrument, row["size"])
+            if abs(position_lots) > 10**12:
+                raise ValueError(f"position {row['size']}")
+            positions.append(AccountPosition(instrument.name, position_lots))
+        return AccountV1(
+            created_ns=now_ns,
+            currency=currency,
+            positions=tuple(sorted(positions, key=lambda one: one.instrument)),
+            balance_coin_e12=coin_e12_nearest(summary["balance"]),
+            equity_coin_e12=coin_e12_nearest(summary["equity"]),
+            venue_ns=reading.asked_ns,
+            last_trade_id=reading.last_trade_id,
+            open_order_count=self._orders.live_count(currency),
+        )

@@ -1,0 +1,36 @@
+"""The desk end to end: as many processes as a user gets, on a real nats-server."""
+
+from pathlib import Path
+
+from infra.topology import SERVICES
+from tests.integration.desk_process import running_desk
+
+
+def test_desk_quotes_trades_hedges_and_accounts_for_it(tmp_path: Path) -> None:
+    with running_desk(tmp_path, "--seconds", "60", "--seed", "7") as desk:
+        assert desk.process.wait(130) == 0, (tmp_path / "up.log").read_text()
+        report = desk.end()
+    assert report["quoted_instruments_max"] >= 400
+    assert report["time_to_first_quote_s"] <= 10
+    assert report["two_sided_uptime_pct"] >= 95
+    assert report["fills"] >= 50
+    assert report["hedge_orders"] > 0
+    assert report["residual_share"] <= 0.01
+    assert report["violations"] == 0, report["invariants"]
+    assert all(check["checks"] > 0 for check in report["invariants"]), report["invariants"]
+    assert report["reconciliation_checks"] > 0
+    assert report["reconciliation_breaks"] == 0
+    assert report["critical_dropped"] == 0
+    assert {*report["services"]} >= {*SERVICES}
+    assert all(report["services"][name]["restarts"] == 0 for name in SERVICES)
+    assert all(report["services"][name]["rss_mb"] > 0 for name in SERVICES)
+
+
+def test_nothing_runs_after_the_desk_has_ended(tmp_path: Path) -> None:
+    with running_desk(tmp_path, "--seed", "3") as desk:
+        desk.until(lambda: desk.status()["quotes"] != {}, 30, "quotes in the status")
+        pids = [agent["pid"] for agent in desk.status()["agents"]]
+        assert len(pids) == len(SERVICES) + 1  # and NATS
+        desk.end()
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    assert desk.command("status", "--json").returncode == 3
