@@ -72,7 +72,7 @@ static double variance_between(const surface_problem *problem, const double *var
 }
 
 static void start(surface_problem *problem, const hr_svi *previous) {
-    static const double typical[PARAMETERS] = {0.0, 0.45, 0.40, 0.0, -0.4};
+    static const double typical[PARAMETERS] = {1.0, -0.05, -1.4, 0.7, 0.6};
     double variances[HR_SURFACE_EXPIRIES_MAX];
     for (int32_t n = 0; n < problem->slice_count; n++) {
         const double vol = vol_at_forward(problem, &problem->slices[n]);
@@ -84,7 +84,6 @@ static void start(surface_problem *problem, const hr_svi *previous) {
             variances[n] > 0.0 ? variances[n] : variance_between(problem, variances, n);
         slice->theta = sqrt(variance);
         memcpy(slice->prior, typical, sizeof(typical));
-        slice->prior[LEVEL] = 1.0 - 0.5 * (typical[LEFT] + typical[RIGHT]) * exp(typical[WIDTH]);
         memcpy(slice->parameters, slice->prior, sizeof(slice->prior));
         if (previous != NULL && previous[n].b > 0.0 && previous[n].sigma > 0.0) {
             hr_surface_slice_from_svi(slice, &previous[n]);
@@ -106,10 +105,12 @@ static void keep_lawful(const surface_slice *slice, double *parameters) {
     const double slope_max = fmin(wing_slope_max / slice->theta, 60.0);
     parameters[LEFT] = clamp(parameters[LEFT], 1e-4, slope_max);
     parameters[RIGHT] = clamp(parameters[RIGHT], 1e-4, slope_max);
-    parameters[CENTRE] = clamp(parameters[CENTRE], -12.0, 12.0);
-    parameters[WIDTH] = clamp(parameters[WIDTH], -4.0, 3.0);
-    const double dip = exp(parameters[WIDTH]) * sqrt(parameters[LEFT] * parameters[RIGHT]);
-    parameters[LEVEL] = clamp(parameters[LEVEL], 5e-3 - dip, 100.0);
+    const double bend = 0.5 * (parameters[LEFT] + parameters[RIGHT]);
+    parameters[SLOPE] =
+        clamp(parameters[SLOPE], -parameters[LEFT] + 0.01 * bend, parameters[RIGHT] - 0.01 * bend);
+    parameters[CURVATURE] = clamp(parameters[CURVATURE], -9.0, 5.0);
+    parameters[VALUE] = clamp(parameters[VALUE], 0.05, 20.0);
+    parameters[VALUE] += fmax(5e-3 - hr_surface_least_value(parameters), 0.0);
 }
 
 /* Returns the iterations spent; leaves the best parameters in place and their cost in cost_out. */

@@ -32,16 +32,42 @@ typedef struct {
     double centre;
     double width;
     double width_square;
+    double tilt; /* centre / root at x = 0 */
+    double root; /* at x = 0 */
 } shape;
 
 static shape shape_of(const double *parameters) {
-    const double width = exp(parameters[WIDTH]);
-    return (shape){.level = parameters[LEVEL],
-                   .lean = 0.5 * (parameters[RIGHT] - parameters[LEFT]),
-                   .bend = 0.5 * (parameters[RIGHT] + parameters[LEFT]),
-                   .centre = parameters[CENTRE],
-                   .width = width,
-                   .width_square = width * width};
+    shape s = {.lean = 0.5 * (parameters[RIGHT] - parameters[LEFT]),
+               .bend = 0.5 * (parameters[RIGHT] + parameters[LEFT])};
+    s.tilt = (s.lean - parameters[SLOPE]) / s.bend;
+    const double rest = 1.0 - s.tilt * s.tilt;
+    s.root = s.bend * rest / exp(parameters[CURVATURE]);
+    s.centre = s.tilt * s.root;
+    s.width_square = rest * s.root * s.root;
+    s.width = sqrt(s.width_square);
+    s.level = parameters[VALUE] + s.lean * s.centre - s.bend * s.root;
+    return s;
+}
+
+/* Rows: level, centre, log width, left, right (the model's own); columns: what the fit moves. */
+static void jacobian_of(const shape *s, double out[PARAMETERS][PARAMETERS]) {
+    static const double lean_by[PARAMETERS] = {[LEFT] = -0.5, [RIGHT] = 0.5};
+    static const double bend_by[PARAMETERS] = {[LEFT] = 0.5, [RIGHT] = 0.5};
+    const double rest = 1.0 - s->tilt * s->tilt;
+    memset(out, 0, PARAMETERS * sizeof(*out));
+    for (int i = 0; i < PARAMETERS; i++) {
+        const double slope_by = i == SLOPE ? 1.0 : 0.0;
+        const double tilt = (lean_by[i] - slope_by - s->tilt * bend_by[i]) / s->bend;
+        const double rest_ratio = -2.0 * s->tilt * tilt / rest;
+        const double root_ratio = bend_by[i] / s->bend + rest_ratio - (i == CURVATURE ? 1.0 : 0.0);
+        const double root = s->root * root_ratio;
+        out[CENTRE][i] = tilt * s->root + s->tilt * root;
+        out[WIDTH][i] = root_ratio + 0.5 * rest_ratio;
+        out[LEVEL][i] = (i == VALUE ? 1.0 : 0.0) + lean_by[i] * s->centre +
+                        s->lean * out[CENTRE][i] - bend_by[i] * s->root - s->bend * root;
+    }
+    out[LEFT][LEFT] = 1.0;
+    out[RIGHT][RIGHT] = 1.0;
 }
 
 void hr_surface_slice_to_svi(const surface_slice *slice, const double *parameters, hr_svi *out) {
@@ -55,14 +81,23 @@ void hr_surface_slice_to_svi(const surface_slice *slice, const double *parameter
 
 void hr_surface_slice_from_svi(surface_slice *slice, const hr_svi *svi) {
     const double bend = svi->b / slice->theta;
-    slice->parameters[LEVEL] = svi->a / (slice->theta * slice->theta);
+    const double centre = svi->m / slice->theta;
+    const double width = svi->sigma / slice->theta;
+    const double root = sqrt(centre * centre + width * width);
     slice->parameters[LEFT] = bend * (1.0 - svi->rho);
     slice->parameters[RIGHT] = bend * (1.0 + svi->rho);
-    slice->parameters[CENTRE] = svi->m / slice->theta;
-    slice->parameters[WIDTH] = log(svi->sigma / slice->theta);
+    slice->parameters[VALUE] =
+        svi->a / (slice->theta * slice->theta) + bend * (root - svi->rho * centre);
+    slice->parameters[SLOPE] = bend * (svi->rho - centre / root);
+    slice->parameters[CURVATURE] = log(bend * width * width / (root * root * root));
 }
 
-/* v and its derivatives by parameter. */
+double hr_surface_least_value(const double *parameters) {
+    const shape s = shape_of(parameters);
+    return s.level + s.width * sqrt(parameters[LEFT] * parameters[RIGHT]);
+}
+
+/* v and its derivatives by LEVEL, CENTRE, WIDTH, LEFT and RIGHT. */
 static double value_at(const shape *s, double x, double *derivatives_out) {
     const double z = x - s->centre;
     const double root = sqrt(z * z + s->width_square);
@@ -149,8 +184,10 @@ static double density_cost(surface_slice *slice, const shape *s, double x, bool 
     double curvature_slope = 0.0;
     if (with_derivatives) {
         const double bend_ratio = s->width_square / (root * root); /* 1 - ratio^2 */
-        const double d_first[PARAMETERS] = {0.0, -0.5 + 0.5 * ratio, 0.5 + 0.5 * ratio, -second,
-                                            -s->bend * ratio * bend_ratio};
+        const double d_first[PARAMETERS] = {[LEFT] = -0.5 + 0.5 * ratio,
+                                            [RIGHT] = 0.5 + 0.5 * ratio,
+                                            [CENTRE] = -second,
+                                            [WIDTH] = -s->bend * ratio * bend_ratio};
         const double unit_second = bend_ratio / root;
         const double d_second[PARAMETERS] = {0.0, 0.5 * unit_second, 0.5 * unit_second,
                                              3.0 * second * ratio / root,
@@ -224,8 +261,21 @@ static double slope_cost(surface_slice *earlier, surface_slice *later, const dou
     return earlier->calendar_weight * residual * residual;
 }
 
-static double slice_cost(surface_problem *problem, surface_slice *slice, const double *parameters,
-                         const shape *s, bool with_derivatives) {
+static double prior_cost(surface_slice *slice, const double *parameters, bool with_derivatives) {
+    double cost = 0.0;
+    for (int i = 0; i < PARAMETERS; i++) {
+        const double distance = parameters[i] - slice->prior[i];
+        cost += prior_pull[i] * distance * distance;
+        if (with_derivatives) {
+            slice->gradient[i] += prior_pull[i] * distance;
+            slice->hessian[i][i] += prior_pull[i];
+        }
+    }
+    return cost;
+}
+
+static double slice_cost(surface_problem *problem, surface_slice *slice, const shape *s,
+                         bool with_derivatives) {
     double cost = 0.0;
     const surface_target *targets = problem->targets + slice->first;
     for (int32_t i = 0; i < slice->count; i++) {
@@ -237,14 +287,6 @@ static double slice_cost(surface_problem *problem, surface_slice *slice, const d
     }
     for (int32_t i = 0; i < slice->density_cut_count; i++) {
         cost += density_cost(slice, s, slice->density_cuts[i], with_derivatives);
-    }
-    for (int i = 0; i < PARAMETERS; i++) {
-        const double distance = parameters[i] - slice->prior[i];
-        cost += prior_pull[i] * distance * distance;
-        if (with_derivatives) {
-            slice->gradient[i] += prior_pull[i] * distance;
-            slice->hessian[i][i] += prior_pull[i];
-        }
     }
     return cost;
 }
@@ -263,33 +305,70 @@ static double pair_cost(surface_slice *earlier, surface_slice *later, const shap
     return cost;
 }
 
-double hr_surface_cost(surface_problem *problem, bool is_trial, bool with_derivatives) {
-    surface_slice *slices = problem->slices;
-    shape shapes[HR_SURFACE_EXPIRIES_MAX];
-    double cost = 0.0;
-    if (with_derivatives) {
-        for (int32_t n = 0; n < problem->slice_count; n++) {
-            memset(slices[n].gradient, 0, sizeof(slices[n].gradient));
-            memset(slices[n].hessian, 0, sizeof(slices[n].hessian));
-            memset(slices[n].coupling, 0, sizeof(slices[n].coupling));
+/* Turns derivatives by the model's own parameters into those by what the fit moves. */
+static void turn(surface_slice *slices, const shape *shapes, int32_t count) {
+    double jacobians[2][PARAMETERS][PARAMETERS];
+    for (int32_t n = count - 1; n >= 0; n--) {
+        surface_slice *slice = &slices[n];
+        double (*own)[PARAMETERS] = jacobians[n % 2];
+        jacobian_of(&shapes[n], own);
+        double gradient[PARAMETERS] = {0.0};
+        double half[PARAMETERS][PARAMETERS] = {{0.0}};
+        double coupled[PARAMETERS][PARAMETERS] = {{0.0}};
+        for (int i = 0; i < PARAMETERS; i++) {
+            for (int j = 0; j < PARAMETERS; j++) {
+                gradient[j] += own[i][j] * slice->gradient[i];
+                for (int k = 0; k < PARAMETERS; k++) {
+                    const double known = i >= k ? slice->hessian[i][k] : slice->hessian[k][i];
+                    half[i][j] += known * own[k][j];
+                    if (n + 1 < count) {
+                        coupled[i][j] += slice->coupling[i][k] * jacobians[(n + 1) % 2][k][j];
+                    }
+                }
+            }
+        }
+        memcpy(slice->gradient, gradient, sizeof(gradient));
+        for (int i = 0; i < PARAMETERS; i++) {
+            for (int j = 0; j < PARAMETERS; j++) {
+                double own_sum = 0.0;
+                double coupled_sum = 0.0;
+                for (int k = 0; k < PARAMETERS; k++) {
+                    own_sum += own[k][i] * half[k][j];
+                    coupled_sum += own[k][i] * coupled[k][j];
+                }
+                slice->hessian[i][j] = own_sum;
+                slice->coupling[i][j] = coupled_sum;
+            }
         }
     }
-    for (int32_t n = 0; n < problem->slice_count; n++) {
+}
+
+double hr_surface_cost(surface_problem *problem, bool is_trial, bool with_derivatives) {
+    surface_slice *slices = problem->slices;
+    const int32_t count = problem->slice_count;
+    shape shapes[HR_SURFACE_EXPIRIES_MAX];
+    double cost = 0.0;
+    for (int32_t n = 0; with_derivatives && n < count; n++) {
+        memset(slices[n].gradient, 0, sizeof(slices[n].gradient));
+        memset(slices[n].hessian, 0, sizeof(slices[n].hessian));
+        memset(slices[n].coupling, 0, sizeof(slices[n].coupling));
+    }
+    for (int32_t n = 0; n < count; n++) {
         const double *now = is_trial ? slices[n].trial : slices[n].parameters;
         shapes[n] = shape_of(now);
-        cost += slice_cost(problem, &slices[n], now, &shapes[n], with_derivatives);
+        cost += slice_cost(problem, &slices[n], &shapes[n], with_derivatives);
         if (n > 0) {
             const double *before = is_trial ? slices[n - 1].trial : slices[n - 1].parameters;
             cost += pair_cost(&slices[n - 1], &slices[n], &shapes[n - 1], before, now,
                               with_derivatives);
         }
     }
-    for (int32_t n = 0; with_derivatives && n < problem->slice_count; n++) {
-        for (int i = 0; i < PARAMETERS; i++) {
-            for (int j = i + 1; j < PARAMETERS; j++) {
-                slices[n].hessian[i][j] = slices[n].hessian[j][i];
-            }
-        }
+    if (with_derivatives) {
+        turn(slices, shapes, count);
+    }
+    for (int32_t n = 0; n < count; n++) {
+        const double *now = is_trial ? slices[n].trial : slices[n].parameters;
+        cost += prior_cost(&slices[n], now, with_derivatives);
     }
     return cost;
 }

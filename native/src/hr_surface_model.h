@@ -2,9 +2,10 @@
  *
  * With theta^2 = w_atm and x = k / theta a slice is w = theta^2 v(x),
  *     v = level + (right - left) / 2 (x - centre) + (right + left) / 2 root,
- *     root = sqrt((x - centre)^2 + exp(2 width)),
- * so that all parameters are of order one for an hour and for a year alike, v is linear in three of
- * them, and left and right are the wings' slopes.
+ *     root = sqrt((x - centre)^2 + width^2).
+ * The fit moves what can be seen of it: v, its slope and the logarithm of its curvature at x = 0,
+ * and the slopes of both wings. They are of order one for an hour and for a year alike and hardly
+ * pull on one another, while level, centre and width do; those follow from them.
  */
 #ifndef HR_SURFACE_MODEL_H
 #define HR_SURFACE_MODEL_H
@@ -16,7 +17,9 @@
 #define PARAMETERS 5
 #define CUTS_MAX 12 /* points that a failed certificate added */
 
-enum { LEVEL, LEFT, RIGHT, CENTRE, WIDTH };
+/* What the fit moves, and (LEVEL, CENTRE, WIDTH; LEFT and RIGHT are both) what the model is in. */
+enum { VALUE, SLOPE, CURVATURE, LEFT, RIGHT };
+enum { LEVEL, CENTRE, WIDTH }; /* WIDTH: its logarithm */
 
 /* What a quote asks of the model: a volatility near `centre`, and inside [low, high]. */
 typedef struct {
@@ -68,6 +71,9 @@ hr_status hr_surface_read_quotes(const hr_surface_quote *quotes, int32_t quote_c
 /* hr_surface_model.c */
 void hr_surface_slice_to_svi(const surface_slice *slice, const double *parameters, hr_svi *out);
 void hr_surface_slice_from_svi(surface_slice *slice, const hr_svi *svi);
+
+/* Returns the least v(x) over all x. */
+double hr_surface_least_value(const double *parameters);
 
 /* Returns the cost at the parameters (or the trial ones), with derivatives if asked. */
 double hr_surface_cost(surface_problem *problem, bool is_trial, bool with_derivatives);
