@@ -10,6 +10,11 @@
 #define ROUNDS_MAX 12
 #define REPAIRS_MAX 60
 
+static const double damping_up = 6.0;
+static const double damping_down = 0.3;
+static const double step_max = 0.5; /* of any parameter; all are of order one */
+static const double damping_min = 1e-4;
+static const double damping_max = 1e3;
 static const double wing_slope_max = 1.98; /* Lee's bound is 2 */
 
 static bool is_aligned(const void *memory) {
@@ -92,8 +97,8 @@ static void start(surface_problem *problem, const hr_svi *previous) {
         slice->calendar_cut_count = 0;
         slice->density_weight = 300.0;
         slice->density_margin = 0.01;
-        slice->calendar_weight = 3e4;
-        slice->calendar_margin = 1e-4;
+        slice->calendar_weight = 100;
+        slice->calendar_margin = 1e-3;
     }
 }
 
@@ -113,37 +118,70 @@ static void keep_lawful(const surface_slice *slice, double *parameters) {
     parameters[VALUE] += fmax(5e-3 - hr_surface_least_value(parameters), 0.0);
 }
 
+static void make_trial(surface_problem *problem) {
+    for (int32_t n = 0; n < problem->slice_count; n++) {
+        surface_slice *slice = &problem->slices[n];
+        double longest = step_max;
+        for (int i = 0; i < PARAMETERS; i++) {
+            longest = fmax(longest, fabs(slice->step[i]));
+        }
+        for (int i = 0; i < PARAMETERS; i++) {
+            slice->trial[i] = slice->parameters[i] + slice->step[i] * (step_max / longest);
+        }
+        keep_lawful(slice, slice->trial);
+    }
+}
+
+/* After a step that made the whole dearer: slices that got dearer stay and are damped more. */
+static void hold_back(surface_problem *problem) {
+    for (int32_t n = 0; n < problem->slice_count; n++) {
+        surface_slice *slice = &problem->slices[n];
+        if (slice->trial_cost > slice->cost) {
+            memcpy(slice->trial, slice->parameters, sizeof(slice->trial));
+            slice->damping = fmin(slice->damping * damping_up, damping_max);
+        }
+    }
+}
+
 /* Returns the iterations spent; leaves the best parameters in place and their cost in cost_out. */
 static int32_t descend(surface_problem *problem, int32_t iterations_max, double damping,
                        double *cost_out) {
-    double cost = hr_surface_cost(problem, false, true);
+    double cost = hr_surface_cost(problem);
     int32_t quiet = 0;
+    int32_t refused = 0;
     int32_t iteration = 0;
-    for (; iteration < iterations_max && quiet < 2 && damping < 1e8; iteration++) {
-        if (!hr_surface_solve(problem, damping)) {
-            damping = damping * 8.0 + 1e-6;
+    for (int32_t n = 0; n < problem->slice_count; n++) {
+        problem->slices[n].damping = damping;
+    }
+    for (; iteration < iterations_max && quiet < 3 && refused < 8; iteration++) {
+        double trial = INFINITY;
+        if (hr_surface_solve(problem)) {
+            make_trial(problem);
+            trial = hr_surface_trial_cost(problem);
+        } else {
+            for (int32_t n = 0; n < problem->slice_count; n++) {
+                problem->slices[n].damping *= damping_up;
+            }
+        }
+        const bool is_whole = trial < cost;
+        if (!is_whole && isfinite(trial)) {
+            hold_back(problem);
+            trial = hr_surface_trial_cost(problem);
+        }
+        if (!(trial < cost)) {
+            refused++;
             continue;
         }
+        refused = 0;
+        quiet = cost - trial < 1e-3 * cost ? quiet + 1 : 0;
         for (int32_t n = 0; n < problem->slice_count; n++) {
             surface_slice *slice = &problem->slices[n];
-            for (int i = 0; i < PARAMETERS; i++) {
-                slice->trial[i] = slice->parameters[i] + clamp(slice->step[i], -1.0, 1.0);
+            if (is_whole || slice->trial_cost <= slice->cost) {
+                slice->damping = fmax(slice->damping * damping_down, damping_min);
             }
-            keep_lawful(slice, slice->trial);
+            memcpy(slice->parameters, slice->trial, sizeof(slice->trial));
         }
-        const double trial = hr_surface_cost(problem, true, false);
-        if (!(trial < cost)) {
-            damping = damping * 5.0 + 1e-6;
-            quiet += damping > 1e3 ? 1 : 0;
-            continue;
-        }
-        quiet = cost - trial < 2e-4 * cost ? quiet + 1 : 0;
-        damping *= 0.25;
-        for (int32_t n = 0; n < problem->slice_count; n++) {
-            memcpy(problem->slices[n].parameters, problem->slices[n].trial,
-                   sizeof(problem->slices[n].trial));
-        }
-        cost = hr_surface_cost(problem, false, true);
+        cost = hr_surface_cost(problem);
     }
     *cost_out = cost;
     return iteration;
@@ -199,8 +237,8 @@ static int32_t constrain(surface_problem *problem) {
             if (place != witness) {
                 add_cut(before->calendar_cuts, &before->calendar_cut_count, witness);
             }
-            before->calendar_weight *= 3.0;
-            before->calendar_margin = fmin(before->calendar_margin * 1.5, 0.01);
+            before->calendar_weight *= 4.0;
+            before->calendar_margin = fmin(before->calendar_margin * 2.0, 0.01);
             failed++;
         }
     }

@@ -12,6 +12,7 @@ static const double middle_straight = 1.5;
 static const double edge_pull = 10.0;
 static const double edge_start = 0.85;
 static const double edge_straight = 0.25;
+static const double density_straight = 0.1;
 
 static const double prior_pull[PARAMETERS] = {4e-4, 2e-3, 2e-3, 2e-3, 2e-3};
 
@@ -120,6 +121,14 @@ static void add(surface_slice *slice, double slope, double curvature, const doub
     }
 }
 
+static void add_metric(surface_slice *slice, double weight, const double *derivatives) {
+    for (int i = 0; i < PARAMETERS; i++) {
+        for (int j = 0; j <= i; j++) {
+            slice->metric[i][j] += weight * derivatives[i] * derivatives[j];
+        }
+    }
+}
+
 /* weight e^2 near zero, straight beyond `straight`; slope and curvature are of half of it. */
 static double bent_square(double excess, double weight, double straight, double *slope_out,
                           double *curvature_out) {
@@ -161,6 +170,7 @@ static double target_cost(surface_slice *slice, const shape *s, const surface_ta
     if (with_derivatives) {
         const double chain = target->inverse_half * scale * scale / (2.0 * vol);
         add(slice, slope * chain, curvature * chain * chain, derivatives);
+        add_metric(slice, edge_pull * target->edge_weight * chain * chain, derivatives);
     }
     return cost;
 }
@@ -182,6 +192,7 @@ static double density_cost(surface_slice *slice, const shape *s, double x, bool 
     }
     double derivatives[PARAMETERS];
     double curvature_slope = 0.0;
+    double curvature = 0.0;
     if (with_derivatives) {
         const double bend_ratio = s->width_square / (root * root); /* 1 - ratio^2 */
         const double d_first[PARAMETERS] = {[LEFT] = -0.5 + 0.5 * ratio,
@@ -201,9 +212,9 @@ static double density_cost(surface_slice *slice, const shape *s, double x, bool 
         }
     }
     const double cost =
-        bent_square(lack, slice->density_weight, 1e9, &curvature_slope, &(double){0.0});
+        bent_square(lack, slice->density_weight, density_straight, &curvature_slope, &curvature);
     if (with_derivatives) {
-        add(slice, curvature_slope, slice->density_weight, derivatives);
+        add(slice, curvature_slope, curvature, derivatives);
     }
     return cost;
 }
@@ -305,70 +316,103 @@ static double pair_cost(surface_slice *earlier, surface_slice *later, const shap
     return cost;
 }
 
+/* out = jacobian^T matrix jacobian; the matrix is symmetric, its lower half is given. */
+static void turn_square(double matrix[PARAMETERS][PARAMETERS],
+                        double jacobian[PARAMETERS][PARAMETERS]) {
+    double half[PARAMETERS][PARAMETERS] = {{0.0}};
+    for (int i = 0; i < PARAMETERS; i++) {
+        for (int k = 0; k < PARAMETERS; k++) {
+            const double known = i >= k ? matrix[i][k] : matrix[k][i];
+            for (int j = 0; j < PARAMETERS; j++) {
+                half[i][j] += known * jacobian[k][j];
+            }
+        }
+    }
+    memset(matrix, 0, PARAMETERS * sizeof(*matrix));
+    for (int k = 0; k < PARAMETERS; k++) {
+        for (int i = 0; i < PARAMETERS; i++) {
+            for (int j = 0; j < PARAMETERS; j++) {
+                matrix[i][j] += jacobian[k][i] * half[k][j];
+            }
+        }
+    }
+}
+
 /* Turns derivatives by the model's own parameters into those by what the fit moves. */
 static void turn(surface_slice *slices, const shape *shapes, int32_t count) {
     double jacobians[2][PARAMETERS][PARAMETERS];
     for (int32_t n = count - 1; n >= 0; n--) {
         surface_slice *slice = &slices[n];
         double (*own)[PARAMETERS] = jacobians[n % 2];
+        double (*next)[PARAMETERS] = jacobians[(n + 1) % 2];
         jacobian_of(&shapes[n], own);
+        turn_square(slice->hessian, own);
+        turn_square(slice->metric, own);
         double gradient[PARAMETERS] = {0.0};
         double half[PARAMETERS][PARAMETERS] = {{0.0}};
-        double coupled[PARAMETERS][PARAMETERS] = {{0.0}};
         for (int i = 0; i < PARAMETERS; i++) {
             for (int j = 0; j < PARAMETERS; j++) {
                 gradient[j] += own[i][j] * slice->gradient[i];
-                for (int k = 0; k < PARAMETERS; k++) {
-                    const double known = i >= k ? slice->hessian[i][k] : slice->hessian[k][i];
-                    half[i][j] += known * own[k][j];
-                    if (n + 1 < count) {
-                        coupled[i][j] += slice->coupling[i][k] * jacobians[(n + 1) % 2][k][j];
-                    }
+                for (int k = 0; k < PARAMETERS && n + 1 < count; k++) {
+                    half[i][j] += slice->coupling[i][k] * next[k][j];
                 }
             }
         }
         memcpy(slice->gradient, gradient, sizeof(gradient));
-        for (int i = 0; i < PARAMETERS; i++) {
-            for (int j = 0; j < PARAMETERS; j++) {
-                double own_sum = 0.0;
-                double coupled_sum = 0.0;
-                for (int k = 0; k < PARAMETERS; k++) {
-                    own_sum += own[k][i] * half[k][j];
-                    coupled_sum += own[k][i] * coupled[k][j];
+        memset(slice->coupling, 0, sizeof(slice->coupling));
+        for (int k = 0; k < PARAMETERS; k++) {
+            for (int i = 0; i < PARAMETERS; i++) {
+                for (int j = 0; j < PARAMETERS; j++) {
+                    slice->coupling[i][j] += own[k][i] * half[k][j];
                 }
-                slice->hessian[i][j] = own_sum;
-                slice->coupling[i][j] = coupled_sum;
             }
         }
     }
 }
 
-double hr_surface_cost(surface_problem *problem, bool is_trial, bool with_derivatives) {
+static double cost_of(surface_problem *problem, bool is_trial) {
     surface_slice *slices = problem->slices;
-    const int32_t count = problem->slice_count;
     shape shapes[HR_SURFACE_EXPIRIES_MAX];
-    double cost = 0.0;
-    for (int32_t n = 0; with_derivatives && n < count; n++) {
-        memset(slices[n].gradient, 0, sizeof(slices[n].gradient));
-        memset(slices[n].hessian, 0, sizeof(slices[n].hessian));
-        memset(slices[n].coupling, 0, sizeof(slices[n].coupling));
-    }
-    for (int32_t n = 0; n < count; n++) {
-        const double *now = is_trial ? slices[n].trial : slices[n].parameters;
+    double total = 0.0;
+    for (int32_t n = 0; n < problem->slice_count; n++) {
+        surface_slice *slice = &slices[n];
+        const double *now = is_trial ? slice->trial : slice->parameters;
+        double *own = is_trial ? &slice->trial_cost : &slice->cost;
         shapes[n] = shape_of(now);
-        cost += slice_cost(problem, &slices[n], &shapes[n], with_derivatives);
+        *own = slice_cost(problem, slice, &shapes[n], !is_trial);
+        total += *own;
         if (n > 0) {
             const double *before = is_trial ? slices[n - 1].trial : slices[n - 1].parameters;
-            cost += pair_cost(&slices[n - 1], &slices[n], &shapes[n - 1], before, now,
-                              with_derivatives);
+            const double shared =
+                pair_cost(&slices[n - 1], slice, &shapes[n - 1], before, now, !is_trial);
+            *own += shared;
+            *(is_trial ? &slices[n - 1].trial_cost : &slices[n - 1].cost) += shared;
+            total += shared;
         }
     }
-    if (with_derivatives) {
-        turn(slices, shapes, count);
+    if (!is_trial) {
+        turn(slices, shapes, problem->slice_count);
     }
-    for (int32_t n = 0; n < count; n++) {
-        const double *now = is_trial ? slices[n].trial : slices[n].parameters;
-        cost += prior_cost(&slices[n], now, with_derivatives);
+    for (int32_t n = 0; n < problem->slice_count; n++) {
+        const double prior =
+            prior_cost(&slices[n], is_trial ? slices[n].trial : slices[n].parameters, !is_trial);
+        *(is_trial ? &slices[n].trial_cost : &slices[n].cost) += prior;
+        total += prior;
     }
-    return cost;
+    return total;
+}
+
+double hr_surface_cost(surface_problem *problem) {
+    for (int32_t n = 0; n < problem->slice_count; n++) {
+        surface_slice *slice = &problem->slices[n];
+        memset(slice->gradient, 0, sizeof(slice->gradient));
+        memset(slice->hessian, 0, sizeof(slice->hessian));
+        memset(slice->metric, 0, sizeof(slice->metric));
+        memset(slice->coupling, 0, sizeof(slice->coupling));
+    }
+    return cost_of(problem, false);
+}
+
+double hr_surface_trial_cost(surface_problem *problem) {
+    return cost_of(problem, true);
 }

@@ -43,10 +43,14 @@ typedef struct {
     double step[PARAMETERS];
     double gradient[PARAMETERS];
     double hessian[PARAMETERS][PARAMETERS];
+    double metric[PARAMETERS][PARAMETERS];   /* the hessian if every quote were outside its edges */
     double coupling[PARAMETERS][PARAMETERS]; /* rows: this slice, columns: the next */
     double factor[PARAMETERS][PARAMETERS];
     double density_cuts[CUTS_MAX];  /* x of this slice */
     double calendar_cuts[CUTS_MAX]; /* k; against the next slice */
+    double damping;
+    double cost; /* own, and shared with both neighbours */
+    double trial_cost;
     double density_weight;
     double density_margin;
     double calendar_weight;
@@ -75,11 +79,14 @@ void hr_surface_slice_from_svi(surface_slice *slice, const hr_svi *svi);
 /* Returns the least v(x) over all x. */
 double hr_surface_least_value(const double *parameters);
 
-/* Returns the cost at the parameters (or the trial ones), with derivatives if asked. */
-double hr_surface_cost(surface_problem *problem, bool is_trial, bool with_derivatives);
+/* Returns the cost at the parameters, with derivatives and each slice's `cost`. */
+double hr_surface_cost(surface_problem *problem);
+
+/* Returns the cost at the trial parameters, with each slice's `trial_cost`. */
+double hr_surface_trial_cost(surface_problem *problem);
 
 /* hr_surface_solve.c: solves the damped block-tridiagonal normal equations into `step`; false when
  * they are not positive definite. */
-bool hr_surface_solve(surface_problem *problem, double damping);
+bool hr_surface_solve(surface_problem *problem);
 
 #endif

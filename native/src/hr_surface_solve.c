@@ -44,7 +44,7 @@ static void backward(const double factor[PARAMETERS][PARAMETERS], double *x) {
     }
 }
 
-bool hr_surface_solve(surface_problem *problem, double damping) {
+bool hr_surface_solve(surface_problem *problem) {
     surface_slice *slices = problem->slices;
     const int32_t count = problem->slice_count;
     double reduced[PARAMETERS][PARAMETERS]; /* columns: L^-1 coupling of the slice before */
@@ -52,7 +52,10 @@ bool hr_surface_solve(surface_problem *problem, double damping) {
         surface_slice *slice = &slices[n];
         memcpy(slice->factor, slice->hessian, sizeof(slice->factor));
         for (int i = 0; i < PARAMETERS; i++) {
-            slice->factor[i][i] += damping * slice->hessian[i][i] + 1e-9;
+            for (int j = 0; j < PARAMETERS; j++) {
+                slice->factor[i][j] += slice->damping * slice->metric[i][j];
+            }
+            slice->factor[i][i] += slice->damping * slice->hessian[i][i] + 1e-9;
             slice->step[i] = -slice->gradient[i];
         }
         if (n > 0) {
