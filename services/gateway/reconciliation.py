@@ -229,7 +229,10 @@ class Reconciliation:
             created_ns=now_ns,
             currency=currency,
             positions=tuple(sorted(positions, key=lambda one: one.instrument)),
-            balance_coin_e12=coin_e12_nearest(summary["balance"]),
+            # What futures realise stays beside the balance until the daily settlement.
+            balance_coin_e12=coin_e12_nearest(
+                summary["balance"] + summary.get("futures_session_rpl", 0.0)
+            ),
             equity_coin_e12=coin_e12_nearest(summary["equity"]),
             venue_ns=reading.asked_ns,
             last_trade_id=reading.last_trade_id,

@@ -176,7 +176,7 @@ class Scripted:
         if request.method == "private/get_user_trades_by_currency_and_time":
             return {"trades": [], "has_more": False}
         if request.method == "private/get_account_summary":
-            return {"balance": 10.0, "equity": 10.5}
+            return {"balance": 9.75, "futures_session_rpl": 0.25, "equity": 10.5}
         return []
 
     def notice(self, channel: str, data: Any) -> None:
