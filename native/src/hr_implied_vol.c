@@ -1,153 +1,149 @@
 /* hr_implied_vol.c: the inverse of hr_black76 in vol. Symbols as in hr_black.h.
  *
- * Solves for s on the out-of-the-money price, in logarithms (which need no exponential and make
- * the deep wing nearly quadratic): below the point where h + t = 1 on ln(price), above it on
- * ln(low - price), by Householder steps of order four inside a bracket. */
-#include <math.h>
+ * Options go in blocks. One within |x| <= 1 and s <= 2 is guessed to 2e-5 (Bachelier's s, then a
+ * polynomial from Bachelier's to Black's) and mended by one step of order four, all in lanes. The
+ * rest, and any whose step was larger than a guess that good could need, go one by one. */
 #include <stddef.h>
 
-#include "hr_black.h"
-#include "hr_pricing.h"
+#include "hr_implied_vol.h"
+#include "hr_lanes.h"
 
-#define HR_STEPS_MAX 64
+#define HR_CORE_DEVIATION_MAX 2.0
+#define HR_CORE_PRICE_MIN 1e-290 /* over sqrt(FK) */
+#define HR_CORE_STEP_MAX 6e-5    /* of s: its fourth power is far below one rounding */
 
+/* One block, a column for each quantity. */
 typedef struct {
-    double x;          /* ln(low/high), <= 0 */
-    double log_target; /* ln of the price, or of low - price, over sqrt(FK) */
-    int32_t is_upper;  /* whether the target is low - price */
-} hr_problem;
+    double price[HR_LANES]; /* out of the money */
+    double low[HR_LANES];   /* min(F, K) */
+    double high[HR_LANES];
+    double x[HR_LANES];
+    double log_price[HR_LANES]; /* over sqrt(FK) */
+    double guess[HR_LANES];     /* of s; infinite where the core must not try */
+    double rest[HR_LANES];      /* low - price */
+    int64_t place[HR_LANES];    /* in the caller's arrays */
+} hr_queue;
 
+/* The lanes of one queue that share a form of Y(h+t) - Y(h-t). */
 typedef struct {
-    double error; /* ln(model) - ln(target) */
-    double slope; /* its derivative by s */
-    double bend;  /* second derivative over the first */
-    double twist; /* third derivative over the first */
-} hr_objective;
+    double x[HR_LANES];
+    double log_price[HR_LANES];
+    double s[HR_LANES];
+    double step[HR_LANES];
+    int32_t lane[HR_LANES];
+    int32_t count;
+} hr_group;
 
-/* Value and derivatives of the objective at s > 0. */
-static hr_objective objective_at(const hr_problem *problem, double s) {
-    const double h = problem->x / s;
-    const double t = 0.5 * s;
-    double difference;
-    if (problem->is_upper) {
-        difference = hr_mills(-h - t) + hr_mills(h - t);
-    } else if (t <= HR_SERIES_T_MAX && problem->x >= HR_SERIES_X_MIN) {
-        difference = hr_mills_series(h, t).difference;
+HR_INLINE void guess_lanes(hr_queue *queue, int32_t count) {
+    for (int32_t i = 0; i < count; i++) {
+        const double low = queue->low[i];
+        const double high = queue->high[i];
+        const double inverse_scale = 1.0 / sqrt(low * high);
+        const double raw = queue->price[i] * inverse_scale;
+        const double price = raw < HR_CORE_PRICE_MIN ? HR_CORE_PRICE_MIN : raw;
+        const double x = hr_log_ratio(low, high);
+        const double wide = (high - low) * inverse_scale;
+        const double gap = wide < 2.0 ? wide : 2.0;
+        const double normal = hr_bachelier_deviation(price, gap);
+        const double s = gap < 1e-9 ? normal : normal * (-x / gap);
+        /* Black's s over Bachelier's: a fit, within 2e-5 on the core. */
+        const double u = s * s;
+        const double w = x * x;
+        const double c1 =
+            0.04157625674178153 + w * (-0.0003363225884844631 + w * -1.1396987811949755e-05);
+        const double c2 =
+            0.003947951476548147 + w * (-0.00015350659137639095 + w * 0.00012795135544976195);
+        const double c3 =
+            0.00010664593793201461 + w * (4.2544292132647043e-05 + w * -7.095209606081896e-05);
+        const double c4 =
+            0.0001422081830014198 + w * (-1.119015345067718e-05 + w * 1.1142328119923568e-05);
+        const double mended = s * (1.0 + u * (c1 + u * (c2 + u * (c3 + u * c4))));
+        const int32_t is_core = (x >= HR_SERIES_X_MIN) & (raw >= HR_CORE_PRICE_MIN);
+        queue->x[i] = x;
+        queue->log_price[i] = hr_log_ratio(price, 1.0);
+        queue->guess[i] = is_core ? mended : 1e300;
+    }
+}
+
+HR_INLINE void step_lanes(hr_group *group, int32_t is_series) {
+    for (int32_t i = 0; i < group->count; i++) {
+        const double s = group->s[i];
+        const double inverse_s = 1.0 / s;
+        const double h = group->x[i] * inverse_s;
+        const double t = 0.5 * s;
+        const double difference =
+            is_series ? hr_mills_series(h, t).difference : hr_mills(h + t) - hr_mills(h - t);
+        const double error = hr_log_ratio(difference, 1.0) - 0.5 * (h * h + t * t) -
+                             HR_LN_SQRT_2PI - group->log_price[i];
+        const double step = hr_householder_step(error, difference, h, inverse_s, s);
+        group->s[i] = s + step;
+        group->step[i] = fabs(step);
+    }
+}
+
+static void group_lanes(const hr_queue *queue, int32_t count, hr_group groups[2]) {
+    groups[0].count = 0;
+    groups[1].count = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const double guess = queue->guess[i];
+        if (guess > HR_CORE_DEVIATION_MAX) {
+            continue;
+        }
+        hr_group *group = &groups[guess <= 2.0 * HR_SERIES_T_MAX];
+        const int32_t at = group->count++;
+        group->x[at] = queue->x[i];
+        group->log_price[at] = queue->log_price[i];
+        group->s[at] = guess;
+        group->lane[at] = i;
+    }
+}
+
+HR_INLINE void core_solve(hr_queue *queue, int32_t count, hr_group groups[2]) {
+    guess_lanes(queue, count);
+    group_lanes(queue, count, groups);
+    step_lanes(&groups[0], 0);
+    step_lanes(&groups[1], 1);
+}
+
+static void core_solve_plain(hr_queue *queue, int32_t count, hr_group groups[2]) {
+    core_solve(queue, count, groups);
+}
+
+HR_WIDE static void core_solve_wide(hr_queue *queue, int32_t count, hr_group groups[2]) {
+    core_solve(queue, count, groups);
+}
+
+/* Leaves s of every queued option in queue->guess; one that has none, 0. */
+static void queue_solve(hr_queue *queue, int32_t count) {
+    hr_group groups[2];
+    if (hr_is_wide()) {
+        core_solve_wide(queue, count, groups);
     } else {
-        difference = hr_mills(h + t) - hr_mills(h - t);
+        core_solve_plain(queue, count, groups);
     }
-    const double log_model = log(difference) - 0.5 * (h * h + t * t) - HR_LN_SQRT_2PI;
-    const double slope = (problem->is_upper ? -1.0 : 1.0) / difference;
-    const double b2 = h * h / s - 0.5 * t; /* b''/b' of the price itself */
-    const double b3 = b2 * b2 - 3.0 * (h / s) * (h / s) - 0.25;
-    hr_objective objective;
-    objective.error = log_model - problem->log_target;
-    objective.slope = slope;
-    objective.bend = b2 - slope;
-    objective.twist = b3 - 3.0 * b2 * slope + 2.0 * slope * slope;
-    return objective;
-}
-
-/* The step of Householder's third method, of order four; Newton's where it is not sane. */
-static double step_from(const hr_objective *objective) {
-    const double newton = -objective->error / objective->slope;
-    const double a = newton * objective->bend;
-    const double c = newton * newton * objective->twist;
-    const double numerator = 1.0 + 0.5 * a;
-    const double denominator = 1.0 + a + c * (1.0 / 6.0);
-    const double factor = numerator / denominator;
-    return factor > 0.25 && factor < 4.0 ? newton * factor : newton;
-}
-
-/* The root of x*x/(2q) + q/8 = level on the side asked for, as s = sqrt(q): where the exponent
- * alone explains the price. */
-static double exponent_guess(double x, double level, int32_t is_upper) {
-    const double inside = 16.0 * level * level - 4.0 * x * x;
-    const double root = 4.0 * level + (inside > 0.0 ? sqrt(inside) : 0.0);
-    return is_upper ? sqrt(root) : sqrt(4.0 * x * x / root);
-}
-
-/* Solves inside (low, high), of which high may be infinite. */
-static hr_status deviation_solve(const hr_problem *problem, double low, double high, double guess,
-                                 double *deviation_out) {
-    double s = guess > low && guess < high ? guess : (isinf(high) ? 2.0 * low : 0.5 * (low + high));
-    for (int32_t i = 0; i < HR_STEPS_MAX; i++) {
-        const hr_objective objective = objective_at(problem, s);
-        if (objective.error == 0.0) {
-            break;
-        }
-        if ((objective.error > 0.0) == (objective.slope > 0.0)) {
-            high = s;
-        } else {
-            low = s;
-        }
-        const double step = step_from(&objective);
-        double next = s + step;
-        if (fabs(step) <= 1e-5 * s) {
-            s = next; /* The order is four: what is left is far below one rounding. */
-            break;
-        }
-        if (!(next > low && next < high)) {
-            next = isinf(high) ? 2.0 * s : (low > 0.0 ? 0.5 * (low + high) : 0.125 * s);
-        }
-        s = next;
+    for (int32_t i = 0; i < count; i++) {
+        queue->guess[i] = 0.0;
     }
-    *deviation_out = s;
-    return isfinite(s) && s > 0.0 ? HR_OK : HR_ERR_NOT_CONVERGED;
-}
-
-/* Bachelier's implied s of an out-of-the-money price: a rational fit, within 1e-5, in the one
- * variable the problem has (Choi, Kim and Kwak 2009). Prices over sqrt(FK); gap = |F - K|. */
-HR_INLINE double bachelier_guess(double price, double gap) {
-    const double straddle = 2.0 * price + gap;
-    const double v = gap / straddle;
-    const double raw = 2.0 * v / log((price + gap) / price);
-    const double eta = v < 1e-5 ? 1.0 : raw;
-    const double numerator =
-        0.3991614191727681 +
-        eta * (48.553540295308515 +
-               eta * (598.5145813687186 +
-                      eta * (952.5191976401061 +
-                             eta * (3316.668633940328 + eta * 5381.657705721352))));
-    const double denominator =
-        1.0 + eta * (118.63163109975686 +
-                     eta * (1243.1195895064025 +
-                            eta * (359.2239481874814 +
-                                   eta * (6967.613328271736 + eta * 1608.7990463912838))));
-    return 1.2533141373155003 * straddle * sqrt(eta) * numerator / denominator;
-}
-
-/* Any inputs inside the ranges: price in (0, low), rest = low - price exactly rounded. */
-static hr_status solve_anywhere(double price, double rest, double low, double high,
-                                double *deviation_out) {
-    hr_problem problem = {.x = hr_log_ratio(low, high)};
-    const double scale = sqrt(low) * sqrt(high);
-    const double split = 1.0 + sqrt(1.0 - 2.0 * problem.x); /* where h + t = 1 */
-    const double h = problem.x / split;
-    const double t = 0.5 * split;
-    const double split_price =
-        scale * (hr_mills(1.0) - hr_mills(h - t)) * exp(-0.5 * (h * h + t * t)) * HR_INV_SQRT_2PI;
-    problem.is_upper = price > split_price;
-    problem.log_target = log((problem.is_upper ? rest : price) / scale);
-    if (problem.is_upper) {
-        const double guess = exponent_guess(problem.x, -problem.log_target, 1);
-        return deviation_solve(&problem, split, HUGE_VAL, guess, deviation_out);
-    }
-    double guess = bachelier_guess(price / scale, (high - low) / scale);
-    if (problem.x < -1.0) {
-        double level = -problem.log_target;
-        for (int32_t i = 0; i < 3; i++) { /* The factor before the exponential, by fixed point. */
-            guess = exponent_guess(problem.x, level, 0);
-            const double difference = hr_mills(problem.x / guess + 0.5 * guess) -
-                                      hr_mills(problem.x / guess - 0.5 * guess);
-            level = -problem.log_target + log(difference) - HR_LN_SQRT_2PI;
+    for (int32_t form = 0; form < 2; form++) {
+        for (int32_t i = 0; i < groups[form].count; i++) {
+            const double s = groups[form].s[i];
+            queue->guess[groups[form].lane[i]] =
+                groups[form].step[i] <= HR_CORE_STEP_MAX * s ? s : 0.0;
         }
     }
-    return deviation_solve(&problem, 0.0, split, guess, deviation_out);
+    for (int32_t i = 0; i < count; i++) {
+        if (queue->guess[i] == 0.0 &&
+            hr_deviation_anywhere(queue->price[i], queue->rest[i], queue->low[i], queue->high[i],
+                                  &queue->guess[i]) != HR_OK) {
+            queue->guess[i] = 0.0;
+        }
+    }
 }
 
-static hr_status inputs_check(double price, double forward, double strike, double years,
-                              int32_t is_call) {
+/* Checks one option and puts it at `lane`. HR_OK with is_queued 0: the answer is vol 0. */
+static hr_status option_queue(double price, double forward, double strike, double years,
+                              int32_t is_call, hr_queue *queue, int32_t lane, int32_t *is_queued) {
+    *is_queued = 0;
     if (!isfinite(price) || !isfinite(forward) || !isfinite(strike) || !isfinite(years)) {
         return HR_ERR_NOT_FINITE;
     }
@@ -156,41 +152,35 @@ static hr_status inputs_check(double price, double forward, double strike, doubl
         !(years >= 0.0 && years <= HR_YEARS_MAX) || (is_call != 0 && is_call != 1)) {
         return HR_ERR_ARGUMENT;
     }
-    return HR_OK;
-}
-
-hr_status hr_implied_vol(double price, double forward, double strike, double years, int32_t is_call,
-                         double *vol_out) {
-    if (vol_out == NULL) {
-        return HR_ERR_ARGUMENT;
-    }
-    *vol_out = 0.0;
-    const hr_status refused = inputs_check(price, forward, strike, years, is_call);
-    if (refused != HR_OK) {
-        return refused;
-    }
-    const double low = forward < strike ? forward : strike;
-    const double high = forward < strike ? strike : forward;
-    const double intrinsic = fmax(is_call ? forward - strike : strike - forward, 0.0);
-    const double otm_price = price - intrinsic;
+    const double difference = is_call ? forward - strike : strike - forward;
+    const double otm_price = price - (difference > 0.0 ? difference : 0.0);
     const double rest = (is_call ? forward : strike) - price;
     if (otm_price < 0.0 || rest <= 0.0 || years == 0.0) {
         return HR_ERR_DOMAIN;
     }
-    if (otm_price == 0.0) {
-        return HR_OK;
-    }
-    double deviation;
-    const hr_status status = solve_anywhere(otm_price, rest, low, high, &deviation);
-    if (status != HR_OK) {
-        return status;
-    }
-    const double vol = deviation / sqrt(years);
-    if (!(vol <= HR_VOL_MAX)) {
-        return HR_ERR_DOMAIN;
-    }
-    *vol_out = vol;
+    queue->price[lane] = otm_price;
+    queue->rest[lane] = rest;
+    queue->low[lane] = forward < strike ? forward : strike;
+    queue->high[lane] = forward < strike ? strike : forward;
+    *is_queued = otm_price > 0.0;
     return HR_OK;
+}
+
+static hr_status vol_from_deviation(double deviation, double years, double *vol_out) {
+    const double vol = deviation / sqrt(years);
+    const int32_t is_known = deviation > 0.0;
+    *vol_out = is_known && vol <= HR_VOL_MAX ? vol : 0.0;
+    return !is_known ? HR_ERR_NOT_CONVERGED : vol <= HR_VOL_MAX ? HR_OK : HR_ERR_DOMAIN;
+}
+
+hr_status hr_implied_vol(double price, double forward, double strike, double years, int32_t is_call,
+                         double *vol_out) {
+    hr_status status;
+    if (vol_out == NULL) {
+        return HR_ERR_ARGUMENT;
+    }
+    (void)hr_implied_vol_batch(1, &price, &forward, &strike, &years, &is_call, vol_out, &status);
+    return status;
 }
 
 hr_status hr_implied_vol_batch(int64_t count, const double *prices, const double *forwards,
@@ -201,11 +191,25 @@ hr_status hr_implied_vol_batch(int64_t count, const double *prices, const double
                        is_call == NULL || vols_out == NULL || statuses_out == NULL))) {
         return HR_ERR_ARGUMENT;
     }
+    hr_queue queue;
     hr_status first = HR_OK;
-    for (int64_t i = 0; i < count; i++) {
-        statuses_out[i] =
-            hr_implied_vol(prices[i], forwards[i], strikes[i], years[i], is_call[i], &vols_out[i]);
-        if (first == HR_OK) {
+    for (int64_t start = 0; start < count; start += HR_LANES) {
+        const int64_t end = count - start < HR_LANES ? count : start + HR_LANES;
+        int32_t queued = 0;
+        for (int64_t i = start; i < end; i++) {
+            int32_t is_queued;
+            vols_out[i] = 0.0;
+            statuses_out[i] = option_queue(prices[i], forwards[i], strikes[i], years[i], is_call[i],
+                                           &queue, queued, &is_queued);
+            queue.place[queued] = i;
+            queued += is_queued;
+        }
+        queue_solve(&queue, queued);
+        for (int32_t lane = 0; lane < queued; lane++) {
+            const int64_t i = queue.place[lane];
+            statuses_out[i] = vol_from_deviation(queue.guess[lane], years[i], &vols_out[i]);
+        }
+        for (int64_t i = start; i < end && first == HR_OK; i++) {
             first = statuses_out[i];
         }
     }
