@@ -97,7 +97,7 @@ def strikes_around(underlying: str, forward_usd: float, deviation: float) -> tup
     step = next((step for step in steps if (high - low) / step <= STRIKES_MAX - 3), steps[-1])
     first = max(math.floor(low / step), 1)
     last = math.ceil(high / step)
-    return tuple(step * count for count in range(first, min(last, first + STRIKES_MAX) + 1))
+    return tuple(float(step * count) for count in range(first, min(last, first + STRIKES_MAX) + 1))
 
 
 def list_expiry(
