@@ -1,0 +1,234 @@
+"""The crowd's option takers: noise, the informed, and those who trade against the fair surface.
+
+Noise has no view: an option, a side, a size and how much beyond the fair price it would pay. The
+informed know the index or the volatilities up to a minute ahead and take what is worth their while.
+Surface traders know the fair surface of now and take what is rich or cheap against it.
+"""
+
+import math
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from native.book import BUY, SELL
+from services.venue.board import Board
+from services.venue.fair import FairSurface
+from services.venue.index import Paths
+from services.venue.makers import COARSE_STEP, FINE_TICKS_MAX, TICKS_PER_COIN
+from services.venue.market_access import MarketAccess
+from services.venue.spreads import median_spreads
+from shared.clock import NS_PER_S
+
+Floats = NDArray[np.float64]
+Above = Annotated[float, Meta(gt=0.0, le=1e6)]
+Part = Annotated[float, Meta(ge=0.0, le=1.0)]
+
+FEE_COIN = 0.0003  # of an option, capped at FEE_CAP_RATIO of its price
+FEE_CAP_RATIO = 0.125
+TASTE_NS = 20 * NS_PER_S  # between renewals of what noise likes to trade
+LAST_MINUTES_NS = 120 * NS_PER_S
+OWNERS = ("noise", "informed", "surface")
+
+
+class TakersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Rates are looks per second at mean activity; not every look ends in a trade."""
+
+    noise_per_s: Above = 4.5
+    informed_per_s: Above = 4.0
+    surface_per_s: Above = 1.5
+    # How arrivals follow volatility: their rate goes with this power of it.
+    activity_power: Annotated[float, Meta(ge=0.0, le=4.0)] = 1.5
+    underlying_shares: Annotated[tuple[float, ...], Meta(min_length=1, max_length=4)] = (0.6, 0.4)
+    # Noise pays up to the fair price and this many usual half-spreads, exponentially distributed.
+    patience_half_spreads: Above = 1.6
+    noise_size_coin: Above = 0.5  # median, BTC; others are worth as much
+    informed_size_coin: Above = 1.5
+    surface_size_coin: Above = 1.0
+    size_spread: Annotated[float, Meta(ge=0.0, le=3.0)] = 1.1
+    size_per_usd: Above = 90_000.0
+    horizon_min_s: Above = 1.0
+    horizon_max_s: Above = 60.0
+    index_informed_share: Part = 0.5  # the others know volatilities
+    # What must be left after spread and fee, in coin, and as a share of the price.
+    edge_min_coin: Above = 0.0001
+    edge_min_ratio: Above = 0.01
+    fee_minded: Part = 0.5  # share of the fee that the informed and surface traders count
+    clip_chance: Part = 0.5  # that an order comes from one that is being worked in pieces
+
+
+class OptionTakers:
+    """Crowd owners `first_owner` and on: OWNERS."""
+
+    def __init__(
+        self,
+        config: TakersConfig,
+        random: np.random.Generator,
+        board: Board,
+        fair: FairSurface,
+        paths: Paths,
+        first_owner: int,
+        opened_ns: int,
+    ) -> None:
+        self._config = config
+        self._random = random
+        self._board = board
+        self._fair = fair
+        self._paths = paths
+        self._first_owner = first_owner
+        self.count = len(OWNERS)
+        shares = list(config.underlying_shares[: len(board.underlyings)])
+        total = sum(shares)
+        self._shares = [share / total for share in shares]
+        self._taste_ns = 0
+        self._stepped_ns = opened_ns
+        self._tastes: list[Floats] = []  # per underlying: cumulative weights of its options
+        self._half = np.ones(board.option_count)  # usual half-spreads, ticks
+        self._worked: tuple[int, int] | None = None  # option row and side
+
+    def step(self, now_ns: int, access: MarketAccess) -> None:
+        """Lets those who arrive since the last step trade."""
+        config = self._config
+        elapsed_s = (now_ns - self._stepped_ns) / NS_PER_S
+        self._stepped_ns = now_ns
+        if now_ns >= self._taste_ns:
+            self._taste_ns = now_ns + TASTE_NS
+            self._renew_tastes(now_ns)
+        pace = elapsed_s * min(self._paths.activity() ** config.activity_power, 20.0)
+        rate = config.noise_per_s + config.informed_per_s + config.surface_per_s
+        for _ in range(self._random.poisson(rate * pace)):
+            draw = self._random.random() * rate
+            if draw < config.noise_per_s:
+                self._noise(access)
+            elif draw < config.noise_per_s + config.informed_per_s:
+                self._informed(access)
+            else:
+                self._surface(access)
+
+    def _noise(self, access: MarketAccess) -> None:
+        random, config = self._random, self._config
+        if self._worked is not None and random.random() < config.clip_chance:
+            row, side = self._worked
+        else:
+            underlying = self._pick_underlying()
+            part = self._board.slices[underlying]
+            weights = self._tastes[underlying]
+            if not len(weights) or weights[-1] <= 0.0:
+                return
+            row = part.start + int(np.searchsorted(weights, random.random() * weights[-1]))
+            side = BUY if random.random() < 0.5 else SELL
+            self._worked = (row, side)
+        fair = float(self._fair_now(row)) * TICKS_PER_COIN
+        pays = float(self._half[row]) * config.patience_half_spreads * random.exponential()
+        limit = fair + pays if side == BUY else fair - pays
+        lots = self._lots(row, config.noise_size_coin)
+        self._take(access, 0, row, side, lots, limit)
+
+    def _informed(self, access: MarketAccess) -> None:
+        random, config = self._random, self._config
+        underlying = self._pick_underlying()
+        part = self._board.slices[underlying]
+        horizon_s = config.horizon_min_s * math.exp(
+            random.random() * math.log(config.horizon_max_s / config.horizon_min_s)
+        )
+        fair = self._fair
+        if random.random() < config.index_informed_share:
+            worth = fair.coin_at(round(horizon_s * 1000))[part]
+        else:
+            later = fair.vol_after(horizon_s)[part]
+            worth = fair.coin_at(0)[part] + fair.vega[part] * (later - fair.vol[part])
+        self._take_best(access, 1, part, worth, config.informed_size_coin)
+
+    def _surface(self, access: MarketAccess) -> None:
+        part = self._board.slices[self._pick_underlying()]
+        worth = self._fair.coin_at(0)[part]
+        self._take_best(access, 2, part, worth, self._config.surface_size_coin)
+
+    def _take_best(
+        self, access: MarketAccess, taker: int, part: slice, worth: Floats, size_coin: float
+    ) -> None:
+        """Takes the quote that is furthest wrong, if it is wrong by enough."""
+        config = self._config
+        best = access.best()
+        at = self._board.options[part]
+        ask, bid = best.ask_ticks[at] / TICKS_PER_COIN, best.bid_ticks[at] / TICKS_PER_COIN
+        needs = config.edge_min_coin + config.edge_min_ratio * np.maximum(worth, 0.0)
+        needs += config.fee_minded * np.minimum(FEE_COIN, FEE_CAP_RATIO * np.maximum(worth, 0.0))
+        gain_buy = np.where(best.ask_lots[at] > 0, worth - ask - needs, -1.0)
+        gain_sell = np.where(best.bid_lots[at] > 0, bid - worth - needs, -1.0)
+        # Nobody sees all: each quote is seen with an even chance.
+        seen = self._random.random(len(worth)) < 0.5
+        gain_buy[~seen] = -1.0
+        gain_sell[~seen] = -1.0
+        buy, sell = int(np.argmax(gain_buy)), int(np.argmax(gain_sell))
+        side = BUY if gain_buy[buy] >= gain_sell[sell] else SELL
+        row = buy if side == BUY else sell
+        if (gain_buy if side == BUY else gain_sell)[row] <= 0.0:
+            return
+        limit = float(best.ask_ticks[at[row]] if side == BUY else best.bid_ticks[at[row]])
+        lots = self._lots(part.start + row, size_coin)
+        self._take(access, taker, part.start + row, side, lots, limit)
+
+    def _take(
+        self, access: MarketAccess, taker: int, row: int, side: int, lots: int, limit: float
+    ) -> None:
+        ticks = _limit_on_grid(limit, side)
+        if ticks >= 1:
+            owner = self._first_owner + taker
+            access.take(owner, int(self._board.options[row]), side, lots, ticks)
+
+    def _fair_now(self, row: int) -> float:
+        fair = self._fair
+        underlying = int(self._board.option_underlying[row])
+        move = self._paths.index_usd(underlying) / fair.reference_usd[underlying] - 1.0
+        return float(fair.coin[row] + fair.net_delta[row] * move)
+
+    def _lots(self, row: int, size_coin: float) -> int:
+        config = self._config
+        underlying = int(self._board.option_underlying[row])
+        coins = size_coin * math.exp(config.size_spread * self._random.standard_normal())
+        coins *= config.size_per_usd / float(self._fair.reference_usd[underlying])
+        return max(round(coins / float(self._board.option_lot[row])), 1)
+
+    def _pick_underlying(self) -> int:
+        if len(self._shares) == 1:
+            return 0
+        draw = self._random.random()
+        for at, share in enumerate(self._shares[:-1]):
+            if draw < share:
+                return at
+            draw -= share
+        return len(self._shares) - 1
+
+    def _renew_tastes(self, now_ns: int) -> None:
+        """Renews weights: front expiries, out of the money, round strikes."""
+        board, fair = self._board, self._fair
+        left_ns = board.option_expiry_ns - now_ns
+        days = left_ns / (86_400 * NS_PER_S)
+        delta = np.abs(fair.delta)
+        weights = (0.15 + 1.0 / (1.0 + days / 10.0)) * np.exp(-(((delta - 0.3) / 0.22) ** 2))
+        weights[(delta < 0.03) | (left_ns < LAST_MINUTES_NS)] = 0.0
+        expiries = len(board.expiry_keys)
+        for step, factor in ((1000.0, 1.5), (5000.0, 1.5), (10_000.0, 1.5)):
+            scale = np.where(fair.forward > 20_000.0, step, step / 20.0)
+            weights *= np.where(np.mod(board.option_strike, scale) == 0.0, factor, 1.0)
+        # Long chains of one expiry do not draw more trade than short ones.
+        totals = np.bincount(board.option_expiry, weights, expiries)
+        counts = np.bincount(board.option_expiry, weights > 0.0, expiries)
+        weights *= np.sqrt(1.0 / np.maximum(counts, 1.0))[board.option_expiry]
+        assert totals.min() >= 0.0
+        self._tastes = [np.cumsum(weights[part]) for part in board.slices]
+        for at, part in enumerate(board.slices):
+            self._half[part] = 0.5 * median_spreads(
+                board.underlyings[at], days[part], fair.delta[part]
+            )
+
+
+def _limit_on_grid(ticks: float, side: int) -> int:
+    """Returns the last price of the grid that a limit allows."""
+    whole = math.floor(ticks + 1e-9) if side == BUY else math.ceil(ticks - 1e-9)
+    if whole > FINE_TICKS_MAX:
+        whole = whole - whole % COARSE_STEP if side == BUY else whole + -whole % COARSE_STEP
+    return whole
