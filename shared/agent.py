@@ -91,7 +91,7 @@ class Agent:
             self.log.info("agent_draining")
             await self._unless_failed(self._drain())
         except BaseException as error:
-            self.log.error("agent_failed", reason=str(error), exc_info=error)  # noqa: TRY400  # any cause
+            self.log.error("agent_failed", reason=str(error), exc_info=error)  # noqa: TRY400
             raise AgentError(str(error)) from error
         finally:
             await self._close()

@@ -145,7 +145,7 @@ class Bus:
             pending_msgs_limit=CRITICAL_PENDING_MAX if is_critical else LOSSY_PENDING_MAX,
             pending_bytes_limit=PENDING_BYTES_MAX,
         )
-        self._topics[subscription._id] = _Topic(is_critical, subject)  # noqa: SLF001  # its public face has no id
+        self._topics[subscription._id] = _Topic(is_critical, subject)  # noqa: SLF001
         return subscription
 
     async def unsubscribe(self, subscription: Subscription) -> None:
