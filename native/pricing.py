@@ -4,6 +4,7 @@ Batches take one-dimensional contiguous float64 arrays of one length (and int32 
 read them where they lie. Every refusal is a NativeError; no result is ever NaN.
 """
 
+from struct import Struct
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,10 @@ from native.library import check, ffi, lib
 
 Floats = NDArray[np.float64]  # (option,)
 Flags = NDArray[np.int32]  # (option,), 1 = call, 0 = put
+
+_GREEKS = ffi.typeof("hr_greeks *")
+_DOUBLE = ffi.typeof("double *")
+_unpack_greeks = Struct("7d").unpack
 
 
 class Greeks(NamedTuple):
@@ -48,9 +53,9 @@ class ImpliedVols(NamedTuple):
 
 def black76(forward: float, strike: float, years: float, vol: float, is_call: bool) -> Greeks:
     """Returns the price and greeks of one option."""
-    out = ffi.new("hr_greeks *")
+    out = ffi.new(_GREEKS)
     check(lib.hr_black76(forward, strike, years, vol, is_call, out))
-    return Greeks(out.price, out.delta, out.gamma, out.vega, out.theta, out.vanna, out.volga)
+    return Greeks._make(_unpack_greeks(ffi.buffer(out)))
 
 
 def black76_batch(
@@ -71,7 +76,7 @@ def black76_batch(
 
 def implied_vol(price: float, forward: float, strike: float, years: float, is_call: bool) -> float:
     """Returns the vol at which `black76` gives `price`; NativeError HR_ERR_DOMAIN if none."""
-    out = ffi.new("double *")
+    out = ffi.new(_DOUBLE)
     check(lib.hr_implied_vol(price, forward, strike, years, is_call, out))
     return float(out[0])
 

@@ -2,7 +2,7 @@
  *
  * Prices are in the forward's currency (USD). Ranges, everywhere: forward and strike
  * [1e-50, 1e50], years [0, 1e4], vol [0, 1e10]; is_call 0 or 1. Outputs are always finite.
- * Reentrant: any thread, no state. */
+ * Reentrant: any thread, no state. Arrays are the caller's and must not overlap outputs. */
 #ifndef HR_PRICING_H
 #define HR_PRICING_H
 

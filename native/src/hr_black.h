@@ -2,7 +2,8 @@
  *
  * With m = min(F, K), M = max(F, K), x = ln(m/M) <= 0, s = vol sqrt(years), h = x/s, t = s/2 the
  * out-of-the-money option is worth sqrt(FK) v (Y(h+t) - Y(h-t)), where Y = N/n (hr_mills) and
- * v = exp(-(h*h + t*t)/2)/sqrt(2pi) is also its derivative by s (Jaeckel, "Let's be rational").
+ * v = exp(-(h*h + t*t)/2)/sqrt(2pi); sqrt(FK) v is its derivative by s (Jaeckel, "Let's be
+ * rational").
  */
 #ifndef HR_BLACK_H
 #define HR_BLACK_H
@@ -27,7 +28,7 @@ typedef struct {
 } hr_mills_pair;
 
 /* Taylor series of Y(h+t) and Y(h-t) from Y'(z) = 1 + z Y(z), hence
- * Y[n+1] = h Y[n] + n Y[n-1]; the first term left out is below 3e-18 of the difference. */
+ * Y[n+1] = h Y[n] + n Y[n-1]; the first term left out is below 1e-17 of the difference. */
 HR_INLINE hr_mills_pair hr_mills_series(double h, double t) {
     const double y0 = hr_mills(h);
     const double y1 = 1.0 + h * y0;

@@ -81,8 +81,8 @@ HR_INLINE hr_greeks greeks_from_inputs(double forward, double strike, double yea
     greeks.delta = whole + signed_tail;
     greeks.gamma = (live * inverse_forward) * (inverse_forward * inverse_s);
     greeks.vega = v * root_years;
-    greeks.theta = -0.5 * live * (vol * vol * inverse_s);
-    greeks.vanna = -(live * inverse_forward) * d2 * inverse_vol;
+    greeks.theta = 0.0 - 0.5 * live * (vol * vol * inverse_s);
+    greeks.vanna = 0.0 - (live * inverse_forward) * d2 * inverse_vol;
     greeks.volga = live * root_years * (d_up * d_down) * inverse_vol;
     return greeks;
 }
