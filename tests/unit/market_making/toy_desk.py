@@ -6,7 +6,7 @@ from typing import Any
 from services.market_making.core import Config, MarketMaking
 from shared.clock import NS_PER_MS, NS_PER_S, NS_PER_YEAR
 from shared.messages.desk import TimerV1
-from shared.messages.market import Instrument, InstrumentsV1, Tick, TicksV1, TickStep
+from shared.messages.market import Instrument, InstrumentsV1, Tick, TickStep, TicksV1
 from shared.messages.orders import FillV1
 from shared.messages.pricing import Slice, SurfaceV1
 from shared.messages.risk import LeaseV1, LimitsV1
