@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from services.gateway.alerts import Alerts
 from services.gateway.books import BookGapError
 from services.gateway.calls import Calls, rows_of
 from services.gateway.fills import Fills
@@ -20,6 +19,7 @@ from services.gateway.market_data import Market, UnderlyingFeed
 from services.gateway.orders import Orders
 from services.gateway.reconciliation import Reconciliation
 from services.gateway.subscriptions import Subscriptions
+from shared.alerts import Alerts
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.desk import TimerV1
 from shared.messages.market import FeedV1, Instrument

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from services.gateway.alerts import Alerts
 from services.gateway.calls import Calls
 from services.gateway.listing import NONSENSE, Listing
 from services.gateway.order_states import NAME
+from shared.alerts import Alerts
 from shared.clock import NS_PER_MS
 from shared.messages.market import Instrument
 from shared.messages.orders import FillV1

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from services.gateway.alerts import Alerts
 from services.gateway.calls import Calls, rows_of
 from services.gateway.listing import Listing
 from services.gateway.order_states import (
@@ -23,6 +22,7 @@ from services.gateway.order_states import (
     read_order,
     report,
 )
+from shared.alerts import Alerts
 from shared.clock import NS_PER_S
 from shared.messages.orders import CancelOrderV1, OrderState, PlaceOrderV1, QueryOrderV1
 from shared.venue_link import NOT_SENT, VenueReply, VenueRequest

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from services.gateway.alerts import Alerts
 from services.gateway.calls import Calls, rows_of
 from services.gateway.fills import Fills
 from services.gateway.listing import NONSENSE, Listing
 from services.gateway.orders import Orders
+from shared.alerts import Alerts
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.orders import AccountPosition, AccountV1
 from shared.units import coin_e12_nearest, lots_nearest

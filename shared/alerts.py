@@ -1,4 +1,4 @@
-"""Alerts of the gateway, at most one of a name in a while."""
+"""Alerts of one agent, at most one of a name in a while."""
 
 from typing import Literal
 
