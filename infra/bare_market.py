@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from native.book import IOC, QUOTE, TRADE, Best, Book, Records
+from native.book import IOC, TRADE, Best, Book, Records
 from services.venue.chain import Chain
 from services.venue.market import Market, MarketConfig
-from services.venue.market_access import Int64s
 
 STEP_MS = 100
 GROUP_MAX = 64
@@ -39,22 +38,8 @@ class BareMarket:
             self.now_ns += STEP_MS * 1_000_000
             self.market.step(self.now_ns)
 
-    def quote_batch(
-        self,
-        owner: int,
-        instruments: Int64s,
-        bid_ticks: Int64s,
-        bid_lots: Int64s,
-        ask_ticks: Int64s,
-        ask_lots: Int64s,
-    ) -> Records:
-        rows = np.zeros(len(instruments), dtype=QUOTE)
-        rows["instrument"] = instruments
-        rows["bid_ticks"] = bid_ticks
-        rows["bid_lots"] = bid_lots
-        rows["ask_ticks"] = ask_ticks
-        rows["ask_lots"] = ask_lots
-        return self.book.quote_batch(owner, owner, rows, post_only=True)
+    def quote_batch(self, owner: int, quotes: Records) -> Records:
+        return self.book.quote_batch(owner, owner, quotes, post_only=True)
 
     def take(self, owner: int, instrument: int, side: int, lots: int, limit_ticks: int) -> int:
         outcome = self.book.submit(instrument, owner, side, limit_ticks, lots, IOC)

@@ -29,7 +29,7 @@ APART = 1e3  # between the smiles of two expiries on one line
 
 
 class FairConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    refresh_ms: Annotated[int, Meta(ge=50, le=10_000)] = 500
+    refresh_ms: Annotated[int, Meta(ge=50, le=10_000)] = 1000
     mark_lag_s: Annotated[float, Meta(ge=0.0, le=60.0)] = 1.5
     residual_decay_s: Annotated[float, Meta(gt=0.0, le=3600.0)] = 20.0
     premium_sd_bps: Annotated[float, Meta(ge=0.0, le=100.0)] = 1.2  # of the perpetual
@@ -68,7 +68,7 @@ class FairSurface:
         """Reprices all options when it is time, or when the index has jumped."""
         late = now_ns - self.refreshed_ns >= self._config.refresh_ms * 1_000_000
         moved = any(
-            abs(self._paths.index_usd(at) / usd - 1.0) > 1e-3
+            abs(self._paths.index_usd(at) / usd - 1.0) > 5e-4
             for at, usd in enumerate(self.reference_usd)
         )
         if late or moved:

@@ -8,7 +8,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from native.book import BUY, UNTOUCHED_LOTS, Best
+from native.book import BUY, Best
+from native.requote import Quoter
 from services.venue.board import Board
 from services.venue.fair import FairSurface
 from services.venue.index import Paths
@@ -72,10 +73,16 @@ class FutureMakers:
         self._first_owner = first_owner
         self.count = len(config.layers)
         shape = (self.count, len(board.futures))
-        self._bid_ticks: Ints = np.zeros(shape, dtype=np.int64)
-        self._ask_ticks: Ints = np.zeros(shape, dtype=np.int64)
-        self._bid_lots: Ints = np.zeros(shape, dtype=np.int64)
-        self._ask_lots: Ints = np.zeros(shape, dtype=np.int64)
+        self._quoters = [
+            Quoter(
+                board.futures,
+                fine_ticks_max=0,
+                coarse_step_ticks=1,
+                lean_in=0.0,
+                lean_out=1.0,
+            )
+            for _ in config.layers
+        ]
         self._next_turn_ns = [opened_ns] * self.count
         self._push = np.zeros(len(board.underlyings))  # relative
         self._pushed_ns = opened_ns
@@ -116,11 +123,11 @@ class FutureMakers:
         """Notes what a fill left of a maker's quote."""
         row = int(self._row_of[instrument])
         if row >= 0:
-            lots = self._ask_lots if taker_side == BUY else self._bid_lots
-            lots[layer, row] = left_lots
+            quoter = self._quoters[layer]
+            (quoter.ask_lots if taker_side == BUY else quoter.bid_lots)[row] = left_lots
 
-    def _prices(self, due: list[int]) -> tuple[Ints, Ints]:
-        """Returns bids and asks in ticks (layer due, future)."""
+    def _prices(self, due: list[int]) -> tuple[Floats, Floats]:
+        """Returns exact bids and asks in ticks (layer due, future)."""
         board, paths = self._board, self._paths
         underlyings = range(len(board.underlyings))
         now = [paths.index_usd(at) for at in underlyings]
@@ -137,32 +144,15 @@ class FutureMakers:
         ]
         stress = min(max(paths.activity(), 0.8), 4.0)
         half = theo * (self._layer_half[due, None] * stress + self._extra_half)
-        return np.floor(theo - half).astype(np.int64), np.ceil(theo + half).astype(np.int64)
+        return theo - half, theo + half
 
-    def _quote(self, layer: int, bid: Ints, ask: Ints, access: MarketAccess, best: Best) -> None:
-        at = self._board.futures
-        best_bid, best_ask = best.bid_ticks[at], best.ask_ticks[at]
-        bid = np.where(best_ask > 0, np.minimum(bid, best_ask - 1), bid)
-        ask = np.maximum(ask, best_bid + 1)
-        lots = self._lots[layer]
-        move_bid = (bid != self._bid_ticks[layer]) | (self._bid_lots[layer] * 3 < lots)
-        move_ask = (ask != self._ask_ticks[layer]) | (self._ask_lots[layer] * 3 < lots)
-        rows = np.flatnonzero(move_bid | move_ask)
-        if not len(rows):
-            return
-        bid_lots = np.where(move_bid, lots, UNTOUCHED_LOTS)[rows]
-        ask_lots = np.where(move_ask, lots, UNTOUCHED_LOTS)[rows]
-        results = access.quote_batch(
-            self._first_owner + layer, at[rows], bid[rows], bid_lots, ask[rows], ask_lots
-        )
-        self._bid_ticks[layer] = np.where(move_bid, bid, self._bid_ticks[layer])
-        self._ask_ticks[layer] = np.where(move_ask, ask, self._ask_ticks[layer])
-        for column, status, sent in (
-            (self._bid_lots, results["bid_status"], bid_lots),
-            (self._ask_lots, results["ask_status"], ask_lots),
-        ):
-            shown = np.where(status == 0, sent, 0)
-            column[layer, rows] = np.where(sent >= 0, shown, column[layer, rows])
+    def _quote(
+        self, layer: int, bid: Floats, ask: Floats, access: MarketAccess, best: Best
+    ) -> None:
+        quoter = self._quoters[layer]
+        quotes = quoter.moves(bid, ask, self._lots[layer], best)
+        if len(quotes):
+            quoter.refused(access.quote_batch(self._first_owner + layer, quotes))
 
     def _renew(self, now_ns: int) -> None:
         """Renews widths of dated futures and sizes, and leaves those about to expire."""

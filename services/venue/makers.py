@@ -13,7 +13,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from native.book import BUY, UNTOUCHED_LOTS, Best
+from native.book import BUY, Best
+from native.requote import Quoter
 from services.venue.board import Board
 from services.venue.chain import Chain
 from services.venue.fair import FairSurface
@@ -24,13 +25,13 @@ from shared.clock import NS_PER_MS, NS_PER_S
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 Above = Annotated[float, Meta(gt=0.0, le=1e6)]
 
 TICKS_PER_COIN = 10_000.0
 FINE_TICKS_MAX = 50  # above it prices move in steps of COARSE_STEP
 COARSE_STEP = 5
-THINK_NS = 2 * NS_PER_S  # between a maker's looks at volatilities, widths and its own errors
+NO_ASK_TICKS = 2e11  # beyond native.requote's highest ask: a recorded book without one
+THINK_NS = 3 * NS_PER_S  # between a maker's looks at volatilities, widths and its own errors
 LAST_MINUTES_NS = 120 * NS_PER_S  # before an expiry makers leave it
 ERROR_FALLS_DAYS = 15.0  # vols of longer tenors move less, and are known better
 # A quote stays while its exact price is within this much of its own step, in steps.
@@ -99,15 +100,21 @@ class OptionMakers:
         makers, options = len(config.makers), board.option_count
         self.count = makers
         shape = (makers, options)
-        self._bid_ticks: Ints = np.zeros(shape, dtype=np.int64)
-        self._ask_ticks: Ints = np.zeros(shape, dtype=np.int64)
-        self._bid_lots: Ints = np.zeros(shape, dtype=np.int64)
-        self._ask_lots: Ints = np.zeros(shape, dtype=np.int64)
+        self._quoters = [
+            Quoter(
+                board.options,
+                fine_ticks_max=FINE_TICKS_MAX,
+                coarse_step_ticks=COARSE_STEP,
+                lean_in=LEAN_IN,
+                lean_out=LEAN_OUT,
+            )
+            for _ in config.makers
+        ]
         self._vols: Floats = np.repeat(fair.vol[None, :], makers, axis=0)  # as the maker knows them
         self._view: Floats = self._vols.copy()  # with its errors
         self._half: Floats = np.ones(shape)  # ticks
-        self._is_quoted: Bools = np.ones(shape, dtype=np.bool_)
         self._lots = self._draw_lots(index_usd=fair.reference_usd)
+        self._lots_now = self._lots.copy()  # 0 where the maker does not quote
         self._expiry_error = random.standard_normal((makers, len(board.expiry_keys)))
         self._own_error = random.standard_normal(shape)
         self._pressure = np.zeros(len(board.expiry_keys))  # relative vol, all makers alike
@@ -127,7 +134,7 @@ class OptionMakers:
                 self._next_think_ns[maker] = now_ns + THINK_NS
                 self._think(maker, now_ns)
             if self._recorded is not None and now_ns < self._opening_until_ns:
-                self._quote_recorded(maker, access)
+                self._quote_recorded(maker, access, best)
             else:
                 self._requote(maker, access, best)
 
@@ -143,11 +150,11 @@ class OptionMakers:
         self._pressure[expiry] += sign * vega_usd * self._config.pressure_per_vega_usd
 
     def on_fill(self, maker: int, instrument: int, taker_side: int, left_lots: int) -> None:
-        """Notes what a fill left of a maker's quote; a small rest is renewed at its next turn."""
+        """Notes what a fill left of a maker's quote."""
         row = int(self._row_of[instrument])
         if row >= 0:
-            lots = self._ask_lots if taker_side == BUY else self._bid_lots
-            lots[maker, row] = left_lots if left_lots * 3 > self._lots[maker, row] else 0
+            quoter = self._quoters[maker]
+            (quoter.ask_lots if taker_side == BUY else quoter.bid_lots)[row] = left_lots
 
     def _think(self, maker: int, now_ns: int) -> None:
         config, temper, board, fair = (
@@ -162,10 +169,9 @@ class OptionMakers:
         self._vols[maker] = fair.vol + late * (self._vols[maker] - fair.vol)
         keep = math.exp(-elapsed_s / config.error_decay_s)
         fresh = math.sqrt(1.0 - keep * keep)
-        draws = self._random.standard_normal(self._expiry_error.shape[1])
-        self._expiry_error[maker] = keep * self._expiry_error[maker] + fresh * draws
-        draws = self._random.standard_normal(board.option_count)
-        self._own_error[maker] = keep * self._own_error[maker] + fresh * draws
+        for errors in (self._expiry_error, self._own_error):
+            draws: Floats = self._random.standard_normal((errors.shape[1],))
+            errors[maker] = keep * errors[maker] + fresh * draws
         if maker == 0:
             self._pressure *= math.exp(-elapsed_s / config.pressure_decay_s)
         days = (board.option_expiry_ns - now_ns) / (86_400 * NS_PER_S)
@@ -184,93 +190,40 @@ class OptionMakers:
             self._half[maker, part] = 0.5 * width * stress
         far = np.abs(fair.delta)
         far = np.minimum(far, 1.0 - far)
-        self._is_quoted[maker] = (far >= temper.delta_min) & (
-            board.option_expiry_ns - now_ns > LAST_MINUTES_NS
-        )
+        is_quoted = (far >= temper.delta_min) & (board.option_expiry_ns - now_ns > LAST_MINUTES_NS)
+        self._lots_now[maker] = np.where(is_quoted, self._lots[maker], 0)
 
     def _requote(self, maker: int, access: MarketAccess, best: Best) -> None:
         fair = self._fair
         theo = fair.coin_at(-self._config.makers[maker].lag_ms)
         theo += fair.vega * (self._view[maker] - fair.vol)
+        np.maximum(theo, 0.0, out=theo)
         theo *= TICKS_PER_COIN
         half = self._half[maker]
-        bid = theo - half
-        ask = np.maximum(theo, 0.0) + half
-        step = np.where(theo > FINE_TICKS_MAX, COARSE_STEP, 1)
-        quoted = self._is_quoted[maker]
-        old_bid, old_ask = self._bid_ticks[maker], self._ask_ticks[maker]
-        has_bid = quoted & (bid >= 1.0)
-        stays = (old_bid <= bid + LEAN_IN * step) & (old_bid > bid - LEAN_OUT * step)
-        move_bid = np.where(
-            has_bid, ~stays | (self._bid_lots[maker] == 0), self._bid_lots[maker] > 0
-        )
-        stays = (old_ask >= ask - LEAN_IN * step) & (old_ask < ask + LEAN_OUT * step)
-        move_ask = np.where(
-            quoted, ~stays | (self._ask_lots[maker] == 0), self._ask_lots[maker] > 0
-        )
-        rows = np.flatnonzero(move_bid | move_ask)
-        if not len(rows):
-            return
-        at = self._board.options[rows]
-        new_bid, new_ask = _inside(bid[rows], ask[rows], best, at)
-        lots = self._lots[maker, rows]
-        self._send(
-            maker,
-            access,
-            rows,
-            new_bid,
-            np.where(
-                move_bid[rows], np.where(has_bid[rows] & (new_bid >= 1), lots, 0), UNTOUCHED_LOTS
-            ),
-            new_ask,
-            np.where(move_ask[rows], np.where(quoted[rows], lots, 0), UNTOUCHED_LOTS),
-        )
+        self._send(maker, theo - half, theo + half, self._lots_now[maker], access, best)
 
-    def _quote_recorded(self, maker: int, access: MarketAccess) -> None:
+    def _quote_recorded(self, maker: int, access: MarketAccess, best: Best) -> None:
         """Shows the recorded best prices, the first maker at them and the others a step behind."""
         assert self._recorded is not None
         bids, asks = self._recorded
-        bid = _floor_to_grid(bids - maker * np.where(bids > FINE_TICKS_MAX, COARSE_STEP, 1))
-        ask = _ceil_to_grid(asks + maker * np.where(asks >= FINE_TICKS_MAX, COARSE_STEP, 1))
-        move_bid = (bids > 0) & (bid >= 1) & (self._bid_lots[maker] == 0)
-        move_ask = (asks > 0) & (self._ask_lots[maker] == 0)
-        rows = np.flatnonzero(move_bid | move_ask)
-        lots = self._lots[maker, rows]
-        self._send(
-            maker,
-            access,
-            rows,
-            bid[rows],
-            np.where(move_bid[rows], lots, UNTOUCHED_LOTS),
-            ask[rows],
-            np.where(move_ask[rows], lots, UNTOUCHED_LOTS),
-        )
+        bid = bids - maker * np.where(bids > FINE_TICKS_MAX, COARSE_STEP, 1.0)
+        ask = asks + maker * np.where(asks >= FINE_TICKS_MAX, COARSE_STEP, 1.0)
+        ask[asks == 0] = NO_ASK_TICKS
+        self._send(maker, bid, ask, self._lots[maker], access, best)
 
     def _send(
         self,
         maker: int,
+        bid: Floats,
+        ask: Floats,
+        lots: Ints,
         access: MarketAccess,
-        rows: Ints,
-        bid_ticks: Ints,
-        bid_lots: Ints,
-        ask_ticks: Ints,
-        ask_lots: Ints,
+        best: Best,
     ) -> None:
-        if not len(rows):
-            return
-        results = access.quote_batch(
-            maker, self._board.options[rows], bid_ticks, bid_lots, ask_ticks, ask_lots
-        )
-        sent = rows[bid_lots >= 0]
-        self._bid_ticks[maker, sent] = bid_ticks[bid_lots >= 0]
-        self._bid_lots[maker, sent] = np.where(results["bid_status"] == 0, bid_lots, 0)[
-            bid_lots >= 0
-        ]
-        sent = rows[ask_lots >= 0]
-        self._ask_ticks[maker, sent] = ask_ticks[ask_lots >= 0]
-        self._ask_lots[maker, sent] = np.where(results["ask_status"] == 0, ask_lots, 0)[
-            ask_lots >= 0
-        ]
+        quoter = self._quoters[maker]
+        quotes = quoter.moves(bid, ask, lots, best)
+        if len(quotes):
+            quoter.refused(access.quote_batch(maker, quotes))
 
     def _draw_lots(self, index_usd: Floats) -> Ints:
         """Returns each maker's usual size of each option (maker, option)."""
@@ -280,23 +233,3 @@ class OptionMakers:
         coins = config.median_size_coin * sizes * np.exp(config.size_spread * draws)
         coins *= config.size_per_usd / index_usd[board.option_underlying]
         return np.maximum(np.rint(coins / board.option_lot), 1.0).astype(np.int64)
-
-
-def _inside(bid: Floats, ask: Floats, best: Best, at: Ints) -> tuple[Ints, Ints]:
-    """Returns whole ticks, rounded outward and kept off the other side's best."""
-    new_bid = _floor_to_grid(np.floor(bid).astype(np.int64))
-    new_ask = _ceil_to_grid(np.maximum(np.ceil(ask), 1.0).astype(np.int64))
-    best_bid, best_ask = best.bid_ticks[at], best.ask_ticks[at]
-    above = best_bid + np.where(best_bid >= FINE_TICKS_MAX, COARSE_STEP, 1)
-    below = best_ask - np.where(best_ask > FINE_TICKS_MAX, COARSE_STEP, 1)
-    new_ask = np.where(best.bid_lots[at] > 0, np.maximum(new_ask, above), new_ask)
-    new_bid = np.where(best.ask_lots[at] > 0, np.minimum(new_bid, below), new_bid)
-    return new_bid, new_ask
-
-
-def _floor_to_grid(ticks: Ints) -> Ints:
-    return np.where(ticks > FINE_TICKS_MAX, ticks - ticks % COARSE_STEP, ticks)
-
-
-def _ceil_to_grid(ticks: Ints) -> Ints:
-    return np.where(ticks > FINE_TICKS_MAX, ticks + -ticks % COARSE_STEP, ticks)

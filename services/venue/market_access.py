@@ -2,29 +2,16 @@
 
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from native.book import Best, Records
-
-Int64s = NDArray[np.int64]
 
 
 class MarketAccess(Protocol):
     """Owners are the crowd's own numbers from 0; instruments are positions in the book."""
 
-    def quote_batch(
-        self,
-        owner: int,
-        instruments: Int64s,
-        bid_ticks: Int64s,
-        bid_lots: Int64s,
-        ask_ticks: Int64s,
-        ask_lots: Int64s,
-    ) -> Records:
-        """Replaces the owner's quotes, post-only; lots 0 cancels a side and -1 leaves it alone.
+    def quote_batch(self, owner: int, quotes: Records) -> Records:
+        """Replaces an owner's quotes, post-only: native.book.QUOTE rows in, QUOTE_RESULT rows out.
 
-        Returns native.book.QUOTE_RESULT rows; a refused side is out of the book.
+        Lots 0 cancel a side and -1 leaves it alone; a refused side is out of the book.
         """
         ...
 
