@@ -1,0 +1,176 @@
+"""Account methods: positions, summaries, and the log of what moved money."""
+
+from typing import Any
+
+from services.venue.floor import KINDS, Context, Floor, Method, Table
+from shared.units import E12
+
+COUNT_MAX = 1_000
+
+
+class AccountMethods:
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
+
+    def table(self) -> Table:
+        return {
+            f"private/{name}": Method(handler, is_private=True)
+            for name, handler in {
+                "get_positions": self.positions,
+                "get_position": self.position,
+                "get_account_summary": self.summary,
+                "get_account_summaries": self.summaries,
+                "get_subaccounts": self.subaccounts,
+                "get_subaccounts_details": self.subaccounts_details,
+                "get_transaction_log": self.transactions,
+                "get_user_locks": self.locks,
+                "get_deposits": _nothing,
+                "get_withdrawals": _nothing,
+                "get_transfers": _nothing,
+            }.items()
+        }
+
+    def positions(self, call: Context) -> list[dict[str, Any]]:
+        currency = self._floor.currency(call.params, "any", any_=True)
+        kind = call.params.choice("kind", KINDS, "any")
+        return self._floor.portfolio.positions(call.account_id, currency, kind)
+
+    def position(self, call: Context) -> dict[str, Any]:
+        index = self._floor.index(call.params.text("instrument_name"))
+        return self._floor.portfolio.position(call.account_id, index)
+
+    def summary(self, call: Context) -> dict[str, Any]:
+        currency = self._floor.currency(call.params)
+        extended = call.params.boolean("extended")
+        if currency not in self._floor.exchange.currencies:
+            return _empty(currency)
+        return self._floor.portfolio.summary(call.account_id, currency, is_extended=extended)
+
+    def summaries(self, call: Context) -> dict[str, Any]:
+        portfolio = self._floor.portfolio
+        return {
+            **portfolio.identity(call.account_id),
+            "summaries": [
+                portfolio.summary(call.account_id, currency, is_extended=False)
+                for currency in self._floor.exchange.currencies
+            ],
+        }
+
+    def subaccounts(self, call: Context) -> list[dict[str, Any]]:
+        portfolio = self._floor.portfolio
+        row = portfolio.identity(call.account_id)
+        row.update(is_password=True, receive_notifications=False, margin_model="segregated_pm")
+        if call.params.boolean("with_portfolio"):
+            row["portfolio"] = {
+                currency.lower(): portfolio.money(call.account_id, currency)
+                for currency in self._floor.exchange.currencies
+            }
+        return [row]
+
+    def subaccounts_details(self, call: Context) -> list[dict[str, Any]]:
+        currency = self._floor.currency(call.params)
+        row: dict[str, Any] = {
+            "uid": call.account_id,
+            "positions": self._floor.portfolio.positions(call.account_id, currency, "any"),
+        }
+        if call.params.boolean("with_open_orders"):
+            exchange = self._floor.exchange
+            row["open_orders"] = [
+                order.wire(exchange.instruments[order.index], call.account_id)
+                for order in exchange.orders.live(call.account_id)
+                if exchange.instruments[order.index].underlying == currency
+            ]
+        return [row]
+
+    def transactions(self, call: Context) -> dict[str, Any]:
+        """Returns what moved the balance, newest first: trades and settlements."""
+        currency = self._floor.currency(call.params)
+        start_ms = call.params.integer("start_timestamp")
+        end_ms = call.params.integer("end_timestamp")
+        count = call.params.integer("count", 100, 1, COUNT_MAX)
+        rows = [*self._trade_rows(call, currency), *self._settlement_rows(call, currency)]
+        rows = [row for row in rows if start_ms <= row["timestamp"] <= end_ms]
+        rows.sort(key=lambda row: (row["timestamp"], row["id"]), reverse=True)
+        return {"logs": rows[:count], "continuation": None}
+
+    def locks(self, _call: Context) -> list[dict[str, Any]]:
+        return [
+            {"currency": currency, "locked": False} for currency in self._floor.exchange.currencies
+        ]
+
+    def _trade_rows(self, call: Context, currency: str) -> list[dict[str, Any]]:
+        exchange = self._floor.exchange
+        rows = []
+        for trade, party in exchange.history.by_account.get(call.account_id, ()):
+            instrument = exchange.instruments[trade.index]
+            if instrument.underlying != currency:
+                continue
+            wire = trade.wire_of(instrument, party)
+            fee = party.fee_e12 / E12
+            premium = 0.0
+            if instrument.kind == "option":
+                premium = wire["amount"] * wire["price"]
+                premium = -premium if wire["direction"] == "buy" else premium
+            rows.append(
+                {
+                    **self._row(call, trade.number, "trade", wire["timestamp"], currency),
+                    "instrument_name": instrument.name,
+                    "side": f"open {wire['direction']}",
+                    "amount": wire["amount"],
+                    "price": wire["price"],
+                    "commission": fee,
+                    "cashflow": premium,
+                    "change": premium - fee,
+                    "trade_id": trade.trade_id,
+                    "order_id": party.order_id,
+                    "user_role": "maker" if party.is_maker else "taker",
+                }
+            )
+        return rows
+
+    def _settlement_rows(self, call: Context, currency: str) -> list[dict[str, Any]]:
+        events = self._floor.settlement.account_events.get(call.account_id, ())
+        return [
+            {
+                **self._row(call, number, event["type"], event["timestamp"], currency),
+                "instrument_name": event["instrument_name"],
+                "side": "-",
+                "price": event["mark_price"],
+                "position": event["position"],
+                "commission": 0.0,
+                "cashflow": event["profit_loss"],
+                "change": event["profit_loss"],
+                "trade_id": None,
+                "order_id": None,
+            }
+            for number, event in enumerate(events)
+            if event["instrument_name"].startswith(f"{currency}-")
+        ]
+
+    def _row(
+        self, call: Context, number: int, kind: str, at_ms: int, currency: str
+    ) -> dict[str, Any]:
+        account = self._floor.exchange.accounts.get(call.account_id)
+        return {
+            "id": number,
+            "user_seq": number,
+            "user_id": call.account_id,
+            "username": account.name,
+            "type": kind,
+            "timestamp": at_ms,
+            "currency": currency,
+            "info": {},
+        }
+
+
+def _nothing(_call: Context) -> dict[str, Any]:
+    """Coins do not come and go here: deposits are made when an account is opened."""
+    return {"count": 0, "data": []}
+
+
+def _empty(currency: str) -> dict[str, Any]:
+    """Returns the summary of a currency that is not traded here."""
+    names = ("balance", "equity", "margin_balance", "available_funds", "initial_margin",
+             "maintenance_margin", "available_withdrawal_funds", "delta_total", "total_pl",
+             "session_upl", "session_rpl", "options_value")  # fmt: skip
+    return {"currency": currency, **dict.fromkeys(names, 0.0)}

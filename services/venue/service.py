@@ -1,0 +1,55 @@
+"""venue: bytes of clients over WebSocket and HTTP -> bytes to them, market.audit.v1."""
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from services.venue.core import Config, UserAccount
+from services.venue.front import Asked, Front, Gone, Opened, Received
+from services.venue.opening import build_venue, open_chain
+from services.venue.server import Server
+from shared.clock import SystemClock
+from shared.configuration import DeskConfig, Runtime
+from shared.messages.market import VenueAuditV1
+from shared.service import Edge, Service, every, on
+
+
+def build(config: Config, desk: DeskConfig, runtime: Runtime) -> Service:
+    clock = SystemClock(runtime.clock_offset_ns)
+    now_ns = clock.wall_ns()
+    chain = open_chain(runtime.chain_path, runtime.seed, now_ns, desk.underlyings)
+    venue = build_venue(config, chain, runtime.seed, user_accounts(runtime), now_ns)
+    url = urlsplit(runtime.venue_ws_url)
+    host, port = url.hostname or "127.0.0.1", url.port or 0
+    return service_of(Front(venue), lambda: Server(host, port, clock), config.step_ms)
+
+
+def service_of(front: Front, edge: Callable[[], Edge], step_ms: int) -> Service:
+    """Returns the wiring of a venue around its core."""
+    return Service(
+        name="venue",
+        consumes=(
+            on(Opened, front.on_opened),
+            on(Received, front.on_received),
+            on(Gone, front.on_gone),
+            on(Asked, front.on_asked),
+        ),
+        publishes=frozenset({VenueAuditV1}),
+        timers=(every(step_ms, front.on_timer), every(1000, front.on_second)),
+        edge=edge,
+        core=front.venue,
+    )
+
+
+def user_accounts(runtime: Runtime) -> tuple[UserAccount, ...]:
+    """Returns the desk's account, and two more with the same secret for other clients."""
+    secret = Path(runtime.venue_client_secret_path).read_text(encoding="utf-8").strip()
+    return desk_and_guests(runtime.venue_client_id, secret)
+
+
+def desk_and_guests(client_id: str, client_secret: str) -> tuple[UserAccount, ...]:
+    names = ("desk", "guest_1", "guest_2")
+    ids = (client_id, f"{client_id}-guest-1", f"{client_id}-guest-2")
+    return tuple(
+        UserAccount(name, key, client_secret) for name, key in zip(names, ids, strict=True)
+    )
