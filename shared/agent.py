@@ -30,6 +30,7 @@ from shared.messages.message import Message, tag_of
 from shared.messages.registry import is_keyed
 from shared.outlet import Countdown, Outlet
 from shared.service import Edge, Every, Handler, Output, Service
+from shared.state_keeper import StateKeeper
 from shared.telemetry import Log, Telemetry
 from shared.venue_link import LinkSettings
 
@@ -71,6 +72,7 @@ class Agent:
         self._outlet = Outlet(service, self.bus, self.telemetry, self._edges)
         self.letters = DeadLetters(self.bus)
         self.intake = Intake(service, self.bus, self.inbox, clock, self.telemetry, self.letters)
+        self._keeper = StateKeeper(service, self.bus, self.intake.bury, self.intake.defer)
         self.http = AgentHttp(self, runtime.http_ports.get(service.name, 0))
         self.started_ns = clock.wall_ns()
         self.handled_count = 0
@@ -126,6 +128,7 @@ class Agent:
         if self.service.start is not None:
             await self._hand(self.service.start)
         await self.intake.open_live()
+        await self._keeper.start()
         for edge in self._edges:
             await edge.start(self.deliver)
         for timer in self.service.timers:

@@ -148,7 +148,7 @@ class Intake:
             self._telemetry.counters["message_dropped"].labels("too_old").inc()
             return
         if age_ns < -FUTURE_NS_MAX:
-            self._bury(message, f"created {-age_ns / NS_PER_S:.1f} s in the future", "")
+            self.bury(message, f"created {-age_ns / NS_PER_S:.1f} s in the future", "")
             return
         self._aged[type(body)].observe(max(age_ns, 0) / NS_PER_S)
         self._inbox.put_lossy(_entry(body, consumes, message))
@@ -177,7 +177,7 @@ class Intake:
         place = f"{RECORD}-{delivered.stream_sequence}"
         if delivered.delivery_count >= COMMAND_DELIVER_MAX:
             reason = f"delivered {delivered.delivery_count} times and never acknowledged"
-            self._bury(message, reason, place, lambda: commands.terminate(delivered))
+            self.bury(message, reason, place, lambda: commands.terminate(delivered))
             return
         found = self._read(message, place, lambda: commands.terminate(delivered))
         if found is None:
@@ -212,17 +212,17 @@ class Intake:
         try:
             found = self._reading.read(message.subject, message.data)
         except BadMessageError as error:
-            self._bury(message, str(error), place, on_buried)
+            self.bury(message, str(error), place, on_buried)
             return None
         if found is None and on_buried is not None:
             self.defer(on_buried)  # another version's reader takes it
         return found
 
-    def _bury(
+    def bury(
         self,
         message: Msg,
         reason: str,
-        place: str,
+        place: str = "",
         on_buried: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """A dead letter first; only when it is stored is the original let go."""

@@ -47,7 +47,7 @@ class Outbox:
     def __init__(self) -> None:
         self._waiting: deque[Parcel] = deque()
         self._under_way: dict[int, Parcel] = {}
-        self._newest_state: dict[str, Parcel] = {}
+        self._newest_states: dict[str, Parcel] = {}
         self._token = 0
         self._bytes = 0
 
@@ -59,7 +59,7 @@ class Outbox:
         if len(self) >= PARCELS_MAX or self._bytes + len(parcel.data) > BYTES_MAX:
             raise OutboxFullError(f"{len(self)} messages of {self._bytes} bytes are unconfirmed")
         if parcel.message_id is None:
-            self._newest_state[parcel.subject] = parcel
+            self._newest_states[parcel.subject] = parcel
         self._bytes += len(parcel.data)
         self._waiting.append(parcel)
 
@@ -100,10 +100,14 @@ class Outbox:
     def oldest_sent_ns(self) -> int | None:
         return next((parcel.sent_ns for parcel in self._under_way.values()), None)
 
+    def newest_state(self, subject: str) -> Parcel | None:
+        """Returns what was last said of a STATE subject, stored or not."""
+        return self._newest_states.get(subject)
+
     def put_states_again(self) -> None:
         """The server lost its STATE stream: all our newest states wait to be sent."""
         pending = {id(parcel) for parcel in (*self._waiting, *self._under_way.values())}
-        for parcel in self._newest_state.values():
+        for parcel in self._newest_states.values():
             if id(parcel) not in pending:
                 self._bytes += len(parcel.data)
                 self._waiting.append(parcel)
@@ -131,7 +135,7 @@ class Outbox:
         return len(parcels)
 
     def _is_current(self, parcel: Parcel) -> bool:
-        return parcel.message_id is not None or self._newest_state[parcel.subject] is parcel
+        return parcel.message_id is not None or self._newest_states[parcel.subject] is parcel
 
     def _forget(self, parcel: Parcel) -> None:
         self._bytes -= len(parcel.data)

@@ -54,7 +54,7 @@ class Reading:
         """Returns the message and who takes it; None for a version that others take.
 
         Raises BadMessageError, and nothing else."""
-        tag = ".".join(subject.split(".", TAG_LEVELS)[:TAG_LEVELS])
+        tag = tag_in(subject)
         consumes = self._by_tag.get(tag)
         if consumes is None:
             if tag in KINDS:
@@ -64,6 +64,11 @@ class Reading:
         if subject_of(message) != subject:
             raise BadMessageError(f"the body belongs on `{subject_of(message)}`")
         return message, consumes
+
+
+def tag_in(subject: str) -> str:
+    """Returns the part of a subject where a tag stands."""
+    return ".".join(subject.split(".", TAG_LEVELS)[:TAG_LEVELS])
 
 
 def dead_letter(

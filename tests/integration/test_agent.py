@@ -1,4 +1,5 @@
 import asyncio
+import base64
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,10 +13,11 @@ import structlog
 from shared.agent import Agent, AgentError
 from shared.messages.desk import TimerV1
 from shared.messages.market import FeedV1, TicksV1
-from shared.messages.message import Message, encode, subject_of
+from shared.messages.message import Message, decode, encode, subject_of
 from shared.messages.orders import CancelOrderV1, FillV1
 from shared.messages.risk import HaltV1
 from shared.service import Service, every, on
+from shared.streams import api
 from tests.integration.server import CLOCK, NatsServer, runtime_for, until
 
 
@@ -255,6 +257,37 @@ async def test_bad_bytes_are_dead_lettered_and_life_goes_on(server, tmp_path):
         assert found == {subject for subject, _ in bad}
         assert not running.agent.not_ready()
         await client.close()
+
+
+async def state_of(bus) -> list:
+    """What FeedV1 in STATE says; None for what cannot be read."""
+    body = {"subjects_filter": ">"}
+    info = await api(bus.call, "STREAM.INFO.STATE", body)
+    found = []
+    for subject in info["state"].get("subjects", {}):
+        stored = await api(bus.call, "STREAM.MSG.GET.STATE", {"last_by_subj": subject})
+        data = base64.b64decode(stored["message"]["data"])
+        found.append(decode(FeedV1, data).reconnect_count if data[:1] == b"{" else None)
+    return found
+
+
+async def test_garbage_in_place_of_a_state_is_replaced_by_its_publisher(server, tmp_path):
+    sink = Sink()
+    reader = Service(name="reader", consumes=(on(FeedV1, sink.take),))
+    say: list[Message] = [feed(7)]
+    async with run_agent(publisher(frozenset({FeedV1}), say), server, tmp_path) as speaker:
+        await until(lambda: not say and not len(speaker.agent.bus.outbox))
+        client = await nats.connect(server.url)
+        await client.publish("market.feed.v1", b"garbage")
+        await client.publish("market.feed.v1.nobody", b"garbage")
+        await until(lambda: speaker.agent._keeper.mended_count == 2)
+        await client.close()
+        async with asyncio.timeout(5):
+            while await state_of(speaker.agent.bus) != [7]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        async with run_agent(reader, server, tmp_path) as running:
+            assert [message.reconnect_count for message in sink.got] == [7]
+            assert running.agent.intake.dead_letter_count == 0
 
 
 async def test_drain_waits_for_the_core_then_flushes(server, tmp_path):
