@@ -18,9 +18,8 @@ import msgspec
 from infra.desk_plan import check_tables
 from infra.simulated_edges import MemoryJournal
 from infra.simulated_venue import SimulatedVenue
-from services.venue.chain import generate_chain
 from services.venue.core import Config as VenueConfig
-from services.venue.market import MarketConfig
+from services.venue.opening import open_chain
 from shared.clock import NS_PER_S
 from shared.configuration import DeskConfig, load_tables, section
 from shared.faults import FaultRates
@@ -75,8 +74,8 @@ def build(
 ) -> SimulatedDesk:
     """Returns a desk. `wrap` replaces the builder of a service by one made from it (for tests)."""
     desk = check_tables(tables)
-    chain = generate_chain(START_NS, seed, desk.underlyings)
-    venue = SimulatedVenue(section(tables, "venue", VenueConfig), MarketConfig(), chain, seed)
+    chain = open_chain("", seed, START_NS, desk.underlyings)
+    venue = SimulatedVenue(section(tables, "venue", VenueConfig), chain, seed)
     builders = []
     for name in AGENTS:
         builder = partial(build_service, name, tables, desk)

@@ -1,15 +1,11 @@
 """The venue's core inside a simulation: the same bytes as on a socket, carried by the event heap."""
 
-import numpy as np
-
 from services.venue.chain import Chain
-from services.venue.core import Close, Config, Output, Send, TestAccount, Venue
-from services.venue.market import Market, MarketConfig
+from services.venue.core import Close, Config, Output, Send, UserAccount
+from services.venue.opening import build_venue
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.simulated_link import SimulatedLink
 from shared.simulation import Simulation
-
-TOKEN_SECRET = b"simulated"
 
 
 class SimulatedVenue:
@@ -18,12 +14,9 @@ class SimulatedVenue:
     client_id = "desk"
     client_secret = "simulated"  # noqa: S105  # nothing outside this process can use it
 
-    def __init__(self, config: Config, market: MarketConfig, chain: Chain, seed: int) -> None:
-        desk = TestAccount("desk", self.client_id, self.client_secret)
-        generator = np.random.default_rng([seed, 7])
-        self.core = Venue(
-            config, chain, Market(market, chain, generator), [desk], TOKEN_SECRET, chain.opened_ns
-        )
+    def __init__(self, config: Config, chain: Chain, seed: int) -> None:
+        desk = UserAccount("desk", self.client_id, self.client_secret)
+        self.core = build_venue(config, chain, seed, [desk], chain.opened_ns)
         self._step_ns = config.step_ms * NS_PER_MS
         self._links: dict[int, SimulatedLink] = {}
         self._simulation: Simulation | None = None
