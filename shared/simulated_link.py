@@ -1,6 +1,7 @@
 """A venue session over simulated bytes: the same state machine as on a socket, another carrier."""
 
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from shared.clock import NS_PER_MS
@@ -50,6 +51,7 @@ class SimulatedLink:
         self._connection_id = 0  # 0: none
         self._opening = 0  # grows with each attempt: an older one is void
         self._cut_until_ns = 0
+        self._wire: tuple[int, int, list[bytes]] | None = None  # the newest batch on its way
         self._session = self._fresh_session()
 
     @property
@@ -88,10 +90,18 @@ class SimulatedLink:
 
     def arrive(self, connection_id: int, data: bytes) -> None:
         """Bytes that the venue sends; they take their time on the wire."""
-        self._simulation.at(
-            self._simulation.clock.now_ns + WIRE_NS,
-            lambda: self._agent.run(lambda: self._receive(connection_id, data)),
-        )
+        at_ns = self._simulation.clock.now_ns + WIRE_NS
+        if self._wire is not None and self._wire[:2] == (at_ns, connection_id):
+            self._wire[2].append(data)  # lands with what was sent at the same moment
+            return
+        batch = [data]
+        self._wire = (at_ns, connection_id, batch)
+
+        def land() -> None:
+            for one in batch:
+                self._agent.run(partial(self._receive, connection_id, one))
+
+        self._simulation.at(at_ns, land)
 
     def closed_by_venue(self, connection_id: int) -> None:
         def lose() -> None:
@@ -125,10 +135,8 @@ class SimulatedLink:
     def _take(self, output: SessionOutput) -> None:
         connection_id, now_ns = self._connection_id, self._simulation.clock.now_ns
         for data in output.sends:
-            self._simulation.at(
-                now_ns + WIRE_NS,
-                lambda data=data: self._port.received(connection_id, data),  # type: ignore[misc]
-            )
+            send = partial(self._port.received, connection_id, data)
+            self._simulation.at(now_ns + WIRE_NS, send)
         for event in output.events:
             self._agent.take(event)
         if output.close_reason and connection_id == self._connection_id:

@@ -115,3 +115,6 @@ class VenueAuditV1(Message, frozen=True, kw_only=True, tag="market.audit.v1"):
     trade_count: Count
     live_quote_count: Count  # of the desk's account, both sides counted
     positions_sum_lots: int  # over all accounts and instruments: zero
+
+    def key(self) -> str:
+        return self.currency
