@@ -1,12 +1,8 @@
 """The crowd's door to the exchange: no session, no limits, its own numbers for owners."""
 
-import numpy as np
-from numpy.typing import NDArray
-
-from native.book import IOC, QUOTE, Best, Records
+from native.book import IOC, Best, Records
 from services.venue.exchange import Exchange
 
-Int64s = NDArray[np.int64]
 FIRST_CROWD = 100  # account ids; a crowd's owner n is account 100 + n
 GROUP = "crowd"
 
@@ -28,28 +24,15 @@ class CrowdAccess:
             for currency in exchange.currencies:
                 exchange.accounts.deposit(FIRST_CROWD + owner, currency, deposit_e12)
 
-    def quote_batch(
-        self,
-        owner: int,
-        instruments: Int64s,
-        bid_ticks: Int64s,
-        bid_lots: Int64s,
-        ask_ticks: Int64s,
-        ask_lots: Int64s,
-    ) -> Records:
-        """Replaces the owner's quotes, post-only; lots 0 cancels a side and -1 leaves it alone."""
-        account_id = FIRST_CROWD + owner
-        table = np.zeros(len(instruments), dtype=QUOTE)
-        table["instrument"] = instruments
-        table["bid_ticks"], table["bid_lots"] = bid_ticks, bid_lots
-        table["ask_ticks"], table["ask_lots"] = ask_ticks, ask_lots
-        states = self._exchange.closed
-        if states is not None:
-            shut = states[instruments]
-            table["bid_lots"][shut] = 0
-            table["ask_lots"][shut] = 0
+    def quote_batch(self, owner: int, quotes: Records) -> Records:
+        """Replaces the owner's quotes, post-only; none is left in what has expired."""
+        account_id, closed = FIRST_CROWD + owner, self._exchange.closed
+        if closed is not None:
+            shut = closed[quotes["instrument"]]
+            quotes["bid_lots"][shut] = 0
+            quotes["ask_lots"][shut] = 0
         group = self._exchange.book_group(account_id, GROUP)
-        return self._exchange.book.quote_batch(account_id, group, table, post_only=True)
+        return self._exchange.book.quote_batch(account_id, group, quotes, post_only=True)
 
     def take(self, owner: int, instrument: int, side: int, lots: int, limit_ticks: int) -> int:
         """Trades at once what the limit allows; returns the lots that traded."""
