@@ -10,6 +10,7 @@ from typing import Any
 from shared.clock import NS_PER_S
 
 SAFETY_RATIO = 0.9  # of what the venue allows: its clock is not ours
+SHARE_RATIO = 0.5  # gateway and market_making draw on one account's credits for common calls
 CANCEL_METHODS = frozenset(
     {
         "private/cancel",
@@ -65,9 +66,10 @@ class CreditBudget:
     """What may be sent now. One per connection's account."""
 
     def __init__(self) -> None:
-        self._plain = Bucket(burst=100, per_s=20)  # 50,000 credits at 500 a call, 10,000 a second
-        self._subscribe = Bucket(burst=10, per_s=3.3)
-        self._instruments = Bucket(burst=50, per_s=1)
+        # 50,000 credits at 500 a call, 10,000 a second; and so on.
+        self._plain = Bucket(burst=100 * SHARE_RATIO, per_s=20 * SHARE_RATIO)
+        self._subscribe = Bucket(burst=10 * SHARE_RATIO, per_s=3.3 * SHARE_RATIO)
+        self._instruments = Bucket(burst=50 * SHARE_RATIO, per_s=1 * SHARE_RATIO)
         self._trading = Bucket(burst=20, per_s=5)
         self._mass_quotes = Bucket(burst=10, per_s=10)
         self._quotes = Bucket(burst=500, per_s=500)

@@ -1,7 +1,7 @@
 """Turns hedge intents into orders, one at a time, and never trades more than was asked.
 
-An intent rests passively at the touch, follows it by cancel and replace, and takes what is left
-when its deadline nears. A new order goes out only when every earlier one of its underlying has
+An intent rests passively at the touch, follows it by cancel and replace, and, where that is
+configured, takes what is left when its deadline nears. A new order goes out only when every earlier one of its underlying has
 ended, so an order of unknown outcome stops all until the gateway has found out.
 
 The state is rebuilt at a start from the record: intents, orders placed, their states and fills.
@@ -36,7 +36,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     reprice_ms: Annotated[int, Meta(ge=50, le=60_000)] = 500  # a resting order's least life
     improve_steps: Annotated[int, Meta(ge=0, le=10)] = 1
-    escalate_ms: Annotated[int, Meta(ge=0, le=600_000)] = 3000  # before the deadline: take
+    # So long before its deadline a passive intent takes what is left. 0: never, since hedging asks
+    # for taking itself when delta is worth the fee.
+    escalate_ms: Annotated[int, Meta(ge=0, le=600_000)] = 0
     take_wait_ms: Annotated[int, Meta(ge=50, le=60_000)] = 250  # between orders that take
     slippage_ratio: Annotated[float, Meta(ge=0.0, le=0.02)] = 0.0005
     collar_ratio: Annotated[float, Meta(ge=0.0005, le=0.05)] = 0.005

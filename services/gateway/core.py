@@ -83,6 +83,7 @@ class Gateway:
         self._feed_due_ns = 0
         self._clock_due_ns = 0
         self._listing_due_ns: dict[tuple[str, str], int] = {}
+        self._to_subscribe: list[str] = []
         self._route_fixed_channels()
 
     def not_ready(self) -> str:
@@ -224,11 +225,17 @@ class Gateway:
             for channel, route in self._channels(market):
                 self._routes[channel] = route
                 wanted.append(channel)
-        for name, market in feed.markets.items():
-            if name in change.closed:
-                market.close()
+        for instrument in change.open:
+            market = feed.markets[instrument.name]
+            if not 0 < instrument.expiry_ns <= now_ns:
+                market.reopen()
+        for instrument in change.closed:
+            feed.markets[instrument.name].close()
         yield from self.listing.messages(underlying, now_ns)
-        yield from self.subscriptions.want(wanted)
+        self._to_subscribe.extend(wanted)
+        if self.listing.is_complete():  # at a start: all in as few calls as can be
+            yield from self.subscriptions.want(self._to_subscribe)
+            self._to_subscribe.clear()
         yield from self._drop(feed, change.removed)
         refused_count = self.listing.refused_count - refused_before
         if refused_count:

@@ -24,7 +24,7 @@ class Listing:
     def take(self, underlying: str, venue_kind: str, rows: list[dict[str, Any]]) -> "Change":
         """Takes a whole get_instruments answer. Returns what came and what went."""
         listed: dict[str, Instrument] = {}
-        closed: set[str] = set()
+        closed: list[Instrument] = []
         for row in rows:
             try:
                 instrument = parse_instrument(row, underlying)
@@ -34,7 +34,7 @@ class Listing:
             if instrument is not None:
                 listed[instrument.name] = instrument
                 if row.get("is_active") is False or row.get("state", "open") != "open":
-                    closed.add(instrument.name)
+                    closed.append(instrument)
         before = self._listed.get((underlying, venue_kind), {})
         self._listed[underlying, venue_kind] = listed
         self.by_name.update(listed)
@@ -42,6 +42,7 @@ class Listing:
             added=[listed[name] for name in listed if name not in before],
             removed=[before[name] for name in before if name not in listed],
             closed=closed,
+            open=[one for one in listed.values() if one not in closed],
         )
 
     def remember(self, row: Any, underlying: str) -> Instrument | None:
@@ -95,14 +96,19 @@ class Listing:
 
 
 class Change:
-    """What one answer changed; `closed` are listed but not open for trading."""
+    """What one answer changed, and what of the listed may be traded now."""
 
     def __init__(
-        self, added: list[Instrument], removed: list[Instrument], closed: set[str]
+        self,
+        added: list[Instrument],
+        removed: list[Instrument],
+        closed: list[Instrument],
+        open: list[Instrument],  # noqa: A002 - the venue's word
     ) -> None:
         self.added = added
         self.removed = removed
         self.closed = closed
+        self.open = open
 
 
 def parse_instrument(row: dict[str, Any], underlying: str) -> Instrument | None:

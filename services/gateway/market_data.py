@@ -138,6 +138,12 @@ class Market:
             self.is_open = False
             self.changed()
 
+    def reopen(self) -> None:
+        """The venue lists it as open (again)."""
+        if not self.is_open:
+            self.is_open = True
+            self.changed()
+
     def lost(self) -> None:
         """The link is down: what is known is old."""
         self.has_prices = False

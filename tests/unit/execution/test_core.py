@@ -93,7 +93,8 @@ def test_partial_take_is_followed_by_another_after_a_pause(desk: Desk) -> None:
     assert desk.said(PlaceOrderV1)[1].amount_lots == 40
 
 
-def test_deadline_near_turns_resting_into_taking(desk: Desk) -> None:
+def test_deadline_near_turns_resting_into_taking_where_configured() -> None:
+    desk = Desk(Config(escalate_ms=3000))
     desk.intent()
     desk.told("open")
     desk.tick(170)

@@ -145,8 +145,8 @@ def test_gap_renews_that_channel_only_and_the_instrument_is_not_live(gateway: Sc
     book(gateway, "snapshot", 7, None, bids=[["new", 90000.0, 10.0]], asks=[["new", 90001.0, 10.0]])
     gateway.tick()
     book(gateway, "change", 12, 11, bids=[["new", 90000.5, 10.0]])
-    assert gateway.request("public/unsubscribe").params == {"channels": [BOOK]}
-    assert gateway.request("public/subscribe").params == {"channels": [BOOK]}
+    assert gateway.request("private/unsubscribe").params == {"channels": [BOOK]}
+    assert gateway.request("private/subscribe").params == {"channels": [BOOK]}
     assert not last_tick(gateway, PERPETUAL).is_live
     assert gateway.said(FeedV1)[-1].gap_count == 1
     book(gateway, "change", 13, 12, bids=[["new", 90000.5, 10.0]])
@@ -155,7 +155,7 @@ def test_gap_renews_that_channel_only_and_the_instrument_is_not_live(gateway: Sc
     book(gateway, "snapshot", 20, None, bids=[["new", 90000.0, 10.0]], asks=[])
     assert last_tick(gateway, PERPETUAL).is_live
     gateway.tick(30)
-    assert "public/unsubscribe" not in gateway.methods()
+    assert "private/unsubscribe" not in gateway.methods()
 
 
 def test_snapshot_that_does_not_come_is_asked_for_again(gateway: Scripted) -> None:
@@ -163,7 +163,7 @@ def test_snapshot_that_does_not_come_is_asked_for_again(gateway: Scripted) -> No
     book(gateway, "change", 12, 11)
     gateway.answer_all()
     gateway.tick(12)
-    assert gateway.request("public/subscribe").params == {"channels": [BOOK]}
+    assert gateway.request("private/subscribe").params == {"channels": [BOOK]}
 
 
 def test_crossed_book_is_a_gap(gateway: Scripted) -> None:
@@ -237,8 +237,10 @@ def test_settled_instrument_leaves_the_listing(gateway: Scripted) -> None:
     listed = {message.expiry_ns: message.instruments for message in gateway.said(InstrumentsV1)}
     assert listed[EXPIRY_MS * NS_PER_MS] == ()
     assert [one.name for one in listed[(EXPIRY_MS + 10) * NS_PER_MS]] == ["BTC-16JAN26-90000-C"]
-    assert gateway.request("public/unsubscribe").params == {"channels": [QUOTE]}
-    assert gateway.request("public/subscribe").params == {"channels": ["quote.BTC-16JAN26-90000-C"]}
+    assert gateway.request("private/unsubscribe").params == {"channels": [QUOTE]}
+    assert gateway.request("private/subscribe").params == {
+        "channels": ["quote.BTC-16JAN26-90000-C"]
+    }
 
 
 def test_refused_channel_is_asked_for_again() -> None:
@@ -251,7 +253,7 @@ def test_refused_channel_is_asked_for_again() -> None:
         else:
             gateway.answer(request.method, gateway.plain_answer(request))
     gateway.tick(31)
-    assert BOOK in gateway.request("public/subscribe").params["channels"]
+    assert BOOK in gateway.request("private/subscribe").params["channels"]
 
 
 @pytest.mark.parametrize(
@@ -285,7 +287,7 @@ def test_subscriptions_are_split_into_calls() -> None:
     rows = [{**CALL_ROW, "instrument_name": f"BTC-9JAN26-{n}-C"} for n in range(1000, 1900)]
     while gateway.open:
         request = gateway.open[0]
-        if request.method == "public/subscribe":
+        if request.method == "private/subscribe":
             assert len(request.params["channels"]) <= 500
         result = gateway.plain_answer(request)
         gateway.answer(request.method, rows if result == [CALL_ROW] else result)
@@ -299,3 +301,20 @@ def test_venue_clock_is_compared(gateway: Scripted) -> None:
     gateway.answer(request.method, gateway.ms + 40)
     gateway.tick(11)
     assert gateway.said(FeedV1)[-1].venue_clock_offset_ns == 40 * NS_PER_MS
+
+
+def test_instrument_that_the_venue_opens_again_is_live_again(gateway: Scripted) -> None:
+    quote(gateway)
+    state = {"instrument_name": CALL, "state": "halted", "timestamp": gateway.ms}
+    gateway.notice("instrument.state.option.BTC", state)
+    assert not last_tick(gateway, CALL).is_live
+    gateway.tick(10)
+    gateway.answer("public/get_instruments", [CALL_ROW])
+    assert last_tick(gateway, CALL).is_live
+
+
+def test_listed_but_locked_instrument_is_not_live(gateway: Scripted) -> None:
+    quote(gateway)
+    gateway.tick(3000)
+    gateway.answer("public/get_instruments", [{**CALL_ROW, "state": "locked"}])
+    assert not last_tick(gateway, CALL).is_live

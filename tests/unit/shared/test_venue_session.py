@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import random
 from itertools import count
 
 import msgspec
@@ -291,3 +292,33 @@ def test_deep_nesting_is_only_malformed() -> None:
     log_in(session)
     session.on_bytes(b'{"result":' + b"[" * 100_000 + b"]" * 100_000 + b',"id":1}', T0)
     assert session.malformed_count == 1
+
+
+@given(st.randoms(use_true_random=False))
+def test_every_request_gets_exactly_one_reply(source: random.Random) -> None:
+    session = new_session()
+    log_in(session)
+    now_ns, asked, wires, events = T0, 0, [], []
+    for _ in range(200):
+        now_ns += source.choice([0, 0, 10, 400]) * 1_000_000
+        luck = source.random()
+        if luck < 0.6:
+            asked += 1
+            method = source.choice(["private/buy", "private/cancel", "public/get_time"])
+            out = session.on_request(VenueRequest(asked, method, {}), now_ns)
+        elif luck < 0.85 and wires:
+            wire = wires.pop(source.randrange(len(wires)))
+            answer = reply(wire, 1) if source.random() < 0.8 else refusal(wire, 10028)
+            out = session.on_bytes(answer, now_ns)
+        elif luck < 0.98:
+            out = session.on_timer(now_ns)
+        else:
+            out = session.on_disconnected("cut", now_ns)
+            events += out.events
+            wires = []
+            out = log_in(session, now_ns)
+        events += out.events
+        wires += sent(out)
+    events += session.on_disconnected("end", now_ns).events
+    replied = [event.request_id for event in events if isinstance(event, VenueReply)]
+    assert sorted(replied) == list(range(1, asked + 1))
