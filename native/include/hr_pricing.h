@@ -22,8 +22,8 @@ typedef struct {
     double volga; /* dvega/dvol, USD per 1.0 of vol squared */
 } hr_greeks;
 
-/* hr_black76: prices one option. Relative error of price and greeks < 1e-11 where the
- * price is above 1e-290 forwards. */
+/* hr_black76: prices one option. Relative error of price and greeks < 1e-11 where they come from
+ * a price above 1e-290 forwards and 1e-300. */
 hr_status hr_black76(double forward, double strike, double years, double vol, int32_t is_call,
                      hr_greeks *greeks_out);
 

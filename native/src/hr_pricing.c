@@ -46,9 +46,12 @@ HR_INLINE hr_greeks greeks_from_inputs(double forward, double strike, double yea
     const double t_far = is_limit ? 0.0 : 0.5 * s;
     const double h = h_far < -HR_ARGUMENT_MAX ? -HR_ARGUMENT_MAX : h_far;
     const double t = t_far > HR_ARGUMENT_MAX ? HR_ARGUMENT_MAX : t_far;
-    const double density = hr_exp_negative(-0.5 * (h * h + t * t)) * HR_INV_SQRT_2PI;
-    const double v_near = h_far < -HR_ARGUMENT_MAX ? 0.0 : sqrt(forward * strike) * density;
-    const double v = t_far > HR_ARGUMENT_MAX ? 0.0 : v_near; /* USD per unit of s */
+    const double density_near = hr_exp_negative(-0.5 * (h * h + t * t)) * HR_INV_SQRT_2PI;
+    const double density_far = h_far < -HR_ARGUMENT_MAX ? 0.0 : density_near;
+    const double density = t_far > HR_ARGUMENT_MAX ? 0.0 : density_far;
+    const double root_product = sqrt(forward * strike);
+    const double v = root_product * density;                        /* USD per unit of s */
+    const double weight = root_product * inverse_forward * density; /* v/forward, not underflown */
     const double d_up = h + t;
     const double d_down = h - t;
     double up;
@@ -68,21 +71,23 @@ HR_INLINE hr_greeks greeks_from_inputs(double forward, double strike, double yea
         otm_price = (d_up > 0.0 ? low : 0.0) + v * (side * up - down);
     }
     /* The call's delta is the tail, or 1 less the tail; the put's is 1 less than the call's. */
-    const double tail = v * inverse_forward * (forward > strike ? down : up);
+    const double tail = weight * (forward > strike ? down : up);
     const double sign = forward > strike ? -1.0 : side;
     const double signed_tail = sign * tail;
     const double whole = is_call - (sign < 0.0 ? 0.0 : 1.0);
     const double intrinsic = (2.0 * is_call - 1.0) * (forward - strike);
     const double d2 = forward > strike ? -d_up : d_down;
-    const double live = is_limit ? 0.0 : v; /* what is 0 in the limit, even at the money */
+    /* Zero in the limit, even at the money. */
+    const double live = is_limit ? 0.0 : v;
+    const double live_weight = is_limit ? 0.0 : weight;
     const double inverse_vol = root_years * inverse_s;
     hr_greeks greeks;
     greeks.price = otm_price + (intrinsic > 0.0 ? intrinsic : 0.0);
     greeks.delta = whole + signed_tail;
-    greeks.gamma = (live * inverse_forward) * (inverse_forward * inverse_s);
+    greeks.gamma = live_weight * (inverse_forward * inverse_s);
     greeks.vega = v * root_years;
     greeks.theta = 0.0 - 0.5 * live * (vol * vol * inverse_s);
-    greeks.vanna = 0.0 - (live * inverse_forward) * d2 * inverse_vol;
+    greeks.vanna = 0.0 - live_weight * d2 * inverse_vol;
     greeks.volga = live * root_years * (d_up * d_down) * inverse_vol;
     return greeks;
 }
