@@ -1,4 +1,4 @@
-"""The venue's core inside a simulation: the same bytes as on a socket, carried by the event heap."""
+"""The venue's core inside a simulation: the bytes of a socket, carried by the event heap."""
 
 from services.venue.chain import Chain
 from services.venue.core import Close, Config, Output, Send, UserAccount
