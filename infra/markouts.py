@@ -1,4 +1,4 @@
-"""What the market did after the desk's quotes were hit: mark after a while less mark at the fill."""
+"""What the market did after the desk's quotes were hit: the mark later less the mark then."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -33,10 +33,10 @@ class Markouts:
                 self._close(self._open.popleft())
         elif isinstance(message, InstrumentsV1):
             self._instruments.update((one.name, one) for one in message.instruments)
-        elif isinstance(message, FillV1) and message.is_quote:
-            if message.trade_id not in self._seen and message.mark_price > 0.0:
-                self._seen.add(message.trade_id)
+        elif isinstance(message, FillV1) and message.is_quote and message.mark_price > 0.0:
+            if message.trade_id not in self._seen:
                 self._open.append(message)
+            self._seen.add(message.trade_id)
 
     def finish(self) -> None:
         """Counts the last fills at the last marks."""
