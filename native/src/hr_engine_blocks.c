@@ -123,7 +123,7 @@ hr_status hr_engine_set_policy(hr_engine *engine, const hr_engine_policy *policy
     if (policy == NULL || !is_policy(policy)) {
         return HR_ERR_ARGUMENT;
     }
-    if (engine->policy.version == 0) {
+    if (engine->policy.version == 0 || engine->quote_tokens > policy->quotes_burst) {
         engine->quote_tokens = policy->quotes_burst;
     }
     engine->policy = *policy;
