@@ -41,6 +41,7 @@ class Channel:
 
 
 Key = tuple[str, int]  # channel name, and the account of a private channel or NOBODY
+Feeds = dict[int, dict[Key, Channel]]  # by instrument
 
 
 class Registry:
@@ -51,7 +52,7 @@ class Registry:
         self._channels: dict[str, Channel] = {}
         self._listeners: dict[Key, dict[int, None]] = {}  # ordered: the same run, the same bytes
         self._by_topic: dict[str, dict[Key, Channel]] = defaultdict(dict)
-        self._by_index: dict[str, dict[int, dict[Key, Channel]]] = defaultdict(dict)
+        self._feeds: dict[tuple[str, str], Feeds] = defaultdict(dict)
         self.on_ended: Callable[[Key], None] = lambda _key: None
 
     def subscribe(
@@ -71,7 +72,8 @@ class Registry:
             self._listeners.setdefault(key, {})[connection_id] = None
             self._by_topic[channel.topic][key] = channel
             if channel.index >= 0:
-                self._by_index[channel.topic].setdefault(channel.index, {})[key] = channel
+                feeds = self._feeds[channel.topic, channel.interval]
+                feeds.setdefault(channel.index, {})[key] = channel
         return taken
 
     def unsubscribe(self, connection_id: int, account_id: int, names: Iterable[str]) -> list[str]:
@@ -99,18 +101,15 @@ class Registry:
     def of_topic(self, topic: str) -> dict[Key, Channel]:
         return self._by_topic[topic]
 
-    def of_index(self, topic: str, index: int) -> dict[Key, Channel]:
-        return self._by_index[topic].get(index, {})
-
-    def indices(self, topic: str) -> Iterable[int]:
-        """Returns the instruments that a topic is wanted for."""
-        return self._by_index[topic]
+    def feeds(self, topic: str, interval: str) -> Feeds:
+        """Returns the channels of a topic and interval by instrument."""
+        return self._feeds[topic, interval]
 
     def _forget(self, key: Key, channel: Channel) -> None:
         del self._listeners[key]
         del self._by_topic[channel.topic][key]
         if channel.index >= 0:
-            feeds = self._by_index[channel.topic]
+            feeds = self._feeds[channel.topic, channel.interval]
             feeds[channel.index].pop(key, None)
             if not feeds[channel.index]:
                 del feeds[channel.index]

@@ -56,6 +56,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     trading_rate: Annotated[int, Meta(ge=1, le=10_000)] = 30
     mass_quote_burst: Annotated[int, Meta(ge=1, le=10_000)] = 100
     mass_quote_rate: Annotated[int, Meta(ge=1, le=10_000)] = 50
+    quotes_burst: Annotated[int, Meta(ge=1, le=100_000)] = 500  # instruments quoted
+    quotes_rate: Annotated[int, Meta(ge=1, le=100_000)] = 500
     orders_max: Annotated[int, Meta(ge=1_000, le=1_000_000)] = 100_000
     has_crowd: bool = True  # False: the market stands still
     market: MarketConfig = MarketConfig()
@@ -124,6 +126,8 @@ class Venue:
             trading_rate=config.trading_rate,
             mass_quote_burst=config.mass_quote_burst,
             mass_quote_rate=config.mass_quote_rate,
+            quotes_burst=config.quotes_burst,
+            quotes_rate=config.quotes_rate,
         )
         marks = Marks(instruments, market)
         marks.refresh(now_ns)

@@ -103,6 +103,9 @@ class Exchange:
         for account_id, group in breached:
             self.news.mmp_triggers.append((account_id, group))
             self.pull_group(account_id, group, now_ns)
+        for trade in trades:
+            for party in trade.parties:
+                self._curtail(party.account_id, trade.index, now_ns)
         return trades
 
     def close(self, index: int) -> None:
@@ -226,6 +229,21 @@ class Exchange:
             taker=taker,
             maker=maker,
         )
+
+    def _curtail(self, account_id: int, index: int, now_ns: int) -> None:
+        """Keeps resting reduce-only orders within the position, which has just changed."""
+        for order in self.orders.live(account_id):
+            if not order.is_reduce_only or order.index != index or not order.book_id:
+                continue
+            position = self.position_lots(account_id, index)
+            room = max(0, -position if order.side == BUY else position)
+            if not room:
+                self.cancel(order, "reduce_only", now_ns)
+            elif room < order.remaining_lots:
+                order.lots = order.filled_lots + room
+                order.updated_ns = now_ns
+                self.book.amend(order.book_id, order.price_ticks, room)
+                self.news.orders[order.order_id] = order
 
     def _on_self_cancel(self, event: tuple[Any, ...], now_ns: int) -> None:
         order = self.orders.by_book_id(event[1])

@@ -4,11 +4,11 @@ Everything is flushed at three paces: `raw` after every input, `100ms` and `agg2
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.venue.channels import FAST, INTERVALS, RAW, Channel, Key, Registry
+from services.venue.channels import FAST, INTERVALS, RAW, SLOW, Channel, Key, Registry
 from services.venue.envelope import notice
 from services.venue.exchange import Exchange
 from services.venue.history import Trade
@@ -20,6 +20,7 @@ from shared.units import amount_from_lots, price_from_ticks
 DAY_NS = 24 * 3600 * NS_PER_S
 EXPIRY_NS = 8 * 3600 * NS_PER_S  # of the day, UTC
 TWAP_NS = 1800 * NS_PER_S
+TICKERS = (("ticker", RAW), ("ticker", FAST), ("ticker", SLOW), ("incremental_ticker", ""))
 Sends = list[tuple[int, bytes]]
 
 
@@ -88,9 +89,9 @@ class MarketFeeds:
             self._sends.append((connection_id, notice(channel.name, body)))
 
     def on_dirty(self, indices: Iterable[int]) -> None:
+        fresh = dict.fromkeys(indices)
         for dirty in self._dirty.values():
-            for index in indices:
-                dirty[index] = None
+            dirty.update(fresh)
 
     def on_trades(self, trades: list[Trade], now_ns: int) -> None:
         registry = self._registry
@@ -107,8 +108,8 @@ class MarketFeeds:
         """All marks are new: once a second."""
         for key, channel in self._registry.of_topic("markprice.options").items():
             self._emit(key, self._views.mark_prices(self._options(channel.currency), now_ns))
-        for topic in ("ticker", "incremental_ticker"):
-            self.on_dirty(list(self._registry.indices(topic)))
+        for topic, interval in TICKERS:
+            self.on_dirty(self._registry.feeds(topic, interval))
         for key, channel in self._registry.of_topic("estimated_expiration_price").items():
             self._emit(key, self._expiration(channel.currency, now_ns))
 
@@ -121,12 +122,9 @@ class MarketFeeds:
         for currency in self._exchange.currencies:
             self._index_prices[currency] = self._exchange.marks.index_usd(currency)
         instruments = self._exchange.instruments
-        moving = [
-            index for index in self._registry.indices("ticker")
-            if instruments[index].kind != "option"
-        ]  # fmt: skip
-        if moving:
-            self.on_dirty(moving)
+        for topic, interval in TICKERS:
+            feeds = self._registry.feeds(topic, interval)
+            self.on_dirty([index for index in feeds if instruments[index].kind != "option"])
 
     def on_instrument_states(self, changes: list[tuple[int, str]], now_ns: int) -> None:
         for index, state in changes:
@@ -152,51 +150,60 @@ class MarketFeeds:
         if not dirty:
             return
         self._dirty[interval] = {}
-        registry = self._registry
-        for index in dirty:
-            for key, channel in registry.of_index("ticker", index).items():
-                if channel.interval == interval:
-                    self._emit(key, self._views.ticker(index, now_ns))
-            for key, channel in registry.of_index("grouped_book", index).items():
-                if channel.interval == interval:
-                    self._emit(key, self._grouped(channel, now_ns))
-            for key, channel in registry.of_index("book", index).items():
-                if channel.interval == interval:
-                    self._changes(channel, key, now_ns)
-            for key, channel in registry.of_index("perpetual", index).items():
-                if channel.interval == interval:
-                    self._emit(key, self._perpetual(channel, now_ns))
-            if interval == RAW:
-                self._quote(index, now_ns)
-            elif interval == FAST:
-                self._incremental(index, now_ns)
+        for key, channel in self._wanted("ticker", interval, dirty):
+            self._emit(key, self._views.ticker(channel.index, now_ns))
+        for key, channel in self._wanted("grouped_book", interval, dirty):
+            self._emit(key, self._grouped(channel, now_ns))
+        for key, channel in self._wanted("book", interval, dirty):
+            self._changes(channel, key, now_ns)
+        for key, channel in self._wanted("perpetual", interval, dirty):
+            self._emit(key, self._perpetual(channel, now_ns))
+        if interval == RAW:
+            self._quotes_changed(dirty, now_ns)
+        elif interval == FAST:
+            for key, channel in self._wanted("incremental_ticker", "", dirty):
+                self._incremental(channel.index, key, now_ns)
+
+    def _wanted(
+        self, topic: str, interval: str, dirty: dict[int, None]
+    ) -> Iterator[tuple[Key, Channel]]:
+        """Yields the channels of a topic whose instrument has changed."""
+        feeds = self._registry.feeds(topic, interval)
+        if feeds:
+            for index in dirty:
+                if index in feeds:
+                    yield from feeds[index].items()
 
     def _emit(self, key: Key, body: Any) -> None:
         data = notice(key[0], body)
         for connection_id in self._registry.listeners(key):
             self._sends.append((connection_id, data))
 
-    def _quote(self, index: int, now_ns: int) -> None:
-        feeds = self._registry.of_index("quote", index)
+    def _quotes_changed(self, dirty: dict[int, None], now_ns: int) -> None:
+        """Sends best prices where price or amount is another."""
+        feeds = self._registry.feeds("quote", "")
         if not feeds:
             return
-        best = self._views.best(index)
-        if best == self._quotes.get(index):
-            return
-        self._quotes[index] = best
-        body = self._views.quote(index, now_ns)
-        for key in feeds:
-            self._emit(key, body)
+        for index in dirty:
+            keys = feeds.get(index)
+            if keys is None:
+                continue
+            best = self._views.best(index)
+            if best == self._quotes.get(index):
+                continue
+            self._quotes[index] = best
+            body = self._views.quote(index, now_ns)
+            for key in keys:
+                self._emit(key, body)
 
-    def _incremental(self, index: int, now_ns: int) -> None:
-        for key in self._registry.of_index("incremental_ticker", index):
-            body = self._views.ticker(index, now_ns)
-            shown = self._tickers.get(key, {})
-            changed = {name: value for name, value in body.items() if shown.get(name) != value}
-            self._tickers[key] = body
-            if len(changed) > 1:  # more than the time
-                name = self._exchange.instruments[index].name
-                self._emit(key, {"type": "change", "instrument_name": name, **changed})
+    def _incremental(self, index: int, key: Key, now_ns: int) -> None:
+        body = self._views.ticker(index, now_ns)
+        shown = self._tickers.get(key, {})
+        changed = {name: value for name, value in body.items() if shown.get(name) != value}
+        self._tickers[key] = body
+        if len(changed) > 1:  # more than the time
+            name = self._exchange.instruments[index].name
+            self._emit(key, {"type": "change", "instrument_name": name, **changed})
 
     def _snapshot(self, channel: Channel, key: Key, now_ns: int) -> dict[str, Any]:
         """Returns the book as the channel's listeners know it; a snapshot has no
@@ -277,7 +284,7 @@ class MarketFeeds:
     def _chart(self, trades: list[Trade], now_ns: int) -> None:
         traded = dict.fromkeys(trade.index for trade in trades)
         for index in traded:
-            for key, channel in self._registry.of_index("chart.trades", index).items():
+            for key, channel in self._registry.feeds("chart.trades", "").get(index, {}).items():
                 bar = self._exchange.candles.latest(index, now_ns // NS_PER_MS, channel.resolution)
                 if bar is None:
                     continue

@@ -19,21 +19,23 @@ class Tier:
     trading_rate: int = 30
     mass_quote_burst: int = 100
     mass_quote_rate: int = 50
+    quotes_burst: int = 500
+    quotes_rate: int = 500
     cancel_all_burst: int = 250
     cancel_all_rate: int = 200
 
     def wire(self) -> dict[str, Any]:
         """Returns `limits` as get_account_summary shows them."""
         trading = {"burst": self.trading_burst, "rate": self.trading_rate}
-        quotes = {"burst": self.mass_quote_burst, "rate": self.mass_quote_rate}
+        mass_quotes = {"burst": self.mass_quote_burst, "rate": self.mass_quote_rate}
         return {
             "limits_per_currency": False,
             "non_matching_engine": {"burst": 100, "rate": 20},
             "matching_engine": {
                 "trading": {"total": trading},
                 "spot": trading,
-                "maximum_quotes": {"burst": 500, "rate": 500},
-                "maximum_mass_quotes": quotes,
+                "maximum_quotes": {"burst": self.quotes_burst, "rate": self.quotes_rate},
+                "maximum_mass_quotes": mass_quotes,
                 "guaranteed_mass_quotes": {"burst": 2, "rate": 2},
                 "cancel_all": {"burst": self.cancel_all_burst, "rate": self.cancel_all_rate},
             },
@@ -70,14 +72,14 @@ class Allowance:
     created_ns: int
     _buckets: dict[str, Bucket] = field(default_factory=dict)
 
-    def take(self, kind: str, now_ns: int) -> bool:
-        """Takes one request of a kind: request, instruments, subscribe, trading, mass_quote or
-        cancel_all."""
+    def take(self, kind: str, now_ns: int, count: int = 1) -> bool:
+        """Takes one request of a kind: request, instruments, subscribe, trading, mass_quote,
+        quotes (`count` of them) or cancel_all."""
         bucket = self._buckets.get(kind)
         capacity, rate, cost = self._terms(kind)
         if bucket is None:
             bucket = self._buckets[kind] = Bucket(capacity, rate, self.created_ns)
-        return bucket.take(cost, now_ns)
+        return bucket.take(cost * count, now_ns)
 
     def _terms(self, kind: str) -> tuple[int, int, int]:
         tier = self.tier
@@ -90,6 +92,8 @@ class Allowance:
                 return tier.trading_burst, tier.trading_rate, 1
             case "mass_quote":
                 return tier.mass_quote_burst, tier.mass_quote_rate, 1
+            case "quotes":
+                return tier.quotes_burst, tier.quotes_rate, 1
             case "cancel_all":
                 return tier.cancel_all_burst, tier.cancel_all_rate, 1
             case _:

@@ -19,7 +19,6 @@ TIMESTAMP_SLACK_MS = 60_000
 SESSION_TOKEN_S = 900
 CONNECTION_TOKEN_S = 31_536_000
 TOKENS_MAX = 4096
-SESSIONS_PER_KEY_MAX = 16
 FULL_SCOPE = "account:read_write trade:read_write wallet:read_write block_trade:read_write"
 
 
@@ -124,7 +123,7 @@ class Sessions:
     def account_of_header(
         self, header: str, method: str, uri: str, body: bytes, now_ns: int, real_ns: int
     ) -> tuple[int, str]:
-        """Returns the account of an HTTP `Authorization` header: Bearer, Basic-free, or Deribit's
+        """Returns the account of an HTTP `Authorization` header: Bearer, or Deribit's
         `deri-hmac-sha256` signature over time, nonce, method, URI with query, and body."""
         kind, _, rest = header.partition(" ")
         if kind.lower() == "bearer":

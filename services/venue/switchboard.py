@@ -48,7 +48,7 @@ class Switchboard:
         if method is None:
             raise VenueError(-32601)
         account_id, scope = self._caller(connection, call.params, now_ns)
-        self._charge(connection, account_id, method, now_ns)
+        self._charge(connection, account_id, method, call.params, now_ns)
         if method.is_websocket_only and connection.transport != "ws":
             raise VenueError(10030)
         if method.is_private:
@@ -68,10 +68,22 @@ class Switchboard:
             return NOBODY, ""
         return connection.account_id, connection.scope
 
-    def _charge(self, connection: Connection, account_id: int, method: Method, now_ns: int) -> None:
+    def _charge(
+        self,
+        connection: Connection,
+        account_id: int,
+        method: Method,
+        params: Params,
+        now_ns: int,
+    ) -> None:
         """Takes credits; without them the session is terminated."""
         allowance = self._allowances.get(account_id, connection.allowance)
-        if not allowance.take(method.cost, now_ns):
+        is_allowed = allowance.take(method.cost, now_ns)
+        if is_allowed and method.cost == "mass_quote":
+            quotes = params.values.get("quotes")
+            count = len(quotes) if isinstance(quotes, list) else 1
+            is_allowed = allowance.take("quotes", now_ns, count)
+        if not is_allowed:
             connection.close_reason = "too_many_requests"
             raise VenueError(10028)
 

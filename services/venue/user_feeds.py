@@ -13,7 +13,7 @@ from services.venue.portfolio import Portfolio
 
 class UserFeeds:
     """Changes wait per channel until the channel's interval is flushed. A quote is shown in
-    `user.orders` when it trades or is taken away by the venue, not at each change of price."""
+    `user.orders` when it trades or ends, not when private/mass_quote sets or moves it."""
 
     def __init__(self, exchange: Exchange, portfolio: Portfolio, registry: Registry) -> None:
         self._exchange = exchange
