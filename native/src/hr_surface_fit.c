@@ -26,8 +26,23 @@ int64_t hr_surface_workspace_bytes(int32_t quote_count, int32_t expiry_count) {
         expiry_count > HR_SURFACE_EXPIRIES_MAX) {
         return 0;
     }
-    return (int64_t)sizeof(surface_slice) * expiry_count +
-           (int64_t)sizeof(surface_target) * quote_count;
+    const int64_t a_quote = (int64_t)sizeof(surface_target) + 2 * (5 * (int64_t)sizeof(double) + 8);
+    return (int64_t)sizeof(surface_slice) * expiry_count + a_quote * quote_count;
+}
+
+/* Cuts the workspace into its arrays; doubles first, so that all are aligned. */
+static void lay_out(surface_problem *problem, void *workspace, int32_t quote_count) {
+    const int32_t price_count = 2 * quote_count;
+    surface_inversions *list = &problem->inversions;
+    problem->slices = workspace;
+    problem->targets = (void *)(problem->slices + problem->slice_count);
+    list->prices = (void *)(problem->targets + quote_count);
+    list->forwards = list->prices + price_count;
+    list->strikes = list->forwards + price_count;
+    list->years = list->strikes + price_count;
+    list->vols = list->years + price_count;
+    list->is_call = (void *)(list->vols + price_count);
+    list->statuses = list->is_call + price_count;
 }
 
 /* Volatility at the forward: a kernel average over the slice's targets; 0 where there are none. */
@@ -356,8 +371,8 @@ hr_status hr_surface_fit(const hr_surface_quote *quotes, int32_t quote_count, co
         workspace_bytes < needed || !is_aligned(workspace) || !are_years(years, expiry_count)) {
         return HR_ERR_ARGUMENT;
     }
-    surface_problem problem = {.slices = workspace, .slice_count = expiry_count};
-    problem.targets = (surface_target *)(void *)(problem.slices + expiry_count);
+    surface_problem problem = {.slice_count = expiry_count};
+    lay_out(&problem, workspace, quote_count);
     memset(slice_reports_out, 0, (size_t)expiry_count * sizeof(*slice_reports_out));
     memset(report_out, 0, sizeof(*report_out));
     for (int32_t n = 0; n < expiry_count; n++) {

@@ -61,9 +61,22 @@ typedef struct {
     int32_t count;
 } surface_slice;
 
+/* Prices to be turned into volatilities, a bid and an ask a quote at most. */
+typedef struct {
+    double *prices;
+    double *forwards;
+    double *strikes;
+    double *years;
+    double *vols;
+    int32_t *is_call;
+    hr_status *statuses;
+    int32_t count;
+} surface_inversions;
+
 typedef struct {
     surface_slice *slices;
     surface_target *targets;
+    surface_inversions inversions;
     int32_t slice_count;
     int32_t target_count;
 } surface_problem;

@@ -18,21 +18,8 @@ static bool is_quote(const hr_surface_quote *quote, int32_t expiry_count, int32_
            quote->expiry < expiry_count;
 }
 
-/* The volatility of a price; 0 below intrinsic value, -1 where there is none. */
-static double vol_of(double price, const hr_surface_quote *quote, double years) {
-    const double strike = exp(quote->log_moneyness);
-    const double intrinsic = fmax(quote->is_call != 0 ? 1.0 - strike : strike - 1.0, 0.0);
-    if (!(price > 0.0)) {
-        return -1.0;
-    }
-    if (price <= intrinsic) {
-        return 0.0;
-    }
-    double vol = 0.0;
-    if (hr_implied_vol(price, 1.0, strike, years, quote->is_call, &vol) != HR_OK || vol > vol_max) {
-        return -1.0;
-    }
-    return vol;
+static double mark_of(const hr_surface_quote *quote) {
+    return quote->mark_vol <= vol_max ? quote->mark_vol : 0.0;
 }
 
 /* Returns |d1| at a volatility: 1.64 at |delta| 0.05 or 0.95. */
@@ -47,22 +34,55 @@ static void lean_on_mark(surface_target *target, double mark) {
     target->edge_weight = 0.5;
 }
 
-static bool read_quote(const hr_surface_quote *quote, double years, surface_target *target) {
-    const double mark = quote->mark_vol <= vol_max ? quote->mark_vol : 0.0;
+/* Far from the money a price is all spread, and the mark is as good. */
+static bool is_far(const hr_surface_quote *quote, double root_years) {
+    const double mark = mark_of(quote);
+    return mark > 0.0 && distance_of(quote->log_moneyness, mark * root_years) > far_d1;
+}
+
+static bool is_crossed(const hr_surface_quote *quote) {
+    return quote->bid > 0.0 && quote->ask > 0.0 && quote->bid >= quote->ask;
+}
+
+/* Lists a price for inversion. */
+static void ask_for(surface_inversions *list, double price, const hr_surface_quote *quote,
+                    double years) {
+    list->prices[list->count] = price;
+    list->forwards[list->count] = 1.0;
+    list->strikes[list->count] = exp(quote->log_moneyness);
+    list->years[list->count] = years;
+    list->is_call[list->count] = quote->is_call != 0;
+    list->count++;
+}
+
+/* The volatility of the next price listed; 0 at or below intrinsic value, -1 where there is none.
+ */
+static double answer(const surface_inversions *list, int32_t *next) {
+    const int32_t i = (*next)++;
+    const double strike = list->strikes[i];
+    const double intrinsic = fmax(list->is_call[i] != 0 ? 1.0 - strike : strike - 1.0, 0.0);
+    if (list->prices[i] <= intrinsic) {
+        return 0.0;
+    }
+    return list->statuses[i] == HR_OK && list->vols[i] <= vol_max ? list->vols[i] : -1.0;
+}
+
+static bool read_quote(const hr_surface_quote *quote, double root_years,
+                       const surface_inversions *list, int32_t *next, surface_target *target) {
+    const double mark = mark_of(quote);
     *target = (surface_target){.log_moneyness = quote->log_moneyness,
                                .low = -1.0,
                                .high = no_high,
                                .is_call = quote->is_call};
-    const double root = sqrt(years);
-    if (mark > 0.0 && distance_of(quote->log_moneyness, mark * root) > far_d1) {
-        lean_on_mark(target, mark); /* Its price is all spread: the mark is as good. */
+    if (is_far(quote, root_years)) {
+        lean_on_mark(target, mark);
         target->centre_weight = far_weight;
         target->edge_weight = far_weight;
         return true;
     }
-    const bool is_crossed = quote->bid > 0.0 && quote->ask > 0.0 && quote->bid >= quote->ask;
-    const double low = is_crossed ? -1.0 : vol_of(quote->bid, quote, years);
-    const double high = is_crossed ? -1.0 : vol_of(quote->ask, quote, years);
+    const bool is_read = !is_crossed(quote);
+    const double low = is_read && quote->bid > 0.0 ? answer(list, next) : -1.0;
+    const double high = is_read && quote->ask > 0.0 ? answer(list, next) : -1.0;
     target->low = low;
     target->high = high > 0.0 ? high : no_high; /* At 0 the ask was below intrinsic value. */
     if (low > 0.0 && high > 0.0) {
@@ -75,7 +95,7 @@ static bool read_quote(const hr_surface_quote *quote, double years, surface_targ
     } else {
         return false;
     }
-    const double distance = distance_of(quote->log_moneyness, target->centre * root);
+    const double distance = distance_of(quote->log_moneyness, target->centre * root_years);
     target->is_two_sided = high > 0.0 && low >= 0.0 && distance <= measured_d1;
     const double weight = distance <= measured_d1 ? 1.0 : distance <= far_d1 ? 0.2 : far_weight;
     target->centre_weight *= weight;
@@ -85,22 +105,43 @@ static bool read_quote(const hr_surface_quote *quote, double years, surface_targ
 
 hr_status hr_surface_read_quotes(const hr_surface_quote *quotes, int32_t quote_count,
                                  const double *years, surface_problem *problem) {
+    surface_inversions *list = &problem->inversions;
+    double root_years[HR_SURFACE_EXPIRIES_MAX];
     int32_t last = 0;
-    problem->target_count = 0;
+    list->count = 0;
     for (int32_t n = 0; n < problem->slice_count; n++) {
         problem->slices[n].count = 0;
+        problem->slices[n].first = 0;
+        root_years[n] = sqrt(years[n]);
     }
     for (int32_t i = 0; i < quote_count; i++) {
-        if (!is_quote(&quotes[i], problem->slice_count, last)) {
+        const hr_surface_quote *quote = &quotes[i];
+        if (!is_quote(quote, problem->slice_count, last)) {
             return HR_ERR_ARGUMENT;
         }
-        last = quotes[i].expiry;
-        surface_slice *slice = &problem->slices[last];
+        last = quote->expiry;
+        if (is_far(quote, root_years[last]) || is_crossed(quote)) {
+            continue;
+        }
+        if (quote->bid > 0.0) {
+            ask_for(list, quote->bid, quote, years[last]);
+        }
+        if (quote->ask > 0.0) {
+            ask_for(list, quote->ask, quote, years[last]);
+        }
+    }
+    /* Its status is the first refusal; each has its own. */
+    (void)hr_implied_vol_batch(list->count, list->prices, list->forwards, list->strikes,
+                               list->years, list->is_call, list->vols, list->statuses);
+    problem->target_count = 0;
+    int32_t next = 0;
+    for (int32_t i = 0; i < quote_count; i++) {
+        surface_slice *slice = &problem->slices[quotes[i].expiry];
         surface_target *target = &problem->targets[problem->target_count];
         if (slice->count == 0) {
             slice->first = problem->target_count;
         }
-        if (read_quote(&quotes[i], years[last], target)) {
+        if (read_quote(&quotes[i], root_years[quotes[i].expiry], list, &next, target)) {
             slice->count++;
             problem->target_count++;
         }
