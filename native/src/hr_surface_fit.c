@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define COLD_ITERATIONS_MAX 60
-#define ROUND_ITERATIONS_MAX 12
+#define ROUND_ITERATIONS_MAX 6
 #define ROUNDS_MAX 12
 #define REPAIRS_MAX 60
 
@@ -103,6 +103,11 @@ static void start(surface_problem *problem, const hr_svi *previous) {
         const double variance =
             variances[n] > 0.0 ? variances[n] : variance_between(problem, variances, n);
         slice->theta = sqrt(variance);
+        slice->scale = sqrt(variance / slice->years);
+        for (int32_t i = 0; i < slice->count; i++) {
+            surface_target *target = &problem->targets[slice->first + i];
+            target->x = target->log_moneyness / slice->theta;
+        }
         memcpy(slice->prior, typical, sizeof(typical));
         memcpy(slice->parameters, slice->prior, sizeof(slice->prior));
         if (previous != NULL && previous[n].b > 0.0 && previous[n].sigma > 0.0) {
@@ -168,7 +173,7 @@ static int32_t descend(surface_problem *problem, int32_t iterations_max, double 
     for (int32_t n = 0; n < problem->slice_count; n++) {
         problem->slices[n].damping = damping;
     }
-    for (; iteration < iterations_max && quiet < 3 && refused < 8; iteration++) {
+    for (; iteration < iterations_max && quiet < 2 && refused < 5; iteration++) {
         double trial = INFINITY;
         if (hr_surface_solve(problem)) {
             make_trial(problem);
@@ -188,7 +193,7 @@ static int32_t descend(surface_problem *problem, int32_t iterations_max, double 
             continue;
         }
         refused = 0;
-        quiet = cost - trial < 1e-3 * cost ? quiet + 1 : 0;
+        quiet = cost - trial < 3e-3 * cost ? quiet + 1 : 0;
         for (int32_t n = 0; n < problem->slice_count; n++) {
             surface_slice *slice = &problem->slices[n];
             if (is_whole || slice->trial_cost <= slice->cost) {
@@ -387,7 +392,7 @@ hr_status hr_surface_fit(const hr_surface_quote *quotes, int32_t quote_count, co
         keep_lawful(&problem.slices[n], problem.slices[n].parameters);
     }
     report_out->iteration_count =
-        descend(&problem, COLD_ITERATIONS_MAX, previous != NULL ? 1e-3 : 1e-2, &report_out->cost);
+        descend(&problem, COLD_ITERATIONS_MAX, previous != NULL ? 1e-2 : 1e-2, &report_out->cost);
     while (constrain(&problem) > 0 && report_out->round_count < ROUNDS_MAX) {
         report_out->iteration_count +=
             descend(&problem, ROUND_ITERATIONS_MAX, 1e-3, &report_out->cost);

@@ -2,6 +2,7 @@
 #include "hr_surface_model.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 /* Cost of a target, in half-spreads: a weak pull to the middle, and a strong one back into the
@@ -10,7 +11,7 @@
 static const double middle_pull = 0.06;
 static const double middle_straight = 1.5;
 static const double edge_pull = 10.0;
-static const double edge_start = 0.85;
+static const double edge_inset = 0.15;
 static const double edge_straight = 0.25;
 static const double density_straight = 0.1;
 
@@ -99,14 +100,15 @@ double hr_surface_least_value(const double *parameters) {
 }
 
 /* v and its derivatives by LEVEL, CENTRE, WIDTH, LEFT and RIGHT. */
-static double value_at(const shape *s, double x, double *derivatives_out) {
+static inline double value_at(const shape *s, double x, double *derivatives_out) {
     const double z = x - s->centre;
     const double root = sqrt(z * z + s->width_square);
+    const double inverse = s->bend / root;
     derivatives_out[LEVEL] = 1.0;
     derivatives_out[LEFT] = 0.5 * (root - z);
     derivatives_out[RIGHT] = 0.5 * (root + z);
-    derivatives_out[CENTRE] = -s->lean - s->bend * z / root;
-    derivatives_out[WIDTH] = s->bend * s->width_square / root;
+    derivatives_out[CENTRE] = -s->lean - z * inverse;
+    derivatives_out[WIDTH] = s->width_square * inverse;
     return s->level + s->lean * z + s->bend * root;
 }
 
@@ -117,14 +119,6 @@ static void add(surface_slice *slice, double slope, double curvature, const doub
         const double row = curvature * derivatives[i];
         for (int j = 0; j <= i; j++) {
             slice->hessian[i][j] += row * derivatives[j];
-        }
-    }
-}
-
-static void add_metric(surface_slice *slice, double weight, const double *derivatives) {
-    for (int i = 0; i < PARAMETERS; i++) {
-        for (int j = 0; j <= i; j++) {
-            slice->metric[i][j] += weight * derivatives[i] * derivatives[j];
         }
     }
 }
@@ -142,35 +136,76 @@ static double bent_square(double excess, double weight, double straight, double 
     return weight * straight * (2.0 * excess - straight);
 }
 
-static double target_cost(surface_slice *slice, const shape *s, const surface_target *target,
-                          bool with_derivatives) {
+/* Sums over the targets of a slice, lower halves row by row. */
+typedef struct {
+    double gradient[PARAMETERS];
+    double hessian[PARAMETERS * (PARAMETERS + 1) / 2];
+    double metric[PARAMETERS * (PARAMETERS + 1) / 2];
+} target_sums;
+
+static inline double target_cost(double scale, const shape *s, const surface_target *target,
+                                 target_sums *sums) {
     double derivatives[PARAMETERS];
-    const double variance = value_at(s, target->log_moneyness / slice->theta, derivatives);
-    const double scale = slice->theta / sqrt(slice->years);
+    const double variance = value_at(s, target->x, derivatives);
     const double vol = scale * sqrt(fmax(variance, 1e-6));
     const double distance = (vol - target->centre) * target->inverse_half;
+    const double push = edge_pull * target->edge_weight;
     double slope = 0.0;
     double curvature = 0.0;
     double cost = bent_square(fabs(distance), middle_pull * target->centre_weight, middle_straight,
                               &slope, &curvature);
     slope = copysign(slope, distance);
-    const double inset = (1.0 - edge_start) / target->inverse_half;
-    const double above = (vol - target->high + inset) * target->inverse_half;
-    const double below = (target->low + inset - vol) * target->inverse_half;
+    const double above = (vol - target->high) * target->inverse_half + edge_inset;
+    const double below = (target->low - vol) * target->inverse_half + edge_inset;
     double edge_slope = 0.0;
     if (above > 0.0 && above > below) {
-        cost += bent_square(above, edge_pull * target->edge_weight, edge_straight, &edge_slope,
-                            &curvature);
+        cost += bent_square(above, push, edge_straight, &edge_slope, &curvature);
         slope += edge_slope;
     } else if (below > 0.0 && target->low > 0.0) {
-        cost += bent_square(below, edge_pull * target->edge_weight, edge_straight, &edge_slope,
-                            &curvature);
+        cost += bent_square(below, push, edge_straight, &edge_slope, &curvature);
         slope -= edge_slope;
     }
-    if (with_derivatives) {
+    if (sums != NULL) {
         const double chain = target->inverse_half * scale * scale / (2.0 * vol);
-        add(slice, slope * chain, curvature * chain * chain, derivatives);
-        add_metric(slice, edge_pull * target->edge_weight * chain * chain, derivatives);
+        const double first = slope * chain;
+        const double second = curvature * chain * chain;
+        const double most = push * chain * chain;
+        int at = 0;
+        for (int i = 0; i < PARAMETERS; i++) {
+            sums->gradient[i] += first * derivatives[i];
+            for (int j = 0; j <= i; j++) {
+                const double product = derivatives[i] * derivatives[j];
+                sums->hessian[at] += second * product;
+                sums->metric[at] += most * product;
+                at++;
+            }
+        }
+    }
+    return cost;
+}
+
+static double targets_cost(surface_slice *slice, const shape *s, const surface_target *targets,
+                           bool with_derivatives) {
+    const double scale = slice->scale;
+    double cost = 0.0;
+    if (!with_derivatives) {
+        for (int32_t i = 0; i < slice->count; i++) {
+            cost += target_cost(scale, s, &targets[i], NULL);
+        }
+        return cost;
+    }
+    target_sums sums = {.gradient = {0.0}};
+    for (int32_t i = 0; i < slice->count; i++) {
+        cost += target_cost(scale, s, &targets[i], &sums);
+    }
+    int at = 0;
+    for (int i = 0; i < PARAMETERS; i++) {
+        slice->gradient[i] += sums.gradient[i];
+        for (int j = 0; j <= i; j++) {
+            slice->hessian[i][j] += sums.hessian[at];
+            slice->metric[i][j] += sums.metric[at];
+            at++;
+        }
     }
     return cost;
 }
@@ -287,11 +322,7 @@ static double prior_cost(surface_slice *slice, const double *parameters, bool wi
 
 static double slice_cost(surface_problem *problem, surface_slice *slice, const shape *s,
                          bool with_derivatives) {
-    double cost = 0.0;
-    const surface_target *targets = problem->targets + slice->first;
-    for (int32_t i = 0; i < slice->count; i++) {
-        cost += target_cost(slice, s, &targets[i], with_derivatives);
-    }
+    double cost = targets_cost(slice, s, problem->targets + slice->first, with_derivatives);
     for (int i = 0; i < DENSITY_POINTS; i++) {
         const double x = s->centre + s->width * density_points[i];
         cost += density_cost(slice, s, x, with_derivatives);

@@ -24,6 +24,7 @@ enum { LEVEL, CENTRE, WIDTH }; /* WIDTH: its logarithm */
 /* What a quote asks of the model: a volatility near `centre`, and inside [low, high]. */
 typedef struct {
     double log_moneyness;
+    double x;    /* log_moneyness / theta */
     double low;  /* vol; -1: no bound */
     double high; /* vol; a huge one: no bound */
     double centre;
@@ -31,11 +32,12 @@ typedef struct {
     double centre_weight;
     double edge_weight;
     int32_t is_two_sided;
-    int32_t is_call;
+    int32_t reserved;
 } surface_target;
 
 typedef struct {
     double years;
+    double scale; /* volatility = scale sqrt(v) */
     double theta; /* sqrt of total variance at the money, fixed through the fit */
     double parameters[PARAMETERS];
     double trial[PARAMETERS];

@@ -70,10 +70,7 @@ static double answer(const surface_inversions *list, int32_t *next) {
 static bool read_quote(const hr_surface_quote *quote, double root_years,
                        const surface_inversions *list, int32_t *next, surface_target *target) {
     const double mark = mark_of(quote);
-    *target = (surface_target){.log_moneyness = quote->log_moneyness,
-                               .low = -1.0,
-                               .high = no_high,
-                               .is_call = quote->is_call};
+    *target = (surface_target){.log_moneyness = quote->log_moneyness, .low = -1.0, .high = no_high};
     if (is_far(quote, root_years)) {
         lean_on_mark(target, mark);
         target->centre_weight = far_weight;
