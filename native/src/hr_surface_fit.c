@@ -7,9 +7,10 @@
 
 #define COLD_ITERATIONS_MAX 60
 #define ROUND_ITERATIONS_MAX 6
-#define ROUNDS_MAX 12
+#define ROUNDS_MAX 8
 #define REPAIRS_MAX 60
 
+static const double damping_start = 1e-2;
 static const double damping_up = 6.0;
 static const double damping_down = 0.3;
 static const double step_max = 0.5; /* of any parameter; all are of order one */
@@ -113,6 +114,7 @@ static void start(surface_problem *problem, const hr_svi *previous) {
         if (previous != NULL && previous[n].b > 0.0 && previous[n].sigma > 0.0) {
             hr_surface_slice_from_svi(slice, &previous[n]);
         }
+        slice->damping = damping_start;
         slice->density_cut_count = 0;
         slice->calendar_cut_count = 0;
         slice->density_weight = 300.0;
@@ -164,15 +166,11 @@ static void hold_back(surface_problem *problem) {
 }
 
 /* Returns the iterations spent; leaves the best parameters in place and their cost in cost_out. */
-static int32_t descend(surface_problem *problem, int32_t iterations_max, double damping,
-                       double *cost_out) {
+static int32_t descend(surface_problem *problem, int32_t iterations_max, double *cost_out) {
     double cost = hr_surface_cost(problem);
     int32_t quiet = 0;
     int32_t refused = 0;
     int32_t iteration = 0;
-    for (int32_t n = 0; n < problem->slice_count; n++) {
-        problem->slices[n].damping = damping;
-    }
     for (; iteration < iterations_max && quiet < 2 && refused < 5; iteration++) {
         double trial = INFINITY;
         if (hr_surface_solve(problem)) {
@@ -391,11 +389,9 @@ hr_status hr_surface_fit(const hr_surface_quote *quotes, int32_t quote_count, co
     for (int32_t n = 0; n < expiry_count; n++) {
         keep_lawful(&problem.slices[n], problem.slices[n].parameters);
     }
-    report_out->iteration_count =
-        descend(&problem, COLD_ITERATIONS_MAX, previous != NULL ? 1e-2 : 1e-2, &report_out->cost);
+    report_out->iteration_count = descend(&problem, COLD_ITERATIONS_MAX, &report_out->cost);
     while (constrain(&problem) > 0 && report_out->round_count < ROUNDS_MAX) {
-        report_out->iteration_count +=
-            descend(&problem, ROUND_ITERATIONS_MAX, 1e-3, &report_out->cost);
+        report_out->iteration_count += descend(&problem, ROUND_ITERATIONS_MAX, &report_out->cost);
         report_out->round_count++;
     }
     for (int32_t n = 0; n < expiry_count; n++) {
