@@ -36,6 +36,7 @@ from shared.venue_link import LinkSettings
 
 DRAIN_S_MAX = 3.0
 FLUSH_S_MAX = 2.0
+CLOSE_S_MAX = 1.0
 HEARTBEAT_NS = 1 * NS_PER_S
 TURN_NS_MAX = 2 * NS_PER_MS  # handlers run at most so long before input and output get a turn
 MESSAGE_LOG_MAX = 2_000
@@ -342,6 +343,7 @@ def _resident_bytes() -> int:
 
 
 async def _quietly(work: Coroutine[Any, Any, Any]) -> None:
-    """On the way out, a second failure must not hide the first."""
+    """On the way out, a second failure must not hide the first, nor hold up the end."""
     with contextlib.suppress(Exception):
-        await work
+        async with asyncio.timeout(CLOSE_S_MAX):
+            await work

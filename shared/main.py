@@ -4,6 +4,7 @@ Exit codes: 0 drained; 1 failed (the supervisor starts it again); 2 wrong config
 """
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -68,5 +69,6 @@ async def _run(service: Service, runtime: Runtime) -> int:
     try:
         await Agent(service, runtime, clock, log, open_link=open_link).run(stop)
     except AgentError:
-        return EXIT_FAILED
+        sys.stdout.flush()
+        os._exit(EXIT_FAILED)  # a task or thread that hangs must not hold up the restart
     return EXIT_DRAINED

@@ -21,7 +21,6 @@ DEAD = "DEAD"
 LEDGER = "LEDGER"
 DUPLICATE_WINDOW_NS = 300 * NS_PER_S
 
-CREATE_IN_USE_CODE = 10058  # a stream of this name has another configuration
 STREAM_NOT_FOUND_CODE = 10059
 FULL_CODES = frozenset({10077, 10023, 10047})  # stream or account out of room
 
@@ -110,13 +109,27 @@ async def ensure(call: Call) -> None:
     for wanted in configurations():
         name = wanted["name"]
         try:
-            await api(call, f"STREAM.CREATE.{name}", wanted)
-        except StreamError as error:
-            if error.code != CREATE_IN_USE_CODE:
+            there = await _subjects_of(call, name)
+            if there is None:
+                await api(call, f"STREAM.CREATE.{name}", wanted)
+            elif not set(wanted["subjects"]) <= there:
+                wider = sorted({*there, *wanted["subjects"]})
+                await api(call, f"STREAM.UPDATE.{name}", {**wanted, "subjects": wider})
+        except StreamError:
+            if await _subjects_of(call, name) is None:  # else another agent was faster
                 raise
-            there = (await api(call, f"STREAM.INFO.{name}", {}))["config"]
-            subjects = sorted({*there["subjects"], *wanted["subjects"]})
-            await api(call, f"STREAM.UPDATE.{name}", {**wanted, "subjects": subjects})
+
+
+async def _subjects_of(call: Call, name: str) -> set[str] | None:
+    """Returns what a stream takes; None if it is not there.
+
+    To create a stream that is there would ask for its space a second time."""
+    try:
+        return set((await api(call, f"STREAM.INFO.{name}", {}))["config"]["subjects"])
+    except StreamError as error:
+        if error.code != STREAM_NOT_FOUND_CODE:
+            raise
+        return None
 
 
 async def api(call: Call, verb: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -31,11 +31,11 @@ def binary() -> str:
 class NatsServer:
     """Started on a free port of its own; `extra` goes into its configuration."""
 
-    def __init__(self, directory: Path, extra: str = "", *, jetstream: bool = True) -> None:
+    def __init__(self, directory: Path, extra: str = "", store: str = "") -> None:
         self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
         self._path = directory / "nats.conf"
-        store = f'jetstream {{ store_dir: "{directory}/js" }}' if jetstream else ""
+        store = f'jetstream {{ store_dir: "{directory}/js", {store} }}'
         self._path.write_text(
             f'listen: "127.0.0.1:{self.port}"\nmax_payload: 1MB\n{store}\n{extra}\n'
         )

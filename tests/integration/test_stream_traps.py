@@ -11,7 +11,7 @@ from shared.follow import CommandQueue, Follower
 from shared.outbox import Parcel
 from shared.streams import RECORD, api
 from tests.integration.clients import bare, ours, parcel, record_of
-from tests.integration.server import until
+from tests.integration.server import NatsServer, until
 
 
 async def test_trap_bare_consumer_in_memory_is_gone_after_a_server_restart(server):
@@ -159,3 +159,13 @@ async def test_states_come_back_after_a_restart_that_lost_them(server):
         await until(lambda: not len(bus.outbox) and bus._is_flowing, 8_000)
         info = await api(bus.call, "STREAM.MSG.GET.STATE", {"last_by_subj": "market.feed.v1"})
         assert info["message"]["data"] == "bmV3"
+
+
+async def test_streams_are_ensured_again_where_their_space_is_all_there_is(tmp_path):
+    server = NatsServer(tmp_path, "", store="max_memory_store: 70MB, max_file_store: 1800MB")
+    try:
+        async with ours(server), ours(server) as bus:
+            info = await api(bus.call, f"STREAM.INFO.{RECORD}", {})
+            assert info["config"]["discard"] == "new"
+    finally:
+        server.kill()
