@@ -44,9 +44,7 @@ class Server:
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self.port, reuse_address=True)
         await site.start()
-        server = site._server  # noqa: SLF001 - aiohttp has no other way to a free port's number
-        assert isinstance(server, asyncio.Server)
-        self.port = server.sockets[0].getsockname()[1]
+        self.port = self._runner.addresses[0][1]  # asyncio's servers and uvloop's alike
 
     def send(self, message: object) -> None:
         match message:
