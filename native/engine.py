@@ -50,6 +50,7 @@ class Pass(NamedTuple):
     two_sided_count: int
     one_sided_count: int
     refused_count: int
+    exposed_count: int
     blocked_reason: int
 
 
@@ -205,6 +206,7 @@ class Engine:
             done.two_sided_count,
             done.one_sided_count,
             done.refused_count,
+            done.exposed_count,
             done.blocked_reason,
         )
 

@@ -159,9 +159,9 @@ typedef struct {
 typedef struct {
     int64_t slot;
     int64_t ticks[2];
-    int64_t lots[2]; /* 0: cancel that side. */
-    int32_t is_moved[2];
-    int32_t reasons[2]; /* HR_GATE_ reason where a side was refused. */
+    int64_t lots[2];     /* 0: cancel that side. */
+    int32_t is_moved[2]; /* 2: it moves, and what rests there trades at a loss now. */
+    int32_t reasons[2];  /* HR_GATE_ reason where a side was refused. */
     double theo_coin;
     double score; /* Edge at risk, coin. */
 } hr_engine_decision;
@@ -174,6 +174,7 @@ typedef struct {
     int64_t two_sided_count; /* Of these, both sides live. */
     int64_t one_sided_count;
     int64_t refused_count;  /* Sides refused by the gate in this pass. */
+    int64_t exposed_count;  /* Quotes that would trade at a loss and stay: no budget. */
     int32_t blocked_reason; /* HR_GATE_ reason why nothing may be quoted. */
     int32_t reserved;
 } hr_engine_pass;
@@ -257,6 +258,6 @@ _Static_assert(sizeof(hr_engine_policy) == 352, "hr_engine_policy crosses: no pa
 _Static_assert(sizeof(hr_engine_book) == 40, "hr_engine_book crosses: no padding");
 _Static_assert(sizeof(hr_engine_fill) == 32, "hr_engine_fill crosses: no padding");
 _Static_assert(sizeof(hr_engine_decision) == 72, "hr_engine_decision crosses: no padding");
-_Static_assert(sizeof(hr_engine_pass) == 56, "hr_engine_pass crosses: no padding");
+_Static_assert(sizeof(hr_engine_pass) == 64, "hr_engine_pass crosses: no padding");
 
 #endif

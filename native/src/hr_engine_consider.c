@@ -156,6 +156,12 @@ static hr_gate_order order_of(const hr_slot *slot, int32_t side, int64_t ticks, 
     };
 }
 
+/* Returns what the live price of a side earns against a value, coin per coin. */
+static double live_edge(const hr_slot *slot, int32_t side, double value_coin) {
+    const double price = (double)slot->live_ticks[side] * slot->spec.tick_coin;
+    return side == HR_SIDE_BID ? value_coin - price : price - value_coin;
+}
+
 /* Returns the edge at risk if the live side stays; negative: let it rest. */
 static double score_of_move(const hr_engine *engine, const hr_slot *slot, int32_t side,
                             const hr_engine_target *target) {
@@ -167,9 +173,7 @@ static double score_of_move(const hr_engine *engine, const hr_slot *slot, int32_
     if (live_lots == 0) {
         return half * amount;
     }
-    const double price = (double)live * slot->spec.tick_coin;
-    const double edge =
-        side == HR_SIDE_BID ? target->reservation_coin - price : price - target->reservation_coin;
+    const double edge = live_edge(slot, side, target->reservation_coin);
     const int64_t step = slot->spec.step_above_ticks > 0 && live > slot->spec.step_above_ticks
                              ? slot->spec.step_ticks
                              : 1;
@@ -187,7 +191,8 @@ static double score_of_move(const hr_engine *engine, const hr_slot *slot, int32_
     return is_resized ? step_coin * amount * SCORE_PASSIVE_RATIO : -1.0;
 }
 
-/* Judges one side against the gate; fills what should rest there. Returns 1 if it should move. */
+/* Judges one side against the gate; fills what should rest there. Returns 1 if it should move, 2 if
+ * what rests would trade at a loss. */
 static int decide_side(hr_engine *engine, hr_slot *slot, int32_t side, int64_t now_ns,
                        hr_engine_target *target, hr_engine_decision *out) {
     const hr_gate_state state = hr_engine_gate_state(engine, now_ns);
@@ -216,16 +221,17 @@ static int decide_side(hr_engine *engine, hr_slot *slot, int32_t side, int64_t n
         target->lots[side] = 0;
         return 0;
     }
+    const int moves = live_lots > 0 && live_edge(slot, side, slot->value.theo_coin) < 0.0 ? 2 : 1;
     if (live_lots > 0) {
         const hr_gate_order resting = order_of(slot, side, slot->live_ticks[side], live_lots);
         if (hr_gate_check(&engine->limits, &state, &resting) != HR_GATE_OK) {
             out->score += SCORE_CANCEL;
-            return 1;
+            return moves;
         }
     }
     const double score = score_of_move(engine, slot, side, target);
     out->score += most(0.0, score);
-    return score >= 0.0;
+    return score >= 0.0 ? moves : 0;
 }
 
 int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int64_t now_ns,

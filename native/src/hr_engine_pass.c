@@ -91,6 +91,10 @@ static void send(hr_engine *engine, const hr_engine_decision *decision) {
     engine->quote_tokens -= 1.0;
 }
 
+static int is_exposed(const hr_engine_decision *decision) {
+    return decision->is_moved[HR_SIDE_BID] == 2 || decision->is_moved[HR_SIDE_ASK] == 2;
+}
+
 static void sift_down(const hr_engine_decision *candidates, int32_t *heap, int64_t count,
                       int64_t at) {
     for (;;) {
@@ -186,9 +190,13 @@ hr_status hr_engine_decide(hr_engine *engine, int64_t now_ns, int64_t capacity,
                                             &pass_out->refused_count);
             }
         }
+        for (int64_t i = 0; i < found; i++) {
+            pass_out->exposed_count += is_exposed(&engine->candidates[i]);
+        }
         const int64_t kept = select_best(engine, found, budget(engine, now_ns, capacity));
         for (int64_t i = 0; i < kept; i++) {
             decisions_out[i] = engine->candidates[engine->heap[i]];
+            pass_out->exposed_count -= is_exposed(&decisions_out[i]);
             send(engine, &decisions_out[i]);
         }
         pass_out->candidate_count = found;

@@ -96,6 +96,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tenor_days_max: Positive = 400.0
     amount_lots: Annotated[int, Meta(ge=1, le=10**6)] = 5
     quoted_max: Annotated[int, Meta(ge=1, le=4096)] = 1000
+    exposed_max: Annotated[int, Meta(ge=1, le=4096)] = 60  # beyond: one cancel beats many moves
     mmp_interval_s: Annotated[int, Meta(ge=1, le=60)] = 3
     mmp_quantity_coin: Positive = 15.0
     mmp_delta_coin: Positive = 2.5

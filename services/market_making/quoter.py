@@ -171,6 +171,9 @@ class Quoter:
         done = self.engine.decide(now_ns, room * QUOTES_PER_REQUEST_MAX)
         self.report.passed(done)
         self._has_more = done.candidate_count > len(done.decisions)
+        if done.exposed_count > self._policy.exposed_max:
+            yield from self.pull(now_ns, "the market outran the quotes")
+            return
         yield from self._send(done)
 
     def on_reply(self, reply: VenueReply) -> Outputs:

@@ -403,3 +403,16 @@ def test_garbage_from_the_venue_is_no_news():
             desk.take(desk.core.on_notice(notice))
     desk.run(300)
     assert len(desk.two_sided()) > 80
+
+
+def test_a_jump_that_outruns_the_budget_pulls_everything_at_once():
+    desk = quoting_desk(BTC=Policy(exposed_max=10, drift_coin_max=0.5))
+    desk.quoter._quotes_per_s = desk.quoter._quotes_burst = 20.0
+    desk.quoter._set_policy()
+    desk.run(100)
+    desk.tick(INDEX_USD * 1.03)
+    assert desk.waiting[-1].method == "private/cancel_quotes"
+    desk.answer()
+    assert desk.last(QuotesPulledV1).reason == "the market outran the quotes"
+    desk.run(10_000, INDEX_USD * 1.03)
+    assert len(desk.two_sided()) > 80
