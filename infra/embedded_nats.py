@@ -5,6 +5,8 @@ import socket
 import sys
 from pathlib import Path
 
+# The stores' limits are ceilings, not reservations, and well above the streams' own: agents that
+# make the same stream at once are each counted with its whole size for a moment.
 CONFIG = """\
 # Written by hedgerow; one server for one run.
 listen: "127.0.0.1:{port}"
@@ -17,8 +19,8 @@ ping_max: 2
 jetstream {{
   store_dir: "{directory}/nats"
   sync_interval: always
-  max_memory_store: 128MB
-  max_file_store: 2GB
+  max_memory_store: 1GB
+  max_file_store: 32GB
 }}
 """
 

@@ -7,6 +7,7 @@ the supervisor itself is killed.
 import asyncio
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import time
@@ -158,13 +159,26 @@ class Supervisor:
 
 
 def crash_text(entry: Supervised, code: int) -> str:
-    """Says what died, how often, and shows the end of its log."""
-    tail = entry.log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+    """Says what died, how often, and shows the last lines of its log that are no calm events."""
+    lines = entry.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+    tail = [loud for line in lines[-40:] if (loud := loud_part(line))][-12:]
     head = (
         f"{entry.program.name} died {len(entry.exits)} times in {CRASH_WINDOW_S:.0f} s "
         f"(last exit code {code}); giving up. Log: {entry.log_path}"
     )
     return "\n".join([head, *tail])
+
+
+def loud_part(line: str) -> str:
+    """Returns what a person should read of a log line: an error's reason and last traceback line."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(event, dict) or event.get("level") not in {"error", "critical"}:
+        return ""
+    last = str(event.get("exception", "")).rstrip().rpartition("\n")[2]
+    return f"  {event.get('time')} {event.get('event')}: {event.get('reason', '')} {last}".rstrip()
 
 
 def die_with_parent() -> None:
