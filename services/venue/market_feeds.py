@@ -40,6 +40,7 @@ class MarketFeeds:
         self._registry = registry
         self._sends: Sends = []
         self._dirty: dict[str, dict[int, None]] = {interval: {} for interval in INTERVALS}
+        self._stale: dict[str, dict[int, None]] = {interval: {} for interval in INTERVALS}
         self._trades: dict[str, dict[Key, list[Trade]]] = {name: {} for name in INTERVALS}
         self._quotes: dict[int, tuple[int, int, int, int]] = {}
         self._books: dict[Key, BookFeed] = {}
@@ -89,6 +90,7 @@ class MarketFeeds:
             self._sends.append((connection_id, notice(channel.name, body)))
 
     def on_dirty(self, indices: Iterable[int]) -> None:
+        """Books have changed."""
         fresh = dict.fromkeys(indices)
         for dirty in self._dirty.values():
             dirty.update(fresh)
@@ -109,7 +111,9 @@ class MarketFeeds:
         for key, channel in self._registry.of_topic("markprice.options").items():
             self._emit(key, self._views.mark_prices(self._options(channel.currency), now_ns))
         for topic, interval in TICKERS:
-            self.on_dirty(self._registry.feeds(topic, interval))
+            self._stale[interval or FAST].update(
+                dict.fromkeys(self._registry.feeds(topic, interval))
+            )
         for key, channel in self._registry.of_topic("estimated_expiration_price").items():
             self._emit(key, self._expiration(channel.currency, now_ns))
 
@@ -124,7 +128,8 @@ class MarketFeeds:
         instruments = self._exchange.instruments
         for topic, interval in TICKERS:
             feeds = self._registry.feeds(topic, interval)
-            self.on_dirty([index for index in feeds if instruments[index].kind != "option"])
+            moved = [index for index in feeds if instruments[index].kind != "option"]
+            self._stale[interval or FAST].update(dict.fromkeys(moved))
 
     def on_instrument_states(self, changes: list[tuple[int, str]], now_ns: int) -> None:
         for index, state in changes:
@@ -146,22 +151,23 @@ class MarketFeeds:
         for key, trades in self._trades[interval].items():
             self._emit(key, [self._wire(trade) for trade in trades])
         self._trades[interval].clear()
-        dirty = self._dirty[interval]
-        if not dirty:
+        dirty, stale = self._dirty[interval], self._stale[interval]
+        if not dirty and not stale:
             return
-        self._dirty[interval] = {}
-        for key, channel in self._wanted("ticker", interval, dirty):
+        self._dirty[interval], self._stale[interval] = {}, {}
+        stale.update(dirty)
+        for key, channel in self._wanted("ticker", interval, stale):
             self._emit(key, self._views.ticker(channel.index, now_ns))
         for key, channel in self._wanted("grouped_book", interval, dirty):
             self._emit(key, self._grouped(channel, now_ns))
         for key, channel in self._wanted("book", interval, dirty):
             self._changes(channel, key, now_ns)
-        for key, channel in self._wanted("perpetual", interval, dirty):
+        for key, channel in self._wanted("perpetual", interval, stale):
             self._emit(key, self._perpetual(channel, now_ns))
         if interval == RAW:
             self._quotes_changed(dirty, now_ns)
         elif interval == FAST:
-            for key, channel in self._wanted("incremental_ticker", "", dirty):
+            for key, channel in self._wanted("incremental_ticker", "", stale):
                 self._incremental(channel.index, key, now_ns)
 
     def _wanted(
