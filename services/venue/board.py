@@ -56,6 +56,8 @@ class Board:
         self.future_expiry_ns = self.expiry_ns[self.futures]
         self.future_tick = self.tick[self.futures]
         self.future_lot = self.lot[self.futures]
+        self.futures_row: Ints = np.full(self.count, -1, dtype=np.int64)  # (instrument,)
+        self.futures_row[self.futures] = np.arange(len(self.futures))
         self.future_is_perpetual: Bools = self.future_expiry_ns == 0
 
 

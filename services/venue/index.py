@@ -34,14 +34,14 @@ class IndexConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Standard deviations (`_sd`) are stationary, and of logarithms."""
 
     correlation: Part = 0.8
-    fast_vol_sd: Above = 0.45
-    fast_vol_decay_s: Above = 40.0
+    fast_vol_sd: Above = 0.5
+    fast_vol_decay_s: Above = 100.0
     slow_vol_sd: Above = 0.25
     slow_vol_decay_s: Above = 3600.0
-    jumps_per_hour: Above = 10.0  # without those that jumps set off
-    jump_branching: Part = 0.5
+    jumps_per_hour: Above = 18.0  # without those that jumps set off
+    jump_branching: Part = 0.6
     jump_decay_s: Above = 20.0
-    jump_scale: Above = 0.07  # mean size, in standard deviations of one hour
+    jump_scale: Above = 0.045  # mean size, in standard deviations of one hour
     jump_alone_share: Part = 0.2  # jumps of one underlying only
     level_per_return: Annotated[float, Meta(ge=-50.0, le=50.0)] = -2.5  # vol follows the index
     level_per_jump: Above = 1.5

@@ -37,7 +37,7 @@ class TakersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Rates are looks per second at mean activity; not every look ends in a trade."""
 
     noise_per_s: Above = 4.5
-    informed_per_s: Above = 4.0
+    informed_per_s: Above = 4.5
     surface_per_s: Above = 1.5
     # How arrivals follow volatility: their rate goes with this power of it.
     activity_power: Annotated[float, Meta(ge=0.0, le=4.0)] = 1.5
@@ -45,7 +45,7 @@ class TakersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     # Noise pays up to the fair price and this many usual half-spreads, exponentially distributed.
     patience_half_spreads: Above = 1.6
     noise_size_coin: Above = 0.5  # median, BTC; others are worth as much
-    informed_size_coin: Above = 1.5
+    informed_size_coin: Above = 0.8
     surface_size_coin: Above = 1.0
     size_spread: Annotated[float, Meta(ge=0.0, le=3.0)] = 1.1
     size_per_usd: Above = 90_000.0
@@ -53,9 +53,9 @@ class TakersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     horizon_max_s: Above = 60.0
     index_informed_share: Part = 0.5  # the others know volatilities
     # What must be left after spread and fee, in coin, and as a share of the price.
-    edge_min_coin: Above = 0.0001
+    edge_min_coin: Above = 0.00005
     edge_min_ratio: Above = 0.01
-    fee_minded: Part = 0.5  # share of the fee that the informed and surface traders count
+    fee_minded: Part = 0.3  # share of the fee that the informed and surface traders count
     clip_chance: Part = 0.5  # that an order comes from one that is being worked in pieces
 
 
