@@ -22,7 +22,7 @@ from infra.bare_market import BareMarket, BareTrade
 from native.book import BUY
 from services.venue.chain import chain_from_record, generate_chain
 from services.venue.market import MarketConfig
-from services.venue.spreads import (
+from services.venue.recorded import (
     DELTA_COUNT,
     SPREADS_TICKS,
     delta_columns,

@@ -25,6 +25,7 @@ VOL_MIN = 0.05
 VOL_MAX = 5.0
 YEARS_MIN = 1e-6  # half a minute
 DAY_YEARS = 1.0 / 365.0
+ALL = slice(None)
 APART = 1e3  # between the smiles of two expiries on one line
 
 
@@ -95,7 +96,11 @@ class FairSurface:
         )
         self.years = np.maximum((board.option_expiry_ns - now_ns) / NS_PER_YEAR, YEARS_MIN)
         log_moneyness = np.log(board.option_strike / self.forward)
-        self._moneyness = log_moneyness / np.sqrt(np.maximum(self.years, DAY_YEARS))
+        lean = log_moneyness / np.sqrt(np.maximum(self.years, DAY_YEARS))
+        self._lean = np.clip(lean / 0.5, -3.0, 3.0)  # how far the skew factor moves an option
+        days = np.maximum((board.expiry_date_ns - now_ns) / (86_400 * NS_PER_S), 0.5)
+        self._near = np.clip((30.0 / days) ** 0.35, 0.4, 2.0)  # and the level factor an expiry
+        self._tilt = np.clip(np.log(days / 30.0) / 3.0, -1.2, 1.0)  # and the term factor
         self._base_vol = self._smiles.at(log_moneyness)
         self.vol = self.vol_after(0.0)
         greeks = black76_batch(
@@ -109,27 +114,29 @@ class FairSurface:
         marks = self.mark_vols[board.options]
         self.mark_vols[board.options] = self.vol + keep * (marks - self.vol)
 
-    def vol_after(self, offset_s: float) -> Floats:
+    def vol_after(self, offset_s: float, part: slice = ALL) -> Floats:
         """Returns fair vols at the present forwards, with the factors of `offset_s` from now."""
         board = self._board
         level, skew, term = self._paths.factors(offset_s).T[:3]
-        days = self.years / DAY_YEARS
-        near = np.clip((30.0 / np.maximum(days, 0.5)) ** 0.35, 0.4, 2.0)
-        tilt = np.clip(np.log(np.maximum(days, 0.5) / 30.0) / 3.0, -1.2, 1.0)
-        at = board.option_underlying
-        move = level[at] * near + term[at] * tilt
-        move += self._paths.expiry_factors(offset_s)[board.option_expiry]
-        move += skew[at] * np.clip(self._moneyness / 0.5, -3.0, 3.0)
-        vols: Floats = np.clip(self._base_vol * np.exp(move), VOL_MIN, VOL_MAX)
+        of = board.expiry_underlying
+        by_expiry = level[of] * self._near + term[of] * self._tilt
+        by_expiry += self._paths.expiry_factors(offset_s)
+        move = by_expiry[board.option_expiry[part]]
+        move += skew[board.option_underlying[part]] * self._lean[part]
+        vols: Floats = np.clip(self._base_vol[part] * np.exp(move), VOL_MIN, VOL_MAX)
         return vols
 
-    def coin_at(self, offset_ms: int) -> Floats:
-        """Returns fair coin prices with the index of `offset_ms` from now: delta and half gamma."""
-        board = self._board
-        prices = np.empty(board.option_count)
-        for at, part in enumerate(board.slices):
-            move = self._paths.index_usd(at, offset_ms) / self.reference_usd[at] - 1.0
-            prices[part] = self.coin[part] + self.net_delta[part] * move
+    def coin_at(self, offset_ms: int = 0) -> Floats:
+        """Returns fair coin prices (option,) with the index of `offset_ms` from now, by delta."""
+        parts = [self.coin_of(at, offset_ms) for at in range(len(self._board.underlyings))]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def coin_of(self, underlying: int, offset_ms: int = 0) -> Floats:
+        """Returns the fair coin prices of one underlying's options, by delta from the reference."""
+        part = self._board.slices[underlying]
+        usd = self._paths.index_usd(underlying, offset_ms)
+        prices: Floats = self.net_delta[part] * (usd / self.reference_usd[underlying] - 1.0)
+        prices += self.coin[part]
         return prices
 
     def forwards_usd(self) -> Floats:

@@ -20,7 +20,7 @@ from services.venue.chain import Chain
 from services.venue.fair import FairSurface
 from services.venue.index import Paths
 from services.venue.market_access import MarketAccess
-from services.venue.spreads import median_spreads
+from services.venue.recorded import median_spreads
 from shared.clock import NS_PER_MS, NS_PER_S
 
 Floats = NDArray[np.float64]
@@ -53,13 +53,13 @@ class Temper(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 class MakersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     makers: Annotated[tuple[Temper, ...], Meta(min_length=1, max_length=16)] = (
-        Temper(turn_ms=300, lag_ms=150, vol_lag_s=2.0, width=1.0, error=0.004, size=1.0,
+        Temper(turn_ms=400, lag_ms=150, vol_lag_s=2.0, width=1.0, error=0.004, size=1.0,
                delta_min=0.01),
-        Temper(turn_ms=400, lag_ms=250, vol_lag_s=3.0, width=1.1, error=0.005, size=1.5,
+        Temper(turn_ms=500, lag_ms=250, vol_lag_s=3.0, width=1.1, error=0.005, size=1.5,
                delta_min=0.02),
-        Temper(turn_ms=600, lag_ms=400, vol_lag_s=5.0, width=1.25, error=0.007, size=2.5,
+        Temper(turn_ms=700, lag_ms=400, vol_lag_s=5.0, width=1.25, error=0.007, size=2.5,
                delta_min=0.01),
-        Temper(turn_ms=900, lag_ms=600, vol_lag_s=8.0, width=1.6, error=0.010, size=5.0,
+        Temper(turn_ms=1000, lag_ms=600, vol_lag_s=8.0, width=1.6, error=0.010, size=5.0,
                delta_min=0.005),
     )  # fmt: skip
     error_decay_s: Above = 180.0
@@ -112,6 +112,8 @@ class OptionMakers:
         ]
         self._vols: Floats = np.repeat(fair.vol[None, :], makers, axis=0)  # as the maker knows them
         self._view: Floats = self._vols.copy()  # with its errors
+        self._off: Floats = np.zeros(shape)  # the view's price less the fair one, coin
+        self._priced_ns = [0] * makers  # the fair surface that `_off` was taken from
         self._half: Floats = np.ones(shape)  # ticks
         self._lots = self._draw_lots(index_usd=fair.reference_usd)
         self._lots_now = self._lots.copy()  # 0 where the maker does not quote
@@ -179,6 +181,7 @@ class OptionMakers:
         error *= temper.error * np.sqrt(np.minimum(1.0, ERROR_FALLS_DAYS / np.maximum(days, 1.0)))
         error += self._pressure[board.option_expiry]
         self._view[maker] = self._vols[maker] * (1.0 + error)
+        self._priced_ns[maker] = 0
         stress = min(max(self._paths.activity(), 0.7), 4.0) ** 0.5
         for at, part in enumerate(board.slices):
             spread = median_spreads(board.underlyings[at], days[part], fair.delta[part])
@@ -195,8 +198,11 @@ class OptionMakers:
 
     def _requote(self, maker: int, access: MarketAccess, best: Best) -> None:
         fair = self._fair
+        if self._priced_ns[maker] != fair.refreshed_ns:
+            self._priced_ns[maker] = fair.refreshed_ns
+            self._off[maker] = fair.vega * (self._view[maker] - fair.vol)
         theo = fair.coin_at(-self._config.makers[maker].lag_ms)
-        theo += fair.vega * (self._view[maker] - fair.vol)
+        theo += self._off[maker]
         np.maximum(theo, 0.0, out=theo)
         theo *= TICKS_PER_COIN
         half = self._half[maker]

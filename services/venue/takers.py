@@ -19,7 +19,7 @@ from services.venue.fair import FairSurface
 from services.venue.index import Paths
 from services.venue.makers import COARSE_STEP, FINE_TICKS_MAX, TICKS_PER_COIN
 from services.venue.market_access import MarketAccess
-from services.venue.spreads import median_spreads
+from services.venue.recorded import median_spreads, volume_shares
 from shared.clock import NS_PER_S
 
 Floats = NDArray[np.float64]
@@ -30,23 +30,29 @@ FEE_COIN = 0.0003  # of an option, capped at FEE_CAP_RATIO of its price
 FEE_CAP_RATIO = 0.125
 TASTE_NS = 20 * NS_PER_S  # between renewals of what noise likes to trade
 LAST_MINUTES_NS = 120 * NS_PER_S
+DELTA_MIN = 0.005  # nobody asks for less
+# Strikes that are multiples of these draw more trade each; scaled down for low-priced coins.
+ROUND_STEPS_USD = (1000.0, 5000.0, 10_000.0)
+ROUND_FACTOR = 1.5
+ROUND_ABOVE_USD = 20_000.0
+ROUND_BELOW = 20.0
 OWNERS = ("noise", "informed", "surface")
 
 
 class TakersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Rates are looks per second at mean activity; not every look ends in a trade."""
 
-    noise_per_s: Above = 4.5
-    informed_per_s: Above = 4.5
-    surface_per_s: Above = 1.5
+    noise_per_s: Above = 9.0
+    informed_per_s: Above = 8.0
+    surface_per_s: Above = 2.5
     # How arrivals follow volatility: their rate goes with this power of it.
     activity_power: Annotated[float, Meta(ge=0.0, le=4.0)] = 1.5
     underlying_shares: Annotated[tuple[float, ...], Meta(min_length=1, max_length=4)] = (0.6, 0.4)
     # Noise pays up to the fair price and this many usual half-spreads, exponentially distributed.
     patience_half_spreads: Above = 1.6
-    noise_size_coin: Above = 0.5  # median, BTC; others are worth as much
-    informed_size_coin: Above = 0.8
-    surface_size_coin: Above = 1.0
+    noise_size_coin: Above = 0.25  # median, BTC; others are worth as much
+    informed_size_coin: Above = 0.35
+    surface_size_coin: Above = 0.4
     size_spread: Annotated[float, Meta(ge=0.0, le=3.0)] = 1.1
     size_per_usd: Above = 90_000.0
     horizon_min_s: Above = 1.0
@@ -135,15 +141,16 @@ class OptionTakers:
         )
         fair = self._fair
         if random.random() < config.index_informed_share:
-            worth = fair.coin_at(round(horizon_s * 1000))[part]
+            worth = fair.coin_of(underlying, round(horizon_s * 1000))
         else:
-            later = fair.vol_after(horizon_s)[part]
-            worth = fair.coin_at(0)[part] + fair.vega[part] * (later - fair.vol[part])
+            later = fair.vol_after(horizon_s, part)
+            worth = fair.coin_of(underlying) + fair.vega[part] * (later - fair.vol[part])
         self._take_best(access, 1, part, worth, config.informed_size_coin)
 
     def _surface(self, access: MarketAccess) -> None:
-        part = self._board.slices[self._pick_underlying()]
-        worth = self._fair.coin_at(0)[part]
+        underlying = self._pick_underlying()
+        worth = self._fair.coin_of(underlying)
+        part = self._board.slices[underlying]
         self._take_best(access, 2, part, worth, self._config.surface_size_coin)
 
     def _take_best(
@@ -203,27 +210,21 @@ class OptionTakers:
         return len(self._shares) - 1
 
     def _renew_tastes(self, now_ns: int) -> None:
-        """Renews weights: front expiries, out of the money, round strikes."""
+        """Renews where noise trades: as recorded by tenor and delta, more at round strikes."""
         board, fair = self._board, self._fair
         left_ns = board.option_expiry_ns - now_ns
         days = left_ns / (86_400 * NS_PER_S)
-        delta = np.abs(fair.delta)
-        weights = (0.15 + 1.0 / (1.0 + days / 10.0)) * np.exp(-(((delta - 0.3) / 0.22) ** 2))
-        weights[(delta < 0.03) | (left_ns < LAST_MINUTES_NS)] = 0.0
-        expiries = len(board.expiry_keys)
-        for step, factor in ((1000.0, 1.5), (5000.0, 1.5), (10_000.0, 1.5)):
-            scale = np.where(fair.forward > 20_000.0, step, step / 20.0)
-            weights *= np.where(np.mod(board.option_strike, scale) == 0.0, factor, 1.0)
-        # Long chains of one expiry do not draw more trade than short ones.
-        totals = np.bincount(board.option_expiry, weights, expiries)
-        counts = np.bincount(board.option_expiry, weights > 0.0, expiries)
-        weights *= np.sqrt(1.0 / np.maximum(counts, 1.0))[board.option_expiry]
-        assert totals.min() >= 0.0
-        self._tastes = [np.cumsum(weights[part]) for part in board.slices]
+        weights = np.ones(board.option_count)
+        for step in ROUND_STEPS_USD:
+            scale = np.where(fair.forward > ROUND_ABOVE_USD, step, step / ROUND_BELOW)
+            weights *= np.where(np.mod(board.option_strike, scale) == 0.0, ROUND_FACTOR, 1.0)
+        weights[(np.abs(fair.delta) < DELTA_MIN) | (left_ns < LAST_MINUTES_NS)] = 0.0
+        self._tastes = []
         for at, part in enumerate(board.slices):
-            self._half[part] = 0.5 * median_spreads(
-                board.underlyings[at], days[part], fair.delta[part]
-            )
+            name = board.underlyings[at]
+            of = (name, days[part], fair.delta[part])
+            self._tastes.append(np.cumsum(volume_shares(*of, weights[part])))
+            self._half[part] = 0.5 * median_spreads(*of)
 
 
 def _limit_on_grid(ticks: float, side: int) -> int:
