@@ -111,7 +111,9 @@ static void start(surface_problem *problem, const hr_svi *previous) {
         }
         memcpy(slice->prior, typical, sizeof(typical));
         memcpy(slice->parameters, slice->prior, sizeof(slice->prior));
-        if (previous != NULL && previous[n].b > 0.0 && previous[n].sigma > 0.0) {
+        double witness = 0.0; /* A slice that proves itself is a good place to start from. */
+        if (previous != NULL && previous[n].b > 0.0 &&
+            hr_svi_certify_butterfly(&previous[n], &witness) == HR_OK) {
             hr_surface_slice_from_svi(slice, &previous[n]);
         }
         slice->damping = damping_start;
