@@ -1,8 +1,9 @@
 """Turns hedge intents into orders, one at a time, and never trades more than was asked.
 
 An intent rests passively at the touch, follows it by cancel and replace, and, where that is
-configured, takes what is left when its deadline nears. A new order goes out only when every earlier one of its underlying has
-ended, so an order of unknown outcome stops all until the gateway has found out.
+configured, takes what is left when its deadline nears. A new order goes out only when every earlier
+one of its underlying has ended, so an order of unknown outcome stops all until the gateway has
+found out.
 
 The state is rebuilt at a start from the record: intents, orders placed, their states and fills.
 A halt of quoting does not stop hedging, which reduces risk; one whose reason contains "all orders"
