@@ -14,7 +14,7 @@ import os
 import resource
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -33,6 +33,9 @@ from shared.service import Edge, Every, Handler, Output, Service
 from shared.state_keeper import StateKeeper
 from shared.telemetry import Log, Telemetry
 from shared.venue_link import LinkSettings
+
+if TYPE_CHECKING:
+    from shared.tracing import Tracing  # loads the SDK
 
 DRAIN_S_MAX = 3.0
 FLUSH_S_MAX = 2.0
@@ -60,12 +63,14 @@ class Agent:
         log: Log,
         *,
         open_link: OpenLink | None = None,
+        tracing: "Tracing | None" = None,
     ) -> None:
         self.service = service
         self.runtime = runtime
         self.clock = clock
         self.log = log
         self.telemetry = Telemetry()
+        self._tracing = tracing
         self.inbox = Inbox()
         name = f"{service.name}-{os.getpid()}"
         self.bus = Bus(url=runtime.nats_url, name=name, clock=clock, on_failure=self.fail)
@@ -160,6 +165,8 @@ class Agent:
                 await _quietly(edge.stop())
         await _quietly(self.http.stop())
         await _quietly(self.bus.close())
+        if self._tracing is not None:
+            await _quietly(asyncio.to_thread(self._tracing.close))
         if self._failed.done():
             self._failed.exception()
 
@@ -167,7 +174,10 @@ class Agent:
         """An input of the edge or the link; from the loop's own thread."""
         handlers = self._handlers.get(type(message))
         assert handlers, f"{self.service.name} takes no {type(message).__name__}"
-        self.inbox.put_critical(Entry(kind=type(message), message=message, handlers=handlers))
+        cause = self._tracing.incoming(message) if self._tracing is not None else None
+        self.inbox.put_critical(
+            Entry(kind=type(message), message=message, handlers=handlers, cause=cause)
+        )
 
     async def _hand(self, handler: Callable[[TimerV1], Output]) -> None:
         """Has the core take a `start` or a `drain`, in turn, and waits for it."""
@@ -196,6 +206,8 @@ class Agent:
     async def _handle(self, entry: Entry) -> None:
         began_ns = self.clock.monotonic_ns()
         outputs: list[object] = []
+        tracing = None if entry.is_replay else self._tracing
+        turn = tracing.begin(entry) if tracing is not None else None
         try:
             for handler in entry.handlers:
                 outputs.extend(handler(entry.message))
@@ -209,8 +221,13 @@ class Agent:
             return
         countdown = Countdown(entry.done)
         for output in outputs:
-            await self._outlet.route(output, countdown, {})
+            headers: dict[str, str] = {}
+            if tracing is not None and turn is not None:
+                output, headers = tracing.output(turn, output)  # noqa: PLW2901  # the same, marked
+            await self._outlet.route(output, countdown, headers)
         countdown.close()
+        if tracing is not None and turn is not None:
+            tracing.end(turn, has_spoken=bool(outputs))
         name = entry.kind.__name__
         self.telemetry.counters["message_handled"].labels(name).inc()
         self.telemetry.histograms["handler_duration_seconds"].labels(name).observe(
@@ -235,7 +252,9 @@ class Agent:
             else:
                 is_waiting = True
                 now = TimerV1(created_ns=self.clock.wall_ns())
-                self.inbox.put_critical(Entry(kind=TimerV1, message=now, handlers=(take,)))
+                self.inbox.put_critical(
+                    Entry(kind=TimerV1, message=now, handlers=(take,), timer=timer)
+                )
             behind = max(0, self.clock.monotonic_ns() - due_ns) // interval_ns
             due_ns += interval_ns * (1 + behind)
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from shared.causes import Cause
+
 CRITICAL_MAX = 500_000
 LOSSY_MAX = 1_024
 
@@ -21,7 +23,8 @@ class Entry:
     kind: type
     message: object
     handlers: tuple[Callable[[Any], Any], ...] = ()
-    trace: str = ""  # W3C traceparent of what caused it, or empty
+    cause: Cause | None = None  # the sampled trace that it is part of
+    timer: object = None  # which timer, for a TimerV1
     is_replay: bool = False
     done: Callable[[], None] | None = None  # once its outputs are stored
     call: Callable[[], Any] | None = None

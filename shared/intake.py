@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from nats.aio.msg import Msg
 
 from shared.bus import PROBE_HEADER, Bus, BusError
+from shared.causes import cause_in
 from shared.clock import NS_PER_S, Clock
 from shared.dead_letters import DeadLetters
 from shared.dedupe import Seen
@@ -20,7 +21,6 @@ from shared.telemetry import Telemetry
 LOSSY_AGE_NS_MAX = 2 * NS_PER_S
 FUTURE_NS_MAX = 5 * NS_PER_S  # a stamp further ahead is no honest clock's
 LOAD_TIMEOUT_S = 60.0
-TRACE_HEADER = "traceparent"
 
 
 class Intake:
@@ -238,6 +238,6 @@ class Intake:
 
 
 def _entry(body: Message, consumes: tuple[Consume, ...], message: Msg) -> Entry:
-    trace = message.headers.get(TRACE_HEADER, "") if message.headers else ""
     handlers = tuple(consume.handler for consume in consumes)
-    return Entry(kind=type(body), message=body, handlers=handlers, trace=trace)
+    cause = cause_in(message.headers)
+    return Entry(kind=type(body), message=body, handlers=handlers, cause=cause)

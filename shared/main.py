@@ -52,10 +52,10 @@ def main_with_runtime(
     except ConfigurationError as error:
         sys.stderr.write(f"hedgerow: {error}\n")
         sys.exit(EXIT_CONFIGURATION)
-    sys.exit(uvloop.run(_run(build(config, desk, runtime), runtime)))
+    sys.exit(uvloop.run(_run(build(config, desk, runtime), desk, runtime)))
 
 
-async def _run(service: Service, runtime: Runtime) -> int:
+async def _run(service: Service, desk: DeskConfig, runtime: Runtime) -> int:
     clock = SystemClock(runtime.clock_offset_ns)
     log = open_log(service.name, runtime.run_id, clock)
     stop = asyncio.Event()
@@ -66,8 +66,14 @@ async def _run(service: Service, runtime: Runtime) -> int:
     def open_link(settings: LinkSettings) -> Edge:
         return open_venue_socket(settings, runtime, clock, log)
 
+    tracing = None
+    if desk.otlp_endpoint:
+        from shared.tracing import open_tracing  # noqa: PLC0415  # the SDK is 20 MB
+
+        tracing = open_tracing(service.name, desk, runtime, clock)
     try:
-        await Agent(service, runtime, clock, log, open_link=open_link).run(stop)
+        agent = Agent(service, runtime, clock, log, open_link=open_link, tracing=tracing)
+        await agent.run(stop)
     except AgentError:
         sys.stdout.flush()
         os._exit(EXIT_FAILED)  # a task or thread that hangs must not hold up the restart

@@ -1,0 +1,146 @@
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from infra.golden import sample
+from shared.causes import cause_in
+from shared.clock import NS_PER_S, SimulatedClock
+from shared.inbox import Entry
+from shared.messages.desk import TimerV1
+from shared.messages.hedging import HedgeIntentV1
+from shared.messages.market import TicksV1
+from shared.messages.orders import FillV1
+from shared.messages.pricing import SurfaceV1
+from shared.messages.risk import LeaseV1, PortfolioV1
+from shared.tracing import Tracing
+from shared.venue_link import VenueNotice, VenueReply, VenueRequest
+
+
+class Desk:
+    """Agents with tracing, one clock, an exporter each."""
+
+    def __init__(self, ratio=1.0):
+        self.clock = SimulatedClock(NS_PER_S)
+        self.exporters = []
+        self.ratio = ratio
+        self.agents = {}
+
+    def agent(self, name):
+        if name not in self.agents:
+            self.exporters.append(InMemorySpanExporter())
+            self.agents[name] = Tracing(
+                name, self.ratio, "localhost", self.clock, self.exporters[-1], lambda: 0.5
+            )
+        return self.agents[name]
+
+    def turn(self, name, entry, *outputs):
+        """Hands an input to an agent; returns what leaves it: (output, headers)."""
+        tracing = self.agent(name)
+        turn = tracing.begin(entry)
+        left = [tracing.output(turn, output) for output in outputs]
+        tracing.end(turn, has_spoken=bool(outputs))
+        return left
+
+    def spans(self):
+        for tracing in self.agents.values():
+            tracing.close()
+        spans = [span for one in self.exporters for span in one.get_finished_spans()]
+        return sorted(spans, key=lambda span: span.start_time)
+
+
+def timer(name="t"):
+    return Entry(kind=TimerV1, message=TimerV1(created_ns=1), timer=name)
+
+
+def entry(kind, headers):
+    return Entry(kind=kind, message=sample(kind), cause=cause_in(headers))
+
+
+def test_one_trace_joins_tick_quote_fill_and_hedge():
+    desk = Desk()
+    [(_, ticks)] = desk.turn("gateway", timer(), sample(TicksV1))
+    desk.turn("market_making", entry(TicksV1, ticks))
+    quote = VenueRequest(1, "private/mass_quote", {"quote_id": "9"})
+    [(sent, _)] = desk.turn("market_making", timer(), quote)
+    desk.agent("market_making").incoming(VenueReply(1, 1, {}))
+    trade = VenueNotice(1, "user.trades.any.any.raw", [{"quote_id": sent.params["quote_id"]}])
+    cause = desk.agent("gateway").incoming(trade)
+    heard = Entry(kind=VenueNotice, message=trade, cause=cause)
+    [(_, fill)] = desk.turn("gateway", heard, sample(FillV1))
+    [(_, portfolio)] = desk.turn("risk", entry(FillV1, fill), sample(PortfolioV1))
+    desk.turn("hedging", entry(PortfolioV1, portfolio))
+    [(_, intent)] = desk.turn("hedging", timer(), sample(HedgeIntentV1))
+    desk.turn("execution", entry(HedgeIntentV1, intent))
+    spans = desk.spans()
+    assert len({span.context.trace_id for span in spans}) == 1
+    names = {span.name for span in spans}
+    assert {
+        "publish market.ticks.v1.{key}",
+        "process market.ticks.v1.{key}",
+        "send private/mass_quote",
+        "publish orders.fill.v1.{key}",
+        "process orders.fill.v1.{key}",
+        "publish hedging.intent.v1.{key}",
+        "process hedging.intent.v1.{key}",
+    } <= names
+    by_id = {span.context.span_id: span for span in spans}
+    roots = [span for span in spans if span.parent is None]
+    assert [span.name for span in roots] == ["publish market.ticks.v1.{key}"]
+    assert all(span.parent.span_id in by_id for span in spans if span.parent)
+
+
+def test_unsampled_ticks_carry_nothing_and_fills_are_always_traced():
+    desk = Desk(ratio=0.1)
+    [(_, ticks), (_, fill)] = desk.turn("gateway", timer(), sample(TicksV1), sample(FillV1))
+    assert ticks == {}
+    assert cause_in(fill).is_order
+    assert [span.name for span in desk.spans()] == ["publish orders.fill.v1.{key}"]
+
+
+def test_a_fill_outranks_a_later_tick_as_the_cause_of_a_hedge():
+    desk = Desk()
+    [(_, fill)] = desk.turn("gateway", timer(), sample(FillV1))
+    [(_, ticks)] = desk.turn("gateway", timer(), sample(TicksV1))
+    desk.turn("hedging", entry(FillV1, fill))
+    desk.turn("hedging", entry(TicksV1, ticks))
+    [(_, intent)] = desk.turn("hedging", timer(), sample(HedgeIntentV1))
+    assert cause_in(intent).trace_id == cause_in(fill).trace_id
+
+
+def test_a_timer_continues_a_cause_once_and_not_when_it_is_old():
+    desk = Desk()
+    [(_, ticks)] = desk.turn("gateway", timer(), sample(TicksV1))
+    desk.turn("pricing", entry(TicksV1, ticks))
+    [(_, first)] = desk.turn("pricing", timer("a"), sample(SurfaceV1))
+    [(_, again)] = desk.turn("pricing", timer("a"), sample(SurfaceV1))
+    assert cause_in(first).trace_id == cause_in(ticks).trace_id
+    assert again == {}
+    desk.clock.advance_to(desk.clock.now_ns + 2 * NS_PER_S)
+    [(_, late)] = desk.turn("pricing", timer("b"), sample(SurfaceV1))
+    assert late == {}
+
+
+def test_a_timers_regular_lossy_word_continues_no_trace():
+    desk = Desk()
+    [(_, fill)] = desk.turn("gateway", timer(), sample(FillV1))
+    desk.turn("risk", entry(FillV1, fill))
+    [(_, lease)] = desk.turn("risk", timer(), sample(LeaseV1))
+    assert lease == {}
+
+
+def test_spans_follow_the_messaging_conventions():
+    desk = Desk()
+    [(_, fill)] = desk.turn("gateway", timer(), sample(FillV1))
+    desk.turn("ledger", entry(FillV1, fill))
+    publish, process = desk.spans()
+    assert publish.kind.name == "PRODUCER"
+    assert process.kind.name == "CONSUMER"
+    assert process.links[0].context.span_id == publish.context.span_id
+    assert process.resource.attributes["service.name"] == "ledger"
+    wanted = {
+        "messaging.system": "nats",
+        "messaging.operation.name": "process",
+        "messaging.destination.template": "orders.fill.v1.{key}",
+        "messaging.destination.name": "orders.fill.v1.BTC",
+        "messaging.message.id": sample(FillV1).message_id(),
+        "server.address": "localhost",
+    }
+    assert wanted.items() <= dict(process.attributes).items()
