@@ -1,9 +1,10 @@
 """Who publishes what to whom: the service graph and the message table, from the wiring itself."""
 
 import importlib
+import os
 from collections.abc import Iterator
 
-from shared.configuration import DeskConfig, section
+from shared.configuration import DeskConfig, Runtime, section
 from shared.messages.desk import DeadLetterV1, HeartbeatV1, RecordV1
 from shared.messages.message import Message, tag_of
 from shared.service import Service
@@ -21,8 +22,27 @@ def services() -> dict[str, Service]:
     for name in SERVICES:
         module = importlib.import_module(f"services.{name}.service")
         config = importlib.import_module(f"services.{name}.core").Config
-        built[name] = module.build(section({}, name, config), desk)
+        facts = (paper_run(),) if name == "venue" else ()  # its wiring depends on the run
+        built[name] = module.build(section({}, name, config), desk, *facts)
     return built
+
+
+def paper_run() -> Runtime:
+    """Returns the facts of a run that nobody starts."""
+    return Runtime(
+        run_id="paper",
+        directory=os.devnull,
+        config_path="",
+        nats_url="",
+        clock_offset_ns=0,
+        seed=1,
+        chain_path="",
+        venue_ws_url="",
+        venue_http_url="",
+        venue_client_id="paper",
+        venue_client_secret_path=os.devnull,
+        http_ports={},
+    )
 
 
 def edges(wirings: dict[str, Service]) -> Iterator[tuple[str, str, type[Message]]]:
