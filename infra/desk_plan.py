@@ -43,6 +43,9 @@ class Plan:
     venue: Program | None  # None: the venue is somebody else's
     agents: tuple[Program, ...]
 
+    def log_path(self, name: str) -> Path:
+        return self.directory / "logs" / f"{name}.log"
+
 
 def check_tables(tables: dict[str, dict[str, Any]]) -> DeskConfig:
     """Returns the desk's table; raises ConfigurationError on the first thing that is wrong."""

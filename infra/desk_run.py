@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import structlog
 from rich.console import Console
 from rich.live import Live
 
-from infra import live_view, observer, report
+from infra import live_view, observer, report, runs
 from infra.desk_plan import STOP_ORDER, Plan
+from infra.last_check import LastCheck, VenueQuestions, compare
 from infra.observer import Observer
 from infra.status import process_usage
 from infra.supervisor import Supervisor
 from shared.agent import Agent
-from shared.clock import SystemClock
+from shared.clock import NS_PER_MS, NS_PER_S, SystemClock
+from shared.telemetry import open_log
 
 EXIT_OK, EXIT_FAILED, EXIT_CRASH_LOOP = 0, 1, 4
 START_LIMIT_S = 20.0
@@ -55,11 +56,12 @@ class DeskRun:
         service, watcher = observer.build(self._plan.desk)
         observer_stop = asyncio.Event()
         observing: asyncio.Task[None] | None = None
+        check: LastCheck | None = None
         try:
             observing = await self._start(supervisor, service, observer_stop)
             reason = await self._watch(supervisor, watcher, asked_to_stop, observing, seconds)
-            elapsed_s = (self._clock.wall_ns() - self._started_ns) / 1e9
-            await self._end(supervisor, observer_stop, observing)
+            elapsed_s = self._age_s()
+            check = await self._end(supervisor, watcher, observer_stop, observing)
         except StartError as error:
             reason, elapsed_s = str(error), 0.0
         finally:
@@ -70,11 +72,12 @@ class DeskRun:
         if reason:
             self._say(reason)
             return EXIT_CRASH_LOOP if supervisor.failed.done() else EXIT_FAILED
-        day = self._report(watcher, supervisor, elapsed_s)
+        day = self._report(watcher, supervisor, elapsed_s, check)
         if report_path:
             await asyncio.to_thread(write_json, report_path, day)
         report.print_day(self._console, day)
-        return EXIT_OK if day["violations"] == 0 else EXIT_FAILED
+        is_clean = day["violations"] == 0 and day["positions_equal_venue"]
+        return EXIT_OK if is_clean else EXIT_FAILED
 
     async def _start(
         self, supervisor: Supervisor, service: Any, observer_stop: asyncio.Event
@@ -84,7 +87,8 @@ class DeskRun:
         await self._until(self._nats_answers, supervisor, "nats-server")
         if plan.venue is not None:
             await supervisor.start(plan.venue)
-        agent = Agent(service, plan.runtime, self._clock, structlog.get_logger("observer"))
+        log = open_log("observer", plan.runtime.run_id, self._clock, plan.log_path("observer"))
+        agent = Agent(service, plan.runtime, self._clock, log)
         observing = asyncio.create_task(agent.run(observer_stop))
         for program in plan.agents[:2]:  # ledger and risk need no venue
             await supervisor.start(program)
@@ -165,14 +169,18 @@ class DeskRun:
     async def _end(
         self,
         supervisor: Supervisor,
+        watcher: Observer,
         observer_stop: asyncio.Event,
         observing: "asyncio.Task[None]",
-    ) -> None:
+    ) -> LastCheck | None:
         """Quotes go first; the record, the venue and the bus last."""
         self._say("stopping: pulling quotes, draining")
         before_bus = [name for name in STOP_ORDER if name not in {"venue", "nats"}]
         codes = await supervisor.stop(before_bus[:1])
         await asyncio.sleep(LAST_WORDS_S)
+        codes |= await supervisor.stop(["hedging", "execution"])
+        await asyncio.sleep(LAST_WORDS_S)
+        check = await self._last_check(watcher)
         codes |= await supervisor.stop(before_bus[1:])
         observer_stop.set()
         await asyncio.gather(observing, return_exceptions=True)
@@ -180,9 +188,27 @@ class DeskRun:
         for name, code in codes.items():
             if code != 0 and name != "nats":
                 self._say(f"{name} ended with exit code {code}")
+        return check
+
+    async def _last_check(self, watcher: Observer) -> LastCheck | None:
+        runtime = self._plan.runtime
+        secret = await asyncio.to_thread(runs.read_secret, runtime)
+        try:
+            async with aiohttp.ClientSession() as http:
+                questions = VenueQuestions(http, runtime.venue_http_url)
+                await questions.log_in(runtime.venue_client_id, secret)
+                since_ms = self._started_ns // NS_PER_MS
+                return await compare(questions, watcher.seen, self._plan.desk.underlyings, since_ms)
+        except (aiohttp.ClientError, RuntimeError, TimeoutError) as error:
+            self._say(f"the venue could not be asked at the end: {error}")
+            return None
 
     def _report(
-        self, watcher: Observer, supervisor: Supervisor, elapsed_s: float
+        self,
+        watcher: Observer,
+        supervisor: Supervisor,
+        elapsed_s: float,
+        check: LastCheck | None,
     ) -> dict[str, Any]:
         day = report.day_report(watcher, self._started_ns, elapsed_s)
         beats = watcher.seen.heartbeats
@@ -191,6 +217,9 @@ class DeskRun:
         day["chain"] = self._plan.runtime.chain_path
         day["critical_dropped"] = sum(beat.critical_dropped_count for beat in beats.values())
         day["dead_letters"] = sum(beat.dead_letter_count for beat in beats.values())
+        day["venue_fills"] = check.venue_fills if check else None
+        day["positions_equal_venue"] = check is not None and not check.differences
+        day["venue_differences"] = list(check.differences) if check else ["the venue was not there"]
         day["services"] = {
             name: {
                 "restarts": entry.restarts,
@@ -207,7 +236,7 @@ class DeskRun:
                 self._usage[name] = usage
 
     def _age_s(self) -> float:
-        return (self._clock.wall_ns() - self._started_ns) / 1e9
+        return (self._clock.wall_ns() - self._started_ns) / NS_PER_S
 
     def _say(self, text: str) -> None:
         self._console.print(f"hedgerow: {text}", highlight=False, markup=False)

@@ -12,7 +12,7 @@ from shared.configuration import DeskConfig
 from shared.invariants import Invariants
 from shared.messages.desk import HeartbeatV1, RecordV1, TimerV1
 from shared.messages.hedging import HedgeIntentV1, HedgeOutcomeV1
-from shared.messages.market import FeedV1, InstrumentsV1, TicksV1, VenueAuditV1
+from shared.messages.market import FeedV1, Instrument, InstrumentsV1, TicksV1, VenueAuditV1
 from shared.messages.message import Message
 from shared.messages.orders import AccountV1, FillV1, OrderV1, PlaceOrderV1
 from shared.messages.pricing import SurfaceV1
@@ -45,6 +45,7 @@ class Observed:
     reconciliations: dict[str, ReconciliationV1] = field(default_factory=dict)
     heartbeats: dict[str, HeartbeatV1] = field(default_factory=dict)
     index_usd: dict[str, float] = field(default_factory=dict)
+    instruments: dict[str, Instrument] = field(default_factory=dict)
     feed: FeedV1 | None = None
     fills: deque[FillV1] = field(default_factory=lambda: deque(maxlen=RECENT_MAX))
     alerts: deque[AlertV1] = field(default_factory=lambda: deque(maxlen=RECENT_MAX))
@@ -69,6 +70,11 @@ class Observer:
     def on_message(self, message: Message) -> Nothing:
         self.invariants.observe(message)
         return ()
+
+    def on_instruments(self, message: InstrumentsV1) -> Nothing:
+        for instrument in message.instruments:
+            self.seen.instruments[instrument.name] = instrument
+        return self.on_message(message)
 
     def on_status(self, message: QuotingStatusV1) -> Nothing:
         self.seen.statuses[message.underlying] = message
@@ -154,10 +160,11 @@ class Observer:
 def build(desk: DeskConfig) -> tuple[Service, Observer]:
     """Returns the observer's wiring, and the observer for the view and the report."""
     observer = Observer(desk)
-    listened = (InstrumentsV1, LimitsV1, LeaseV1, AccountV1, VenueAuditV1, OrderV1)
+    listened = (LimitsV1, LeaseV1, AccountV1, VenueAuditV1, OrderV1)
     service = Service(
         name="observer",
         consumes=(
+            on(InstrumentsV1, observer.on_instruments),
             on(QuotesV1, observer.on_quotes),
             on(QuotingStatusV1, observer.on_status),
             on(QuotesPulledV1, observer.on_pulled, replay=True),

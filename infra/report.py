@@ -122,6 +122,8 @@ def print_day(console: Console, report: dict[str, Any]) -> None:
             name, str(entry["restarts"]), f"{entry['rss_mb']:.0f}", f"{entry['cpu_s']:.1f}"
         )
     console.print(services)
+    for difference in report.get("venue_differences", ()):
+        console.print(f"[red]not as the venue says[/red] {difference}")
     for check in report["invariants"]:
         for detail in check["details"]:
             console.print(f"[red]violation[/red] {check['name']}: {detail}")

@@ -100,6 +100,11 @@ def read_runtime(directory: Path) -> Runtime:
     return msgspec.json.decode((directory / "runtime.json").read_bytes(), type=Runtime)
 
 
+def read_secret(runtime: Runtime) -> str:
+    """Returns the venue secret of a run."""
+    return Path(runtime.venue_client_secret_path).read_text(encoding="utf-8").strip()
+
+
 def write_processes(directory: Path, table: ProcessTable) -> None:
     write_private(directory / "processes.json", msgspec.json.encode(table))
 

@@ -170,7 +170,7 @@ def crash_text(entry: Supervised, code: int) -> str:
 
 
 def loud_part(line: str) -> str:
-    """Returns what a person should read of a log line: an error's reason and last traceback line."""
+    """Returns what a person should read of a log line: an error's reason and its last line."""
     try:
         event = json.loads(line)
     except ValueError:

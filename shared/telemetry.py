@@ -7,6 +7,7 @@ labels; prometheus_client adds `_total` to counters. Nothing is logged per messa
 import logging
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
@@ -95,8 +96,8 @@ class Telemetry:
         return generate_latest(self.registry)
 
 
-def open_log(service: str, run_id: str, clock: Clock) -> Log:
-    """Sends this process's logs to standard output as JSON; returns the agent's own log."""
+def open_log(service: str, run_id: str, clock: Clock, path: Path | None = None) -> Log:
+    """Sends this process's logs to standard output, or a file, as JSON; returns the agent's log."""
 
     def stamp(_logger: Any, _name: str, event: structlog.types.EventDict) -> Any:
         now_ns = clock.wall_ns()
@@ -114,7 +115,9 @@ def open_log(service: str, run_id: str, clock: Clock) -> Log:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=structlog.PrintLoggerFactory(
+            path.open("a", encoding="utf-8") if path else sys.stdout
+        ),
         cache_logger_on_first_use=False,
     )
     logging.getLogger("nats").setLevel(logging.CRITICAL)  # told to our own callbacks instead
