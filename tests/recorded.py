@@ -1,10 +1,12 @@
-"""Where the recorded data lies: beside the repository, and not everywhere."""
+"""Where the recorded data lies: beside the repository or at HEDGEROW_DATA, and not everywhere."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data"
+BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
+FOLDER = Path(os.environ.get("HEDGEROW_DATA", BESIDE))
 
 
 def recorded(path: str) -> Path:

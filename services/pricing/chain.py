@@ -1,5 +1,6 @@
 """One underlying's option chain: instruments, newest ticks, and the desk's own quotes."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,15 +138,18 @@ class Chain:
             if ratio is not None:
                 own[i] = ratio
         known = [(when, own[i]) for i, when in zip(kept, years, strict=True) if i in own]
+        puts, calls = options.puts, options.calls
+        lows, highs = parity_bounds(
+            options.strike[puts], (bids[calls], asks[calls]), (bids[puts], asks[puts])
+        )
         ratios: list[float] = []
         for i, when in zip(kept, years, strict=True):
             if i in own:
                 ratios.append(own[i])
                 continue
-            part = slice(*np.searchsorted(options.expiry, [i, i + 1]))
-            low, high = parity_bounds(
-                options.strike[part], options.is_call[part], bids[part], asks[part], self.index_usd
-            )
+            part = slice(*options.pair_starts[i : i + 2])
+            low = float(lows[part].max(initial=0.0)) / self.index_usd
+            high = float(highs[part].min(initial=math.inf)) / self.index_usd
             ratios.append(bounded(interpolated(when, known), low, high, is_known=bool(known)))
         return ratios
 
@@ -175,5 +179,19 @@ class _Options:
         self.expiry = np.array([place[i.expiry_ns] for i in options], dtype=np.int64)
         self.strike = np.array([i.strike_usd for i in options], dtype=np.float64)
         self.is_call = np.array([i.is_call for i in options], dtype=np.bool_)
+        # A put and its call are neighbours: strikes ascend, and False sorts before True.
+        pairs = [
+            i
+            for i in range(len(options) - 1)
+            if options[i].strike_usd == options[i + 1].strike_usd
+            and options[i].expiry_ns == options[i + 1].expiry_ns
+            and not options[i].is_call
+            and options[i + 1].is_call
+        ]
+        self.puts = np.array(pairs, dtype=np.int64)
+        self.calls = self.puts + 1
+        self.pair_starts: list[int] = np.searchsorted(
+            self.expiry[self.puts], np.arange(len(self.expiries_ns) + 1)
+        ).tolist()
         self.tick_coin = np.array([i.tick_e8 / E8 for i in options], dtype=np.float64)
         self.futures = {i.expiry_ns: i for i in instruments if i.kind == "future"}

@@ -47,25 +47,20 @@ def interpolated(years: float, known: Sequence[tuple[float, float]]) -> float:
 
 
 def parity_bounds(
-    strikes: Floats, is_call: NDArray[np.bool_], bids: Floats, asks: Floats, index_usd: float
-) -> tuple[float, float]:
-    """Returns the least and the greatest ratio that no pair of one expiry contradicts.
+    strikes: Floats, calls: tuple[Floats, Floats], puts: tuple[Floats, Floats]
+) -> tuple[Floats, Floats]:
+    """Returns, for each strike, the least and the greatest forward that its pair allows.
 
-    Arrays are (option,), prices in coin, 0 for none. (0, inf) where no pair is quoted; the bounds
-    may cross where quotes do.
+    Arrays are (strike,); `calls` and `puts` are bids and asks in coin, 0 for none. 0 and infinity
+    where a pair says nothing; the bounds of two strikes may cross where quotes do.
     """
-    low, high = 0.0, math.inf
-    rows = list(zip(strikes.tolist(), is_call.tolist(), bids.tolist(), asks.tolist(), strict=True))
-    calls = {strike: (bid, ask) for strike, is_a_call, bid, ask in rows if is_a_call}
-    for strike, is_a_call, put_bid, put_ask in rows:
-        call_bid, call_ask = calls.get(strike, (0.0, 0.0))
-        if is_a_call:
-            continue
-        if call_bid > 0.0 and put_ask > 0.0 and call_bid - put_ask < 1.0:
-            low = max(low, strike / (1.0 - (call_bid - put_ask)))
-        if call_ask > 0.0 and put_bid > 0.0 and call_ask - put_bid < 1.0:
-            high = min(high, strike / (1.0 - (call_ask - put_bid)))
-    return low / index_usd, high / index_usd
+    low_gap = calls[0] - puts[1]
+    high_gap = calls[1] - puts[0]
+    is_low = (calls[0] > 0.0) & (puts[1] > 0.0) & (low_gap < 1.0)
+    is_high = (calls[1] > 0.0) & (puts[0] > 0.0) & (high_gap < 1.0)
+    lows = np.where(is_low, strikes / np.where(is_low, 1.0 - low_gap, 1.0), 0.0)
+    highs = np.where(is_high, strikes / np.where(is_high, 1.0 - high_gap, 1.0), math.inf)
+    return lows, highs
 
 
 def bounded(ratio: float, low: float, high: float, *, is_known: bool) -> float:
