@@ -3,8 +3,8 @@
 Options: the premium moves at the trade. Inverse futures: a trade of amount A at price P has the
 value A/P coin; a position keeps the signed sum of its values (`basis`), and what a close realises
 stays in `session_rpl` until the daily settlement moves it to the balance. Every posting has an
-equal and opposite one; what rounding leaves over goes to the house. The house begins with minus
-all deposits, so the sum over all accounts is zero at every moment.
+equal and opposite one; what rounding leaves over at a delivery goes to the house. The house begins
+with minus all deposits, so the sum over all accounts is zero at every moment.
 """
 
 from collections.abc import Iterable
@@ -106,13 +106,13 @@ class Accounts:
     def settle_futures(self, index: int, price_usd: float) -> dict[int, int]:
         """Moves one future's session P&L at a settlement price to the balances.
 
-        Returns the P&L posted per account. The rounding remainder goes to the house.
+        Returns the P&L posted per account. Each basis becomes the position's rounded worth, so
+        money is conserved account by account.
         """
         instrument = self._instruments[index]
         assert instrument.kind != "option"
         currency = instrument.underlying
         posted: dict[int, int] = {}
-        remainder = 0
         for account in self._accounts.values():
             wallet = account.wallets[currency]
             position = wallet.positions.get(index)
@@ -121,7 +121,6 @@ class Accounts:
             worth = worth_e12(instrument, position.lots, price_usd)
             pnl = position.basis_e12 - worth + position.session_rpl_e12
             wallet.futures_rpl_e12 -= position.session_rpl_e12
-            remainder += position.basis_e12 - worth
             position.basis_e12 = worth
             position.session_rpl_e12 = 0
             _mark_settled(position)
@@ -129,7 +128,6 @@ class Accounts:
                 del wallet.positions[index]
             wallet.balance_e12 += pnl
             posted[account.account_id] = pnl
-        self._accounts[HOUSE].wallets[currency].balance_e12 -= remainder
         return posted
 
     def settle_option_session(self, index: int) -> None:

@@ -145,7 +145,7 @@ class Venue:
         self._connections: dict[int, Connection] = {}
         self._next_step_ns = now_ns
         self._next_fast_ns = now_ns
-        self._next_second_ns = now_ns
+        self._next_second_ns = now_ns - now_ns % SECOND_NS + SECOND_NS
         self._sends: list[Output] = []
         for number, user in enumerate(users):
             self._open_account(FIRST_USER + number, user, now_ns)

@@ -45,7 +45,9 @@ class MarketFeeds:
         self._quotes: dict[int, tuple[int, int, int, int]] = {}
         self._books: dict[Key, BookFeed] = {}
         self._tickers: dict[Key, dict[str, Any]] = {}  # incremental_ticker, as last shown
-        self._index_prices: dict[str, float] = {}
+        self._index_prices = {
+            currency: exchange.marks.index_usd(currency) for currency in exchange.currencies
+        }
         self._names: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def take(self) -> Sends:
