@@ -210,10 +210,13 @@ def run_check_config(arguments: argparse.Namespace) -> int:
 
 
 def run_schema(arguments: argparse.Namespace) -> int:
-    from infra import schema  # noqa: PLC0415
+    from infra import schema, topology  # noqa: PLC0415
 
     try:
-        document = schema.asyncapi() if arguments.asyncapi else schema.schemas(arguments.message)
+        if arguments.asyncapi:
+            document = schema.asyncapi(topology.services())
+        else:
+            document = schema.schema(arguments.message) if arguments.message else schema.schemas()
     except KeyError:
         print(f"hedgerow: there is no message {arguments.message}", file=sys.stderr)
         return EXIT_USAGE

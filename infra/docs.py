@@ -4,10 +4,12 @@ A generated part stands between `<!-- generated: NAME -->` and `<!-- end: NAME -
 checks that README is what this module would write.
 """
 
+import json
 import re
 import sys
 from pathlib import Path
 
+from infra.schema import asyncapi
 from infra.topology import mermaid, message_table, services
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,7 +34,10 @@ def with_parts(text: str, parts: dict[str, str]) -> str:
 def main() -> int:
     path = ROOT / "README.md"
     path.write_text(with_parts(path.read_text(encoding="utf-8"), generated_parts()), "utf-8")
-    print(f"wrote {path.name}")
+    document = ROOT / "build" / "asyncapi.json"
+    document.parent.mkdir(exist_ok=True)
+    document.write_text(json.dumps(asyncapi(services()), indent=2), encoding="utf-8")
+    print(f"wrote {path.name} and build/{document.name}")
     return 0
 
 

@@ -48,6 +48,11 @@ def schemas() -> dict[str, Any]:
     }
 
 
+def schema(tag: str) -> dict[str, Any]:
+    """Returns one message's JSON Schema, whole. Raises KeyError for an unknown tag."""
+    return msgspec.json.schema(KINDS[tag])
+
+
 def subject_template(kind: type[Message]) -> str:
     return f"{tag_of(kind)}.{{key}}" if is_keyed(kind) else tag_of(kind)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from shared.configuration import DeskConfig, Runtime, section
 from shared.messages.desk import DeadLetterV1, HeartbeatV1, RecordV1
 from shared.messages.message import Message, tag_of
+from shared.messages.risk import AlertV1
 from shared.service import Service
 
 SERVICES = (
@@ -58,8 +59,8 @@ def mermaid(wirings: dict[str, Service]) -> str:
     """Returns the service graph as a mermaid flowchart; parallel edges share one arrow."""
     labels: dict[tuple[str, str], list[str]] = {}
     for producer, consumer, kind in edges(wirings):
-        if consumer == "ledger":  # it records everything: one arrow says it
-            continue
+        if consumer in {"ledger", producer} or kind is AlertV1:
+            continue  # the ledger takes everything, one arrow says it; alerts are for people
         name = tag_of(kind).rsplit(".", 1)[0].split(".", 1)[1]
         labels.setdefault((producer, consumer), []).append(name)
     lines = ["```mermaid", "flowchart LR"]
