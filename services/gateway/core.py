@@ -73,6 +73,7 @@ class Gateway:
             lookback_ns=config.first_lookback_s * NS_PER_S,
         )
         self._routes: dict[str, Route] = {}
+        self._cycle_ns = config.refresh_ms * NS_PER_MS // 2
         self._now_ns = 0
         self._is_up = False
         self._is_reconciling = False  # since this connection came up
@@ -136,7 +137,7 @@ class Gateway:
         self.reconciliation.on_down()
         for feed in self.feeds.values():
             feed.lost()
-            yield from feed.flush(now_ns, 0.0)
+            yield from feed.flush(now_ns, 0, self._cycle_ns)
         yield self._feed_message(now_ns)
 
     def on_reply(self, reply: VenueReply) -> Iterable[object]:
@@ -166,9 +167,9 @@ class Gateway:
 
     def on_timer(self, timer: TimerV1) -> Iterator[object]:
         now_ns = self._time(timer.created_ns)
-        ratio = TICKS_INTERVAL_MS / self._config.refresh_ms
+        interval_ns = TICKS_INTERVAL_MS * NS_PER_MS
         for feed in self.feeds.values():
-            yield from feed.flush(now_ns, ratio)
+            yield from feed.flush(now_ns, interval_ns, self._cycle_ns)
         if now_ns >= self._feed_due_ns:
             yield self._feed_message(now_ns)
         if not self._is_up:

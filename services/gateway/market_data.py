@@ -1,7 +1,8 @@
 """Newest prices per instrument, conflated into batches of ticks.
 
 `quote.*` is the hot path: thousands a second arrive, so a quote that changes nothing costs little
-and nothing is built before the batch is due.
+and nothing is built before the batch is due. Marks of all options change every second: one that
+moves less than a reader could care about goes with the rolling refresh.
 """
 
 from typing import Any
@@ -14,6 +15,8 @@ from shared.units import E8
 BATCH_MAX = 1024  # of TicksV1
 MARK_MAX = 1e9
 VOL_MAX = 50.0
+MARK_STEP_TICKS = 0.25  # of an option's mark, below which it waits for the refresh
+MARK_STEP_VOL = 0.001
 
 
 class Market:
@@ -34,6 +37,9 @@ class Market:
         "is_open",
         "mark_price",
         "mark_vol",
+        "sent_mark_price",
+        "sent_mark_vol",
+        "sent_ns",
         "venue_ns",
     )
 
@@ -49,6 +55,8 @@ class Market:
         self.is_dirty = False
         self.bid_ticks = self.bid_lots = self.ask_ticks = self.ask_lots = 0
         self.mark_price = self.mark_vol = 0.0
+        self.sent_mark_price = self.sent_mark_vol = 0.0
+        self.sent_ns = 0
         self.venue_ns = 0
 
     @property
@@ -127,9 +135,10 @@ class Market:
     def on_mark(self, mark_price: float, mark_vol: float) -> None:
         if not (0.0 <= mark_price <= MARK_MAX and 0.0 <= mark_vol <= VOL_MAX):
             raise ValueError("mark")
-        if mark_price != self.mark_price or mark_vol != self.mark_vol:
-            self.mark_price = float(mark_price)
-            self.mark_vol = float(mark_vol)
+        self.mark_price = float(mark_price)
+        self.mark_vol = float(mark_vol)
+        moved = abs(mark_price - self.sent_mark_price) * self._price_scale
+        if moved > MARK_STEP_TICKS or abs(mark_vol - self.sent_mark_vol) > MARK_STEP_VOL:
             self.changed()
 
     def close(self) -> None:
@@ -156,7 +165,12 @@ class Market:
             self.is_dirty = True
             self._feed.dirty.append(self)
 
-    def tick(self) -> Tick:
+    def take_tick(self, now_ns: int) -> Tick:
+        """Returns the tick to send now."""
+        self.is_dirty = False
+        self.sent_ns = now_ns
+        self.sent_mark_price = self.mark_price
+        self.sent_mark_vol = self.mark_vol
         return Tick(
             self.instrument.name,
             self.bid_ticks,
@@ -225,19 +239,20 @@ class UnderlyingFeed:
         for market in self.markets.values():
             market.lost()
 
-    def flush(self, now_ns: int, refresh_ratio: float) -> list[TicksV1]:
-        """Returns the batches due now: what has changed, and the next `refresh_ratio` of all."""
+    def flush(self, now_ns: int, interval_ns: int, cycle_ns: int) -> list[TicksV1]:
+        """Returns the batches due now: what has changed, and what was long not sent.
+
+        Called every `interval_ns`, it looks at every market once a cycle, and sends those that
+        were not sent for a cycle: so all at least every two cycles.
+        """
         if not self.index_usd:
             return []
         if self._expiries_ns and now_ns >= self._expiries_ns[0]:
             self._expire(now_ns)
-        self._roll(refresh_ratio)
+        self._roll(now_ns, interval_ns, cycle_ns)
         if not self.dirty and not self._is_index_dirty:
             return []
-        ticks = []
-        for market in self.dirty:
-            market.is_dirty = False
-            ticks.append(market.tick())
+        ticks = [market.take_tick(now_ns) for market in self.dirty]
         self.dirty.clear()
         self._is_index_dirty = False
         batches = []
@@ -255,13 +270,14 @@ class UnderlyingFeed:
             )
         return batches
 
-    def _roll(self, refresh_ratio: float) -> None:
-        """Marks the next slice of all markets for sending, whether they have changed or not."""
+    def _roll(self, now_ns: int, interval_ns: int, cycle_ns: int) -> None:
+        """Looks at the next slice of all markets, for those that were not sent for long."""
         if not self._rolling:
             self._rolling = list(self.markets.values())
-        count = max(1, round(len(self.markets) * refresh_ratio))
+        count = -(-len(self.markets) * interval_ns // cycle_ns)
+        oldest_ns = now_ns - cycle_ns - interval_ns
         for market in self._rolling[-count:]:
-            if market.instrument.name in self.markets:
+            if market.sent_ns <= oldest_ns and market.instrument.name in self.markets:
                 market.changed()
         del self._rolling[-count:]
 

@@ -318,3 +318,24 @@ def test_listed_but_locked_instrument_is_not_live(gateway: Scripted) -> None:
     gateway.tick(3000)
     gateway.answer("public/get_instruments", [{**CALL_ROW, "state": "locked"}])
     assert not last_tick(gateway, CALL).is_live
+
+
+def test_small_move_of_a_mark_waits_for_the_refresh(gateway: Scripted) -> None:
+    mark = {"instrument_name": CALL, "mark_price": 0.0384, "iv": 0.63}
+    gateway.notice("markprice.options.btc_usd", [mark])
+    assert last_tick(gateway, CALL).mark_price == 0.0384
+    gateway.published.clear()
+    gateway.notice("markprice.options.btc_usd", [{**mark, "mark_price": 0.03841}])
+    gateway.tick()
+    assert CALL not in [tick.instrument for batch in gateway.said(TicksV1) for tick in batch.ticks]
+    gateway.tick(32)
+    assert last_tick(gateway, CALL).mark_price == 0.03841
+
+
+def test_tick_just_sent_is_not_refreshed_at_once(gateway: Scripted) -> None:
+    for _ in range(60):
+        quote(gateway, best_bid_amount=0.1 + gateway.ms % 7)
+        gateway.tick()
+    sent = [tick for batch in gateway.said(TicksV1) for tick in batch.ticks]
+    assert len([tick for tick in sent if tick.instrument == CALL]) <= 60
+    assert 2 <= len([tick for tick in sent if tick.instrument == PERPETUAL]) <= 4
