@@ -1,5 +1,6 @@
 /* The cost of a surface: targets, priors, and penalties where arbitrage would begin. */
 #include "hr_surface_model.h"
+#include "hr_surface_shape.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -26,115 +27,6 @@ static const double calendar_points[] = {-14.0, -9.0, -6.0, -4.0, -2.8, -2.0, -1
 static const double density_points[] = {-45.0, -14.0, -5.5, -2.6, -1.3, -0.5, 0.0,
                                         0.5,   1.3,   2.6,  5.5,  14.0, 45.0};
 #define DENSITY_POINTS ((int)(sizeof(density_points) / sizeof(density_points[0])))
-
-typedef struct {
-    double level;
-    double lean; /* (right - left) / 2 */
-    double bend; /* (right + left) / 2 */
-    double centre;
-    double width;
-    double width_square;
-    double tilt; /* centre / root at x = 0 */
-    double root; /* at x = 0 */
-} shape;
-
-static shape shape_of(const double *parameters) {
-    shape s = {.lean = 0.5 * (parameters[RIGHT] - parameters[LEFT]),
-               .bend = 0.5 * (parameters[RIGHT] + parameters[LEFT])};
-    s.tilt = (s.lean - parameters[SLOPE]) / s.bend;
-    const double rest = 1.0 - s.tilt * s.tilt;
-    s.root = s.bend * rest / exp(parameters[CURVATURE]);
-    s.centre = s.tilt * s.root;
-    s.width_square = rest * s.root * s.root;
-    s.width = sqrt(s.width_square);
-    s.level = parameters[VALUE] + s.lean * s.centre - s.bend * s.root;
-    return s;
-}
-
-/* Rows: level, centre, log width, left, right (the model's own); columns: what the fit moves. */
-static void jacobian_of(const shape *s, double out[PARAMETERS][PARAMETERS]) {
-    static const double lean_by[PARAMETERS] = {[LEFT] = -0.5, [RIGHT] = 0.5};
-    static const double bend_by[PARAMETERS] = {[LEFT] = 0.5, [RIGHT] = 0.5};
-    const double rest = 1.0 - s->tilt * s->tilt;
-    memset(out, 0, PARAMETERS * sizeof(*out));
-    for (int i = 0; i < PARAMETERS; i++) {
-        const double slope_by = i == SLOPE ? 1.0 : 0.0;
-        const double tilt = (lean_by[i] - slope_by - s->tilt * bend_by[i]) / s->bend;
-        const double rest_ratio = -2.0 * s->tilt * tilt / rest;
-        const double root_ratio = bend_by[i] / s->bend + rest_ratio - (i == CURVATURE ? 1.0 : 0.0);
-        const double root = s->root * root_ratio;
-        out[CENTRE][i] = tilt * s->root + s->tilt * root;
-        out[WIDTH][i] = root_ratio + 0.5 * rest_ratio;
-        out[LEVEL][i] = (i == VALUE ? 1.0 : 0.0) + lean_by[i] * s->centre +
-                        s->lean * out[CENTRE][i] - bend_by[i] * s->root - s->bend * root;
-    }
-    out[LEFT][LEFT] = 1.0;
-    out[RIGHT][RIGHT] = 1.0;
-}
-
-void hr_surface_slice_to_svi(const surface_slice *slice, const double *parameters, hr_svi *out) {
-    const shape s = shape_of(parameters);
-    out->a = s.level * slice->theta * slice->theta;
-    out->b = s.bend * slice->theta;
-    out->rho = s.lean / s.bend;
-    out->m = s.centre * slice->theta;
-    out->sigma = s.width * slice->theta;
-}
-
-void hr_surface_slice_from_svi(surface_slice *slice, const hr_svi *svi) {
-    const double bend = svi->b / slice->theta;
-    const double centre = svi->m / slice->theta;
-    const double width = svi->sigma / slice->theta;
-    const double root = sqrt(centre * centre + width * width);
-    slice->parameters[LEFT] = bend * (1.0 - svi->rho);
-    slice->parameters[RIGHT] = bend * (1.0 + svi->rho);
-    slice->parameters[VALUE] =
-        svi->a / (slice->theta * slice->theta) + bend * (root - svi->rho * centre);
-    slice->parameters[SLOPE] = bend * (svi->rho - centre / root);
-    slice->parameters[CURVATURE] = log(bend * width * width / (root * root * root));
-}
-
-double hr_surface_least_value(const double *parameters) {
-    const shape s = shape_of(parameters);
-    return s.level + s.width * sqrt(parameters[LEFT] * parameters[RIGHT]);
-}
-
-/* v and its derivatives by LEVEL, CENTRE, WIDTH, LEFT and RIGHT. */
-static inline double value_at(const shape *s, double x, double *derivatives_out) {
-    const double z = x - s->centre;
-    const double root = sqrt(z * z + s->width_square);
-    const double inverse = s->bend / root;
-    derivatives_out[LEVEL] = 1.0;
-    derivatives_out[LEFT] = 0.5 * (root - z);
-    derivatives_out[RIGHT] = 0.5 * (root + z);
-    derivatives_out[CENTRE] = -s->lean - z * inverse;
-    derivatives_out[WIDTH] = s->width_square * inverse;
-    return s->level + s->lean * z + s->bend * root;
-}
-
-/* Adds one residual's square, with curvature weight; the gradient is of half the cost. */
-static void add(surface_slice *slice, double slope, double curvature, const double *derivatives) {
-    for (int i = 0; i < PARAMETERS; i++) {
-        slice->gradient[i] += slope * derivatives[i];
-        const double row = curvature * derivatives[i];
-        for (int j = 0; j <= i; j++) {
-            slice->hessian[i][j] += row * derivatives[j];
-        }
-    }
-}
-
-/* weight e^2 near zero, straight beyond `straight`; slope and curvature are of half of it. */
-static double bent_square(double excess, double weight, double straight, double *slope_out,
-                          double *curvature_out) {
-    if (excess <= straight) {
-        *slope_out += weight * excess;
-        *curvature_out += weight;
-        return weight * excess * excess;
-    }
-    *slope_out += weight * straight;
-    *curvature_out += weight * straight / excess;
-    return weight * straight * (2.0 * excess - straight);
-}
 
 /* Sums over the targets of a slice, lower halves row by row. */
 typedef struct {
@@ -347,60 +239,6 @@ static double pair_cost(surface_slice *earlier, surface_slice *later, const shap
     return cost;
 }
 
-/* out = jacobian^T matrix jacobian; the matrix is symmetric, its lower half is given. */
-static void turn_square(double matrix[PARAMETERS][PARAMETERS],
-                        double jacobian[PARAMETERS][PARAMETERS]) {
-    double half[PARAMETERS][PARAMETERS] = {{0.0}};
-    for (int i = 0; i < PARAMETERS; i++) {
-        for (int k = 0; k < PARAMETERS; k++) {
-            const double known = i >= k ? matrix[i][k] : matrix[k][i];
-            for (int j = 0; j < PARAMETERS; j++) {
-                half[i][j] += known * jacobian[k][j];
-            }
-        }
-    }
-    memset(matrix, 0, PARAMETERS * sizeof(*matrix));
-    for (int k = 0; k < PARAMETERS; k++) {
-        for (int i = 0; i < PARAMETERS; i++) {
-            for (int j = 0; j < PARAMETERS; j++) {
-                matrix[i][j] += jacobian[k][i] * half[k][j];
-            }
-        }
-    }
-}
-
-/* Turns derivatives by the model's own parameters into those by what the fit moves. */
-static void turn(surface_slice *slices, const shape *shapes, int32_t count) {
-    double jacobians[2][PARAMETERS][PARAMETERS];
-    for (int32_t n = count - 1; n >= 0; n--) {
-        surface_slice *slice = &slices[n];
-        double (*own)[PARAMETERS] = jacobians[n % 2];
-        double (*next)[PARAMETERS] = jacobians[(n + 1) % 2];
-        jacobian_of(&shapes[n], own);
-        turn_square(slice->hessian, own);
-        turn_square(slice->metric, own);
-        double gradient[PARAMETERS] = {0.0};
-        double half[PARAMETERS][PARAMETERS] = {{0.0}};
-        for (int i = 0; i < PARAMETERS; i++) {
-            for (int j = 0; j < PARAMETERS; j++) {
-                gradient[j] += own[i][j] * slice->gradient[i];
-                for (int k = 0; k < PARAMETERS && n + 1 < count; k++) {
-                    half[i][j] += slice->coupling[i][k] * next[k][j];
-                }
-            }
-        }
-        memcpy(slice->gradient, gradient, sizeof(gradient));
-        memset(slice->coupling, 0, sizeof(slice->coupling));
-        for (int k = 0; k < PARAMETERS; k++) {
-            for (int i = 0; i < PARAMETERS; i++) {
-                for (int j = 0; j < PARAMETERS; j++) {
-                    slice->coupling[i][j] += own[k][i] * half[k][j];
-                }
-            }
-        }
-    }
-}
-
 static double cost_of(surface_problem *problem, bool is_trial) {
     surface_slice *slices = problem->slices;
     shape shapes[HR_SURFACE_EXPIRIES_MAX];
@@ -422,7 +260,7 @@ static double cost_of(surface_problem *problem, bool is_trial) {
         }
     }
     if (!is_trial) {
-        turn(slices, shapes, problem->slice_count);
+        hr_surface_turn(slices, shapes, problem->slice_count);
     }
     for (int32_t n = 0; n < problem->slice_count; n++) {
         const double prior =

@@ -87,14 +87,15 @@ typedef struct {
 hr_status hr_surface_read_quotes(const hr_surface_quote *quotes, int32_t quote_count,
                                  const double *years, surface_problem *problem);
 
-/* hr_surface_model.c */
+/* hr_surface_shape.c */
 void hr_surface_slice_to_svi(const surface_slice *slice, const double *parameters, hr_svi *out);
 void hr_surface_slice_from_svi(surface_slice *slice, const hr_svi *svi);
 
 /* Returns the least v(x) over all x. */
 double hr_surface_least_value(const double *parameters);
 
-/* Returns the cost at the parameters, with derivatives and each slice's `cost`. */
+/* hr_surface_model.c: returns the cost at the parameters, with derivatives and each slice's `cost`.
+ */
 double hr_surface_cost(surface_problem *problem);
 
 /* Returns the cost at the trial parameters, with each slice's `trial_cost`. */
@@ -103,5 +104,13 @@ double hr_surface_trial_cost(surface_problem *problem);
 /* hr_surface_solve.c: solves the damped block-tridiagonal normal equations into `step`; false when
  * they are not positive definite. */
 bool hr_surface_solve(surface_problem *problem);
+
+/* hr_surface_prove.c: certifies everything and constrains what failed; returns how many
+ * certificates did. */
+int32_t hr_surface_constrain(surface_problem *problem);
+
+/* Moves slices until they certify, as little as it can, and reports which; false where it cannot.
+ */
+bool hr_surface_repair(hr_svi *slices, int32_t count, hr_slice_report *reports);
 
 #endif
