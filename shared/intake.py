@@ -155,7 +155,7 @@ class Intake:
 
     def _on_state(self, delivered: Delivered) -> None:
         self._arrived.set()
-        found = self._read(delivered.message, "")
+        found = self._read(delivered.message, f"{STATE}-{delivered.stream_sequence}")
         if found is not None:
             self._inbox.put_critical(_entry(*found, delivered.message))
 
@@ -229,7 +229,8 @@ class Intake:
         self.dead_letter_count += 1
         self._telemetry.counters["message_dead_lettered"].inc()
         now_ns = self._clock.wall_ns()
-        letter_id = f"{self._service.name}-{place or f'{self._opened_ns}-{self.dead_letter_count}'}"
+        arrival = f"{self._service.name}-{self._opened_ns}-{self.dead_letter_count}"
+        letter_id = place or arrival  # one letter for a stored message, whoever reads it first
         letter = dead_letter(
             self._service.name, letter_id, message.subject, message.data, reason, now_ns
         )

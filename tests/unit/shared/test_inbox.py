@@ -1,0 +1,76 @@
+import asyncio
+
+import pytest
+
+from shared import inbox as inbox_module
+from shared.dedupe import Seen
+from shared.inbox import Entry, Inbox, InboxFullError
+from shared.outlet import Countdown
+
+
+def entry(name):
+    return Entry(kind=str, message=name)
+
+
+async def drain(inbox):
+    return [(await inbox.get()).message for _ in range(len(inbox))]
+
+
+async def test_critical_inputs_come_first_and_each_in_order():
+    inbox = Inbox()
+    inbox.put_lossy(entry("l1"))
+    for name in ("c1", "c2"):
+        inbox.put_critical(entry(name))
+    inbox.put_lossy(entry("l2"))
+    assert await drain(inbox) == ["c1", "c2", "l1", "l2"]
+
+
+async def test_the_newest_lossy_inputs_win(monkeypatch):
+    monkeypatch.setattr(inbox_module, "LOSSY_MAX", 2)
+    inbox = Inbox()
+    for number in range(5):
+        inbox.put_lossy(entry(number))
+    assert inbox.dropped_count == 3
+    assert await drain(inbox) == [3, 4]
+
+
+async def test_critical_inputs_are_never_dropped(monkeypatch):
+    monkeypatch.setattr(inbox_module, "CRITICAL_MAX", 2)
+    inbox = Inbox()
+    inbox.put_critical(entry(1))
+    inbox.put_critical(entry(2))
+    with pytest.raises(InboxFullError):
+        inbox.put_critical(entry(3))
+    assert await drain(inbox) == [1, 2]
+
+
+async def test_a_waiting_reader_wakes():
+    inbox = Inbox()
+    reader = asyncio.create_task(inbox.get())
+    await asyncio.sleep(0)
+    inbox.put_lossy(entry("x"))
+    assert (await asyncio.wait_for(reader, 1)).message == "x"
+
+
+def test_seen_remembers_the_newest_ids():
+    seen = Seen(ids_max=2)
+    assert [seen.add(name) for name in "aabbc"] == [True, False, True, False, True]
+    assert "a" not in seen
+    assert "b" in seen
+
+
+def test_a_countdown_ends_when_everything_expected_has_come():
+    done = []
+    countdown = Countdown(lambda: done.append(1))
+    first, second = countdown.expect(), countdown.expect()
+    first()
+    countdown.close()
+    assert not done
+    second()
+    assert done == [1]
+
+
+def test_a_countdown_without_a_waiter_expects_nothing():
+    countdown = Countdown(None)
+    assert countdown.expect() is None
+    countdown.close()

@@ -1,0 +1,44 @@
+import json
+import re
+
+from shared.clock import SimulatedClock
+from shared.telemetry import COUNTERS, GAUGES, HISTOGRAMS, Telemetry, open_log
+
+UNITS = ("_seconds", "_bytes", "_messages")
+
+
+def test_metric_names_follow_the_house_style():
+    metrics = (*COUNTERS, *GAUGES, *HISTOGRAMS)
+    names = [metric.name for metric in metrics]
+    assert len(names) == len(set(names))
+    for metric in metrics:
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)+", metric.name)
+        assert not metric.name.endswith(("_total", "_count"))
+        assert metric.help.endswith(".")
+        assert set(metric.labels) <= {"kind", "reason"}
+    for metric in HISTOGRAMS:
+        assert metric.name.endswith(UNITS)
+
+
+def test_the_exposition_names_every_metric():
+    text = Telemetry().exposition().decode()
+    for metric in (*COUNTERS, *GAUGES, *HISTOGRAMS):
+        assert f"# HELP {metric.name}" in text, metric.name
+
+
+def test_a_counter_reaches_a_count_kept_elsewhere():
+    telemetry = Telemetry()
+    for count in (3, 3, 5):
+        telemetry.reach("message_resent", count)
+    assert "message_resent_total 5.0" in telemetry.exposition().decode()
+
+
+def test_logs_are_events_in_json_with_desk_time(capsys):
+    log = open_log("pricing", "run-1", SimulatedClock(1_500_000_000_000_000_000))
+    log.info("quote_pulled", reason="stale", instrument="BTC-PERPETUAL")
+    line = json.loads(capsys.readouterr().out)
+    assert line["event"] == "quote_pulled"
+    assert line["service"] == "pricing"
+    assert line["run"] == "run-1"
+    assert line["created_ns"] == 1_500_000_000_000_000_000
+    assert line["time"].startswith("2017-07-14T02:40:00")
