@@ -211,18 +211,15 @@ class Venue:
     def audits(self, now_ns: int) -> Iterator[VenueAuditV1]:
         """Yields the venue's own word on its books, one per currency."""
         exchange = self.exchange
-        desk = FIRST_USER
+        instruments = exchange.instruments
+        quoted = [instruments[o.index].underlying for o in exchange.orders.quotes(FIRST_USER)]
         for currency in exchange.currencies:
-            quotes = sum(
-                exchange.instruments[order.index].underlying == currency
-                for order in exchange.orders.quotes(desk)
-            )
             yield VenueAuditV1(
                 created_ns=now_ns,
                 currency=currency,
                 accounts_sum_coin_e12=exchange.accounts.sum_e12(currency),
                 trade_count=exchange.history.trade_counts[currency],
-                live_quote_count=quotes,
+                live_quote_count=quoted.count(currency),
                 positions_sum_lots=exchange.accounts.positions_sum_lots(currency),
             )
 

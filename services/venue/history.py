@@ -122,6 +122,8 @@ class Tape:
     tick_direction: int = 0
     open_interest_lots: int = 0
     hours: deque[Hour] = field(default_factory=lambda: deque(maxlen=HOURS + 1))
+    _stats: dict[str, Any] = field(default_factory=dict)
+    _stats_at: tuple[int, int] = (-1, -1)  # sequence and hour that they hold for
 
     def direction(self, price_ticks: int) -> int:
         """Returns plus tick 0, zero-plus 1, minus 2, zero-minus 3, and remembers the price."""
@@ -146,7 +148,13 @@ class Tape:
 
     def stats(self, now_ns: int, last_price: float) -> dict[str, Any]:
         """Returns high, low, price change and volumes over the last day; null without trades."""
-        since = now_ns // HOUR_NS - HOURS
+        at = (self.sequence, now_ns // HOUR_NS)
+        if at != self._stats_at:
+            self._stats = self._day(at[1] - HOURS, last_price)
+            self._stats_at = at
+        return dict(self._stats)
+
+    def _day(self, since: int, last_price: float) -> dict[str, Any]:
         while self.hours and self.hours[0].hour < since:
             self.hours.popleft()
         if not self.hours:

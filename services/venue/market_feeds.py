@@ -120,18 +120,13 @@ class MarketFeeds:
             self._emit(key, self._expiration(channel.currency, now_ns))
 
     def on_index(self, now_ns: int) -> None:
-        """The market has moved: futures' tickers and the index."""
+        """The market has moved. Tickers follow with their books and with the marks."""
         for key, channel in self._registry.of_topic("deribit_price_index").items():
             price = self._exchange.marks.index_usd(channel.currency)
             if price != self._index_prices.get(channel.currency):
                 self._emit(key, self._index(channel.currency, now_ns))
         for currency in self._exchange.currencies:
             self._index_prices[currency] = self._exchange.marks.index_usd(currency)
-        instruments = self._exchange.instruments
-        for topic, interval in TICKERS:
-            feeds = self._registry.feeds(topic, interval)
-            moved = [index for index in feeds if instruments[index].kind != "option"]
-            self._stale[interval or FAST].update(dict.fromkeys(moved))
 
     def on_instrument_states(self, changes: list[tuple[int, str]], now_ns: int) -> None:
         for index, state in changes:

@@ -150,7 +150,8 @@ class QuoteEntry:
                     raise invalid(word, "must be an object")
                 self._entry.check_open(index, now_ns)
                 if index in rows:
-                    raise VenueError(11029, data={"reason": "one quote an instrument"})  # noqa: TRY301
+                    reason = {"reason": "one quote an instrument"}
+                    raise VenueError(11029, data=reason)  # noqa: TRY301
                 sides.append(
                     self._read_side(account_id, group, index, side, wanted, item, is_solvent)
                 )

@@ -12,7 +12,7 @@ from shared.clock import NS_PER_MS
 from shared.units import amount_from_lots, price_from_ticks
 
 DEPTH_MAX = 1_000
-DEPTH_FIRST = 48  # most books have no more levels
+DEPTH_FIRST = 16  # most books have no more levels
 Levels = list[tuple[int, int]]  # (ticks, lots), best first
 
 
@@ -46,7 +46,11 @@ class Views:
         table, change_ids = self._exchange.book.levels(wanted, first)
         if first < depth and table["lots"][0, :, -1].any():
             table, change_ids = self._exchange.book.levels(wanted, depth)
-        bids, asks = ([(ticks, lots) for ticks, lots in side.tolist() if lots] for side in table[0])
+        ticks, lots = table["price_ticks"][0].tolist(), table["lots"][0].tolist()
+        bids, asks = (
+            [level for level in zip(ticks[side], lots[side], strict=True) if level[1]]
+            for side in (0, 1)
+        )
         return bids, asks, int(change_ids[0])
 
     def quote(self, index: int, now_ns: int) -> dict[str, Any]:
