@@ -80,6 +80,7 @@ class Risk:
         self._feed: FeedV1 | None = None
         self._alerted_ns: dict[str, int] = {}
         self._halt_ids: set[str] = set()
+        self._is_final = False
         self._grid = (config.spot_moves_ratio, config.vol_moves, config.horizons_ns)
 
     def on_instruments(self, batch: InstrumentsV1) -> Iterator[Message]:
@@ -192,7 +193,7 @@ class Risk:
     def on_second_timer(self, timer: TimerV1) -> Iterator[Message]:
         for known in self.underlyings.values():
             if known.portfolio.is_valued:
-                yield known.portfolio.pnl(timer.created_ns)
+                yield known.portfolio.pnl(timer.created_ns, is_final=self._is_final)
 
     def on_scenario_timer(self, timer: TimerV1) -> Iterator[Message]:
         for known in self.underlyings.values():
@@ -205,8 +206,8 @@ class Risk:
             known.portfolio.revalue(timer.created_ns)
             if known.portfolio.is_valued:
                 yield known.portfolio.message(timer.created_ns)
-                final = known.portfolio.pnl(timer.created_ns)
-                yield msgspec.structs.replace(final, is_final=True)
+        self._is_final = True
+        yield from self.on_second_timer(timer)
 
     def not_ready(self) -> str:
         unpriced = [u.name for u in self.underlyings.values() if not u.portfolio.is_valued]

@@ -112,7 +112,7 @@ class Portfolio:
             surface_version=self.market.surface_version,
         )
 
-    def pnl(self, created_ns: int) -> PnlV1:
+    def pnl(self, created_ns: int, *, is_final: bool = False) -> PnlV1:
         explain = self.explain
         return PnlV1(
             created_ns=created_ns,
@@ -121,6 +121,7 @@ class Portfolio:
             usd=explain.terms(explain.usd),
             gross_usd=explain.gross_usd,
             residual_gross_usd=explain.residual_gross_usd,
+            is_final=is_final,
         )
 
     def identity_error_coin(self) -> float:

@@ -16,8 +16,8 @@ HEDGED = {
     },
 }
 HARSH = FaultRates(
-    drop=0.03, duplicate=0.03, delay=0.05, crash_s=10.0, stall_s=10.0, disconnect_s=15.0,
-    quiet_s=5.0,
+    drop=0.03, duplicate=0.03, delay=0.05, crash_s=6.0, stall_s=6.0, disconnect_s=8.0,
+    quiet_s=4.0,
 )  # fmt: skip
 
 
@@ -30,7 +30,7 @@ def run(seed, seconds, tables=EAGER, faults=None, **settings):
 
 def run_seed(seed):
     """Returns what one short desk under harsh faults broke, for a worker process."""
-    known = run(seed, 20.0, faults=HARSH)
+    known = run(seed, 15.0, faults=HARSH)
     checks = known.invariants.report()
     return {
         "seed": seed,

@@ -125,11 +125,11 @@ PLANTED = {
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted_bug_is_caught(name):
     service, wrap, invariant = PLANTED[name]
-    known = desks.run(7, 45.0, tables=desks.HEDGED, wrap={service: wrap})
+    known = desks.run(7, 30.0, tables=desks.HEDGED, wrap={service: wrap})
     caught = known.invariants.all[invariant]
     assert caught.violation_count > 0, [one for one in known.invariants.report() if one["details"]]
 
 
 def test_without_a_bug_nothing_is_caught():
-    known = desks.run(7, 45.0, tables=desks.HEDGED)
+    known = desks.run(7, 30.0, tables=desks.HEDGED)
     assert [one for one in known.invariants.report() if one["violations"]] == []
