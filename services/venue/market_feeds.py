@@ -12,7 +12,7 @@ from services.venue.channels import FAST, INTERVALS, RAW, SLOW, Channel, Key, Re
 from services.venue.envelope import notice
 from services.venue.exchange import Exchange
 from services.venue.history import Trade
-from services.venue.views import DEPTH_MAX, Levels, Views
+from services.venue.views import DEPTH_MAX, Depth, Levels, Views
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.market import Instrument
 from shared.units import amount_from_lots, price_from_ticks
@@ -157,8 +157,7 @@ class MarketFeeds:
             self._emit(key, self._views.ticker(channel.index, now_ns))
         for key, channel in self._wanted("grouped_book", interval, dirty):
             self._emit(key, self._grouped(channel, now_ns))
-        for key, channel in self._wanted("book", interval, dirty):
-            self._changes(channel, key, now_ns)
+        self._books_changed(interval, dirty, now_ns)
         for key, channel in self._wanted("perpetual", interval, stale):
             self._emit(key, self._perpetual(channel, now_ns))
         if interval == RAW:
@@ -225,14 +224,22 @@ class MarketFeeds:
             "asks": [["new", *_level(instrument, item)] for item in feed.asks.items()],
         }
 
-    def _changes(self, channel: Channel, key: Key, now_ns: int) -> None:
+    def _books_changed(self, interval: str, dirty: dict[int, None], now_ns: int) -> None:
+        """Sends the changes of all books that are wanted, read in one go."""
+        feeds = self._registry.feeds("book", interval)
+        changed = [index for index in dirty if index in feeds]
+        if changed:
+            books = self._views.books(changed, DEPTH_MAX)
+            for index, depth in zip(changed, books, strict=True):
+                for key in feeds[index]:
+                    self._changes(index, key, depth, now_ns)
+
+    def _changes(self, index: int, key: Key, depth: Depth, now_ns: int) -> None:
         feed = self._books.get(key)
-        if feed is None:
+        bids, asks, change_id = depth
+        if feed is None or change_id == feed.change_id:
             return
-        bids, asks, change_id = self._views.levels(channel.index, DEPTH_MAX)
-        if change_id == feed.change_id:
-            return
-        instrument = self._exchange.instruments[channel.index]
+        instrument = self._exchange.instruments[index]
         new_bids, new_asks = dict(bids), dict(asks)
         body = {
             "type": "change",
@@ -334,6 +341,8 @@ def _difference(
     instrument: Instrument, old: dict[int, int], new: dict[int, int]
 ) -> list[list[str | float]]:
     """Returns the levels that appeared, changed or went away; never a delete of an unknown one."""
+    if old == new:
+        return []
     changes: list[list[str | float]] = []
     for ticks, lots in new.items():
         known = old.get(ticks)

@@ -14,6 +14,7 @@ from shared.units import amount_from_lots, price_from_ticks
 DEPTH_MAX = 1_000
 DEPTH_FIRST = 16  # most books have no more levels
 Levels = list[tuple[int, int]]  # (ticks, lots), best first
+Depth = tuple[Levels, Levels, int]  # bids, asks, change id
 
 
 class Views:
@@ -39,19 +40,22 @@ class Views:
             int(best.ask_ticks[index]), int(best.ask_lots[index]),
         )  # fmt: skip
 
-    def levels(self, index: int, depth: int) -> tuple[Levels, Levels, int]:
+    def levels(self, index: int, depth: int) -> Depth:
         """Returns bids and asks, best first, and the change id."""
-        wanted = np.array([index], dtype=np.int32)
+        return self.books([index], depth)[0]
+
+    def books(self, indices: list[int], depth: int) -> list[Depth]:
+        """Returns the levels of several instruments at once."""
+        wanted = np.array(indices, dtype=np.int32)
         first = min(depth, DEPTH_FIRST)
         table, change_ids = self._exchange.book.levels(wanted, first)
-        if first < depth and table["lots"][0, :, -1].any():
+        if first < depth and table["lots"][:, :, -1].any():
             table, change_ids = self._exchange.book.levels(wanted, depth)
-        ticks, lots = table["price_ticks"][0].tolist(), table["lots"][0].tolist()
-        bids, asks = (
-            [level for level in zip(ticks[side], lots[side], strict=True) if level[1]]
-            for side in (0, 1)
-        )
-        return bids, asks, int(change_ids[0])
+        ticks, lots = table["price_ticks"].tolist(), table["lots"].tolist()
+        return [
+            (_resting(ticks[at][0], lots[at][0]), _resting(ticks[at][1], lots[at][1]), change_id)
+            for at, change_id in enumerate(change_ids.tolist())
+        ]
 
     def quote(self, index: int, now_ns: int) -> dict[str, Any]:
         """Returns the best prices as the channel `quote` shows them."""
@@ -199,3 +203,9 @@ class Views:
                 "rho": 0.0,
             },
         }
+
+
+def _resting(ticks: list[int], lots: list[int]) -> Levels:
+    """Returns the levels of one side; lots are 0 after the last."""
+    count = lots.index(0) if 0 in lots else len(lots)
+    return list(zip(ticks[:count], lots[:count], strict=True))
