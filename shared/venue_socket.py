@@ -1,7 +1,7 @@
 """The WebSocket that carries a venue session; reconnects for as long as the service runs.
 
 It implements shared.service.Edge: the core's `VenueRequest`s go in, events come out. Waits between
-attempts double up to a bound, with jitter from a source handed in.
+attempts grow up to a bound, with jitter from a source handed in.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ CONNECT_S_MAX = 10.0
 CLOSE_S_MAX = 1.0
 BACKOFF_S_MIN = 0.1
 BACKOFF_S_MAX = 10.0
+BACKOFF_GROWTH = 1.5  # slow enough that a venue back within seconds is not kept waiting
 STABLE_S = 20.0  # a connection that lived so long was a good one: the backoff starts anew
 OUTGOING_MAX = 4096
 
@@ -87,7 +88,7 @@ class VenueSocket:
                     "venue_link_down", url=self.url, reason=reason, retry_in_s=round(wait_s, 3)
                 )
                 await asyncio.sleep(wait_s)
-                backoff_s = min(BACKOFF_S_MAX, 2.0 * backoff_s)
+                backoff_s = min(BACKOFF_S_MAX, BACKOFF_GROWTH * backoff_s)
 
     async def _connection(self, http: aiohttp.ClientSession) -> str:
         """Runs one connection to its end. Returns why it ended."""

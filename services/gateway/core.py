@@ -14,9 +14,10 @@ from msgspec import Meta
 from services.gateway.books import BookGapError
 from services.gateway.calls import Calls, rows_of
 from services.gateway.fills import Fills
-from services.gateway.listing import NONSENSE, VENUE_KINDS, Listing
+from services.gateway.listing import VENUE_KINDS, Listing
 from services.gateway.market_data import Market, UnderlyingFeed
 from services.gateway.orders import Orders
+from services.gateway.readings import NONSENSE
 from services.gateway.reconciliation import Reconciliation
 from services.gateway.subscriptions import Subscriptions
 from shared.alerts import Alerts

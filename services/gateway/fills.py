@@ -6,13 +6,12 @@ from functools import partial
 from typing import Any
 
 from services.gateway.calls import Calls
-from services.gateway.listing import NONSENSE, Listing
-from services.gateway.order_states import NAME
+from services.gateway.listing import Listing
+from services.gateway.readings import NAME, NONSENSE, coin_e12, name, number, stamp_ns
 from shared.alerts import Alerts
-from shared.clock import NS_PER_MS
 from shared.messages.market import Instrument
 from shared.messages.orders import FillV1
-from shared.units import coin_e12_nearest, lots_nearest, ticks_nearest
+from shared.units import lots_nearest, ticks_nearest
 from shared.venue_link import NOT_SENT, OUTCOME_UNKNOWN, VenueReply
 
 KNOWN_MAX = 200_000
@@ -44,10 +43,10 @@ class Fills:
             trade_id = row.get("trade_id")
             if isinstance(trade_id, str) and trade_id in self._known:
                 continue
-            name = row.get("instrument_name")
-            instrument = self._listing.by_name.get(name) if isinstance(name, str) else None
-            if isinstance(name, str) and instrument is None:
-                yield from self._wait(name, row)
+            listed = row.get("instrument_name")
+            instrument = self._listing.by_name.get(listed) if isinstance(listed, str) else None
+            if isinstance(listed, str) and instrument is None:
+                yield from self._wait(listed, row)
                 continue
             try:
                 fill = read_trade(row, instrument, now_ns)
@@ -71,25 +70,27 @@ class Fills:
             self.last_ns[currency] = fill.venue_ns
             self.last_id[currency] = fill.trade_id
 
-    def _wait(self, name: str, row: dict[str, Any]) -> Iterator[object]:
+    def _wait(self, unlisted: str, row: dict[str, Any]) -> Iterator[object]:
         """Asks for an instrument that is not listed (expired, or listed a moment ago)."""
-        is_asked = name in self._waiting
-        if self.waiting_count() < WAITING_MAX and NAME.fullmatch(name):
-            self._waiting.setdefault(name, []).append(row)
-        if not is_asked and name in self._waiting:
+        is_asked = unlisted in self._waiting
+        if self.waiting_count() < WAITING_MAX and NAME.fullmatch(unlisted):
+            self._waiting.setdefault(unlisted, []).append(row)
+        if not is_asked and unlisted in self._waiting:
             yield self._calls.request(
-                "public/get_instrument", {"instrument_name": name}, partial(self._described, name)
+                "public/get_instrument",
+                {"instrument_name": unlisted},
+                partial(self._described, unlisted),
             )
 
-    def _described(self, name: str, reply: VenueReply) -> Iterator[object]:
-        rows = self._waiting.pop(name, [])
+    def _described(self, unlisted: str, reply: VenueReply) -> Iterator[object]:
+        rows = self._waiting.pop(unlisted, [])
         for underlying in self._listing.underlyings:
             if self._listing.remember(reply.result, underlying) is not None:
                 yield from self.take(rows, reply.created_ns)
                 return
         if reply.error_code in (OUTCOME_UNKNOWN, NOT_SENT):
             return  # they are asked for again with the trades since the last known one
-        text = f"{len(rows)} trades in {name}, which the desk does not know"
+        text = f"{len(rows)} trades in {unlisted}, which the desk does not know"
         yield from self._alerts.raised("trade-elsewhere", "page", text, reply.created_ns)
 
 
@@ -97,20 +98,18 @@ def read_trade(row: dict[str, Any], instrument: Instrument | None, now_ns: int) 
     """Returns the fill in a trade row; raises one of NONSENSE where it cannot be true."""
     if instrument is None:
         raise ValueError("no instrument")
-    trade_id, venue_order_id = row["trade_id"], row["order_id"]
+    trade_id, venue_order_id = name(row["trade_id"]), name(row["order_id"])
     label = row.get("label") or ""
     is_quote = bool(row.get("mmp")) or "quote_id" in row or "quote_set_id" in row
-    amount_lots = lots_nearest(instrument, row["amount"])
-    price_ticks = ticks_nearest(instrument, row["price"])
-    venue_ns = row["timestamp"] * NS_PER_MS
-    index_usd, mark_price = float(row["index_price"]), float(row["mark_price"])
-    if not (NAME.fullmatch(trade_id) and NAME.fullmatch(venue_order_id)):
-        raise ValueError("ids")
+    amount_lots = lots_nearest(instrument, number(row["amount"]))
+    price_ticks = ticks_nearest(instrument, number(row["price"]))
+    venue_ns = stamp_ns(row["timestamp"])
+    index_usd, mark_price = float(number(row["index_price"])), float(number(row["mark_price"]))
     if row["direction"] not in {"buy", "sell"} or row["liquidity"] not in {"M", "T"}:
         raise ValueError("direction or liquidity")
     if row["fee_currency"] != instrument.underlying:
         raise ValueError(f"fee in {row['fee_currency']}")
-    if not (0 < amount_lots <= 10**12 and 0 <= price_ticks <= 10**12 and 0 < venue_ns < 2**63):
+    if not (0 < amount_lots <= 10**12 and 0 <= price_ticks <= 10**12):
         raise ValueError("amount, price or time out of range")
     if not (0.0 < index_usd < 1e9 and 0.0 <= mark_price < 1e9):
         raise ValueError("index or mark out of range")
@@ -126,7 +125,7 @@ def read_trade(row: dict[str, Any], instrument: Instrument | None, now_ns: int) 
         amount_lots=amount_lots,
         price_ticks=price_ticks,
         is_maker=row["liquidity"] == "M",
-        fee_coin_e12=coin_e12_nearest(row["fee"]),
+        fee_coin_e12=coin_e12(row["fee"]),
         index_usd=index_usd,
         mark_price=mark_price,
         venue_ns=venue_ns,

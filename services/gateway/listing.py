@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from shared.clock import NS_PER_MS
+from services.gateway.readings import NONSENSE, name, number, stamp_ns
 from shared.messages.market import Instrument, InstrumentsV1, Kind, TickStep
 from shared.units import E8
 
 VENUE_KINDS = ("option", "future")  # the venue calls the perpetual a future
-NONSENSE = (KeyError, TypeError, ValueError, OverflowError, AttributeError, IndexError)
 FEE_RATIO_MAX = 0.1
+STEPS_MAX = 8  # as the message holds
+EXPIRY_INSTRUMENTS_MAX = 1024
 
 
 class Listing:
@@ -65,7 +66,9 @@ class Listing:
             for instrument in self._listed.get((underlying, venue_kind), {}).values():
                 expiries.setdefault(instrument.expiry_ns, []).append(instrument)
         current = {
-            (underlying, expiry_ns): tuple(sorted(group, key=lambda one: one.name))
+            (underlying, expiry_ns): tuple(
+                sorted(group, key=lambda one: one.name)[:EXPIRY_INSTRUMENTS_MAX]
+            )
             for expiry_ns, group in expiries.items()
         }
         for gone in [key for key in self._published if key[0] == underlying]:
@@ -122,20 +125,17 @@ def parse_instrument(row: dict[str, Any], underlying: str) -> Instrument | None:
         return None
     if row.get("base_currency") != underlying:
         return None
-    tick_e8 = _whole(row["tick_size"] * E8)
-    expiry_ns = 0 if kind == "perpetual" else _whole(row["expiration_timestamp"]) * NS_PER_MS
+    tick_e8 = _whole(number(row["tick_size"]) * E8)
+    expiry_ns = 0 if kind == "perpetual" else stamp_ns(row["expiration_timestamp"])
     if kind == "option" and row["option_type"] not in {"call", "put"}:
         raise ValueError("option type")
     strike_usd = float(row["strike"]) if kind == "option" else 0.0
     if not 0.0 <= strike_usd < 1e12:
         raise ValueError("strike")
-    name = row["instrument_name"]
-    if not isinstance(name, str) or not 0 < len(name) <= 64:
-        raise ValueError("name")
-    steps = sorted(row.get("tick_size_steps") or (), key=lambda step: float(step["above_price"]))
+    steps = sorted(row.get("tick_size_steps") or (), key=lambda step: number(step["above_price"]))
     return Instrument(
-        name=name,
-        instrument_id=_whole(row["instrument_id"]),
+        name=name(row["instrument_name"]),
+        instrument_id=_whole(number(row["instrument_id"])),
         kind=kind,
         underlying=underlying,
         expiry_ns=expiry_ns,
@@ -144,14 +144,14 @@ def parse_instrument(row: dict[str, Any], underlying: str) -> Instrument | None:
         tick_e8=tick_e8,
         tick_steps=tuple(
             TickStep(
-                above_ticks=_whole(step["above_price"] * E8 / tick_e8),
-                step_ticks=_whole(step["tick_size"] * E8 / tick_e8),
+                above_ticks=_whole(number(step["above_price"]) * E8 / tick_e8),
+                step_ticks=_whole(number(step["tick_size"]) * E8 / tick_e8),
             )
-            for step in steps
+            for step in steps[:STEPS_MAX]
         ),
-        lot_e8=_whole(row["min_trade_amount"] * E8),
-        maker_fee_ratio=_fee(row["maker_commission"]),
-        taker_fee_ratio=_fee(row["taker_commission"]),
+        lot_e8=_whole(number(row["min_trade_amount"]) * E8),
+        maker_fee_ratio=_fee(number(row["maker_commission"])),
+        taker_fee_ratio=_fee(number(row["taker_commission"])),
     )
 
 

@@ -8,6 +8,7 @@ moves less than a reader could care about goes with the rolling refresh.
 from typing import Any
 
 from services.gateway.books import LOTS_MAX, PRICE_TICKS_MAX, Book
+from services.gateway.readings import STAMP_MS_MAX, stamp_ns
 from shared.clock import NS_PER_MS
 from shared.messages.market import Instrument, Tick, TicksV1
 from shared.units import E8
@@ -65,7 +66,10 @@ class Market:
 
     def on_quote(self, data: dict[str, Any], _now_ns: int) -> tuple[()]:
         """Takes best prices. Raises ValueError or its like on nonsense, leaving all as it was."""
-        venue_ns = data["timestamp"] * NS_PER_MS
+        timestamp = data["timestamp"]
+        if type(timestamp) is not int or not 0 < timestamp < STAMP_MS_MAX:
+            raise ValueError("time")
+        venue_ns = timestamp * NS_PER_MS
         if venue_ns < self.venue_ns and self.has_prices:
             return ()  # overtaken
         bid_ticks = bid_lots = ask_ticks = ask_lots = 0
@@ -114,7 +118,7 @@ class Market:
                 self.has_prices = False
                 self.changed()
         if is_used:
-            self.venue_ns = data["timestamp"] * NS_PER_MS
+            self.venue_ns = stamp_ns(data["timestamp"])
             self.bid_ticks, self.bid_lots = book.bid_ticks, book.bid_lots
             self.ask_ticks, self.ask_lots = book.ask_ticks, book.ask_lots
             self.has_prices = True
@@ -214,7 +218,7 @@ class UnderlyingFeed:
         price = data["price"]
         if not 0.0 < price <= MARK_MAX:
             raise ValueError("index")
-        self._index_ns = data["timestamp"] * NS_PER_MS
+        self._index_ns = stamp_ns(data["timestamp"])
         if price != self.index_usd:
             self.index_usd = float(price)
             self._is_index_dirty = True

@@ -13,7 +13,6 @@ from typing import Any
 from services.gateway.calls import Calls, rows_of
 from services.gateway.listing import Listing
 from services.gateway.order_states import (
-    NAME,
     NO_SUCH_ORDER_CODES,
     NOT_FOUND,
     UNKNOWN_CODES,
@@ -22,6 +21,7 @@ from services.gateway.order_states import (
     read_order,
     report,
 )
+from services.gateway.readings import NAME
 from shared.alerts import Alerts
 from shared.clock import NS_PER_S
 from shared.messages.orders import CancelOrderV1, OrderState, PlaceOrderV1, QueryOrderV1

@@ -12,12 +12,13 @@ import msgspec
 
 from services.gateway.calls import Calls, rows_of
 from services.gateway.fills import Fills
-from services.gateway.listing import NONSENSE, Listing
+from services.gateway.listing import Listing
 from services.gateway.orders import Orders
+from services.gateway.readings import NONSENSE, coin_e12, number
 from shared.alerts import Alerts
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.orders import AccountPosition, AccountV1
-from shared.units import coin_e12_nearest, lots_nearest
+from shared.units import lots_nearest
 from shared.venue_link import VenueReply, VenueRequest
 
 PAGE_COUNT = 1000  # the venue's most
@@ -221,7 +222,7 @@ class Reconciliation:
             if row["size"] == 0:
                 continue
             instrument = self._listing.by_name[row["instrument_name"]]
-            position_lots = lots_nearest(instrument, row["size"])
+            position_lots = lots_nearest(instrument, number(row["size"]))
             if abs(position_lots) > 10**12:
                 raise ValueError(f"position {row['size']}")
             positions.append(AccountPosition(instrument.name, position_lots))
@@ -230,10 +231,10 @@ class Reconciliation:
             currency=currency,
             positions=tuple(sorted(positions, key=lambda one: one.instrument)),
             # What futures realise stays beside the balance until the daily settlement.
-            balance_coin_e12=coin_e12_nearest(
-                summary["balance"] + summary.get("futures_session_rpl", 0.0)
+            balance_coin_e12=coin_e12(
+                number(summary["balance"]) + number(summary.get("futures_session_rpl", 0.0))
             ),
-            equity_coin_e12=coin_e12_nearest(summary["equity"]),
+            equity_coin_e12=coin_e12(summary["equity"]),
             venue_ns=reading.asked_ns,
             last_trade_id=reading.last_trade_id,
             open_order_count=self._orders.live_count(currency),
