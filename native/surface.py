@@ -40,7 +40,11 @@ class Svi(NamedTuple):
     sigma: float
 
     def aged(self, ratio: float) -> "Svi":
-        """Returns the slice with its total variance times `ratio`: time has passed."""
+        """Returns the slice with its total variance times `ratio`: time has passed.
+
+        Certificates outlive it: g is concave in a ratio of 0 to 1 and not negative at 0, and an
+        earlier slice shrinks by more than a later one.
+        """
         return self._replace(a=self.a * ratio, b=self.b * ratio)
 
 

@@ -9,7 +9,7 @@
 /* Cost of a target, in half-spreads: a weak pull to the middle, and a strong one back into the
  * inner part of bid-ask that is square near the edge and straight further out, so that few quotes
  * are far outside rather than many just outside. */
-static const double middle_pull = 0.06;
+static const double middle_pull = 0.2;
 static const double middle_straight = 1.5;
 static const double edge_pull = 10.0;
 static const double edge_inset = 0.15;

@@ -43,8 +43,9 @@ class Chain:
         self._is_relisted = False
 
     def on_instruments(self, message: InstrumentsV1) -> None:
-        self._listed[message.expiry_ns] = message.instruments
-        self._is_relisted = True
+        if self._listed.get(message.expiry_ns) != message.instruments:
+            self._listed[message.expiry_ns] = message.instruments
+            self._is_relisted = True
 
     def on_ticks(self, message: TicksV1) -> None:
         if message.index_ns < self.index_ns:

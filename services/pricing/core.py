@@ -10,7 +10,7 @@ from msgspec import Meta
 from native import surface
 from native.surface import FitError, FitResult, Svi
 from services.pricing.chain import Chain, Market
-from services.pricing.overrides import Overrides
+from services.pricing.overrides import REFUSED, Overrides, refusal_id
 from services.pricing.sanity import jump, nonsense
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.desk import TimerV1
@@ -21,7 +21,6 @@ from shared.messages.quoting import QuotesV1
 from shared.messages.risk import AlertV1
 
 SERVICE = "pricing"
-REFUSED = "override_refused"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,7 +92,7 @@ class Pricer:
         """Remembers, over restarts, which overrides were refused."""
         if message.source == SERVICE and message.name == REFUSED:
             for state in self._states.values():
-                state.overrides.refuse(message.alert_id.removeprefix(f"{REFUSED}-"))
+                state.overrides.refuse(message.alert_id)
         return iter(())
 
     def on_override(self, message: OverrideV1) -> Iterator[Message]:
@@ -229,7 +228,7 @@ class Pricer:
 def _refusal(override: OverrideV1, reason: str, now_ns: int) -> AlertV1:
     return AlertV1(
         created_ns=now_ns,
-        alert_id=f"{REFUSED}-{override.override_id}"[:64],
+        alert_id=refusal_id(override.override_id),
         name=REFUSED,
         severity="ticket",
         text=f"override {override.override_id} of {override.author} was refused: {reason}",

@@ -7,22 +7,30 @@ from native import surface
 from native.surface import Svi
 from shared.messages.pricing import OverrideV1
 
+REFUSED = "override_refused"
+ALERT_ID_MAX = 64
+
+
+def refusal_id(override_id: str) -> str:
+    """Returns the id of the alert that refuses an override."""
+    return f"{REFUSED}-{override_id}"[:ALERT_ID_MAX]
+
 
 class Overrides:
     """The live overrides of one underlying, at most one an expiry: the newest."""
 
     def __init__(self) -> None:
         self._live: dict[int, OverrideV1] = {}
-        self._refused: set[str] = set()
+        self._refusals: set[str] = set()
 
     def accept(self, message: OverrideV1) -> None:
-        if message.override_id not in self._refused:
+        if refusal_id(message.override_id) not in self._refusals:
             self._live[message.expiry_ns] = message
 
-    def refuse(self, override_id: str) -> None:
+    def refuse(self, refusal: str) -> None:
         """Drops an override for good; known before it arrives, it is never accepted."""
-        self._refused.add(override_id)
-        self._live = {e: o for e, o in self._live.items() if o.override_id != override_id}
+        self._refusals.add(refusal)
+        self._live = {e: o for e, o in self._live.items() if refusal_id(o.override_id) != refusal}
 
     def apply(
         self, expiries_ns: Sequence[int], years: Sequence[float], slices: list[Svi], now_ns: int
@@ -42,7 +50,7 @@ class Overrides:
                 slices[place] = fitted
                 refused.append(override)
         for override in refused:
-            self.refuse(override.override_id)
+            self.refuse(refusal_id(override.override_id))
         return refused
 
 

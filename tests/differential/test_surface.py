@@ -106,5 +106,17 @@ def test_crossing_far_in_a_wing_is_found():
     assert certify([early, early._replace(a=0.0401, b=0.1001)]).is_calendar_free
 
 
+def test_certificates_outlive_the_passing_of_time():
+    dice = random.Random(6)
+    free = [svi for svi in (random_slice(dice) for _ in range(300)) if certify([svi]).is_free]
+    assert len(free) > 30
+    for svi in free:
+        ratio = dice.uniform(0.01, 1.0)
+        assert grid_density_minimum(svi.aged(ratio), points=2001) > 0.0
+        later = svi.aged(1.5)
+        if certify([later]).is_butterfly_free:
+            assert certify([svi.aged(ratio), later.aged(1.0 - 0.5 * (1.0 - ratio))]).is_free
+
+
 def test_total_variance_is_the_formula():
     assert total_variance(VOGT, 0.3586) == pytest.approx(-0.041 + 0.1331 * 0.4153)
