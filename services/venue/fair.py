@@ -128,12 +128,11 @@ class FairSurface:
 
     def coin_at(self, offset_ms: int = 0) -> Floats:
         """Returns fair coin prices (option,) with the index of `offset_ms` from now, by delta."""
-        parts = [self.coin_of(at, offset_ms) for at in range(len(self._board.underlyings))]
+        parts = [self.coin_of(at, part, offset_ms) for at, part in enumerate(self._board.slices)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def coin_of(self, underlying: int, offset_ms: int = 0) -> Floats:
-        """Returns the fair coin prices of one underlying's options, by delta from the reference."""
-        part = self._board.slices[underlying]
+    def coin_of(self, underlying: int, part: slice, offset_ms: int = 0) -> Floats:
+        """Returns the fair coin prices of some options of one underlying."""
         usd = self._paths.index_usd(underlying, offset_ms)
         prices: Floats = self.net_delta[part] * (usd / self.reference_usd[underlying] - 1.0)
         prices += self.coin[part]

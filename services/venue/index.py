@@ -43,7 +43,7 @@ class IndexConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     jump_decay_s: Above = 20.0
     jump_scale: Above = 0.045  # mean size, in standard deviations of one hour
     jump_alone_share: Part = 0.2  # jumps of one underlying only
-    level_per_return: Annotated[float, Meta(ge=-50.0, le=50.0)] = -2.5  # vol follows the index
+    level_per_return: Annotated[float, Meta(ge=-50.0, le=50.0)] = -1.0  # vol follows the index
     level_per_jump: Above = 1.5
     level_sd_per_root_hour: Above = 0.012
     level_decay_s: Above = 5400.0
@@ -52,7 +52,7 @@ class IndexConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     carry_sd_per_root_hour: Above = 0.0006  # of the annual forward premium
     shape_decay_s: Above = 7200.0
     expiry_shocks_per_hour: Above = 90.0  # of each underlying
-    expiry_shock_scale: Above = 0.016  # mean size, relative to the volatility, at 30 days
+    expiry_shock_scale: Above = 0.012  # mean size, relative to the volatility, at 30 days
     expiry_shock_ramp_s: Above = 25.0
     expiry_shock_decay_s: Above = 1500.0
 

@@ -51,7 +51,7 @@ class TakersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     # Noise pays up to the fair price and this many usual half-spreads, exponentially distributed.
     patience_half_spreads: Above = 1.6
     noise_size_coin: Above = 0.25  # median, BTC; others are worth as much
-    informed_size_coin: Above = 0.35
+    informed_size_coin: Above = 0.4
     surface_size_coin: Above = 0.4
     size_spread: Annotated[float, Meta(ge=0.0, le=3.0)] = 1.1
     size_per_usd: Above = 90_000.0
@@ -60,8 +60,8 @@ class TakersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     index_informed_share: Part = 0.5  # the others know volatilities
     # What must be left after spread and fee, in coin, and as a share of the price.
     edge_min_coin: Above = 0.00005
-    edge_min_ratio: Above = 0.01
-    fee_minded: Part = 0.3  # share of the fee that the informed and surface traders count
+    edge_min_ratio: Above = 0.006
+    fee_minded: Part = 0.2  # share of the fee that the informed and surface traders count
     clip_chance: Part = 0.5  # that an order comes from one that is being worked in pieces
 
 
@@ -133,24 +133,22 @@ class OptionTakers:
         self._take(access, 0, row, side, lots, limit)
 
     def _informed(self, access: MarketAccess) -> None:
-        random, config = self._random, self._config
-        underlying = self._pick_underlying()
-        part = self._board.slices[underlying]
+        random, config, fair = self._random, self._config, self._fair
+        underlying, part = self._pick_half()
         horizon_s = config.horizon_min_s * math.exp(
             random.random() * math.log(config.horizon_max_s / config.horizon_min_s)
         )
-        fair = self._fair
         if random.random() < config.index_informed_share:
-            worth = fair.coin_of(underlying, round(horizon_s * 1000))
+            worth = fair.coin_of(underlying, part, round(horizon_s * 1000))
         else:
             later = fair.vol_after(horizon_s, part)
-            worth = fair.coin_of(underlying) + fair.vega[part] * (later - fair.vol[part])
+            worth = fair.coin_of(underlying, part)
+            worth += fair.vega[part] * (later - fair.vol[part])
         self._take_best(access, 1, part, worth, config.informed_size_coin)
 
     def _surface(self, access: MarketAccess) -> None:
-        underlying = self._pick_underlying()
-        worth = self._fair.coin_of(underlying)
-        part = self._board.slices[underlying]
+        underlying, part = self._pick_half()
+        worth = self._fair.coin_of(underlying, part)
         self._take_best(access, 2, part, worth, self._config.surface_size_coin)
 
     def _take_best(
@@ -160,23 +158,28 @@ class OptionTakers:
         config = self._config
         best = access.best()
         at = self._board.options[part]
-        ask, bid = best.ask_ticks[at] / TICKS_PER_COIN, best.bid_ticks[at] / TICKS_PER_COIN
-        needs = config.edge_min_coin + config.edge_min_ratio * np.maximum(worth, 0.0)
-        needs += config.fee_minded * np.minimum(FEE_COIN, FEE_CAP_RATIO * np.maximum(worth, 0.0))
-        gain_buy = np.where(best.ask_lots[at] > 0, worth - ask - needs, -1.0)
-        gain_sell = np.where(best.bid_lots[at] > 0, bid - worth - needs, -1.0)
-        # Nobody sees all: each quote is seen with an even chance.
-        seen = self._random.random(len(worth)) < 0.5
-        gain_buy[~seen] = -1.0
-        gain_sell[~seen] = -1.0
+        bid_ticks, ask_ticks = best.bid_ticks[at], best.ask_ticks[at]
+        worth = np.maximum(worth, 0.0)
+        needs = config.edge_min_coin + config.edge_min_ratio * worth
+        needs += config.fee_minded * np.minimum(FEE_COIN, FEE_CAP_RATIO * worth)
+        gain_buy = worth - needs - ask_ticks / TICKS_PER_COIN
+        gain_buy[ask_ticks == 0] = -1.0
+        gain_sell = bid_ticks / TICKS_PER_COIN - worth - needs
         buy, sell = int(np.argmax(gain_buy)), int(np.argmax(gain_sell))
         side = BUY if gain_buy[buy] >= gain_sell[sell] else SELL
-        row = buy if side == BUY else sell
-        if (gain_buy if side == BUY else gain_sell)[row] <= 0.0:
+        at_best = buy if side == BUY else sell
+        if (gain_buy if side == BUY else gain_sell)[at_best] <= 0.0:
             return
-        limit = float(best.ask_ticks[at[row]] if side == BUY else best.bid_ticks[at[row]])
-        lots = self._lots(part.start + row, size_coin)
-        self._take(access, taker, part.start + row, side, lots, limit)
+        limit = float((ask_ticks if side == BUY else bid_ticks)[at_best])
+        row = part.start + at_best * part.step
+        self._take(access, taker, row, side, self._lots(row, size_coin), limit)
+
+    def _pick_half(self) -> tuple[int, slice]:
+        """Returns an underlying and every other of its options: nobody looks at all at once."""
+        underlying = self._pick_underlying()
+        part = self._board.slices[underlying]
+        first = part.start + (self._random.random() < 0.5)
+        return underlying, slice(first, part.stop, 2)
 
     def _take(
         self, access: MarketAccess, taker: int, row: int, side: int, lots: int, limit: float
