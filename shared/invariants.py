@@ -7,6 +7,7 @@ and compared with risk's, the ledger's and the venue's.
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from shared.clock import NS_PER_MS, NS_PER_S
@@ -18,7 +19,7 @@ from shared.messages.market import VenueAuditV1
 from shared.messages.message import Message
 from shared.messages.orders import AccountV1, FillV1, OrderV1, PlaceOrderV1
 from shared.messages.pricing import SurfaceV1
-from shared.messages.quoting import QuotesV1, QuotingStatusV1
+from shared.messages.quoting import Quote, QuotesV1, QuotingStatusV1
 from shared.messages.risk import (
     HaltV1,
     LeaseV1,
@@ -122,16 +123,13 @@ class Invariants:
         is_live = False
         for quote in message.quotes:
             if quote.bid_lots and quote.ask_lots:
-                below.expect(
-                    quote.bid_ticks < quote.ask_ticks,
-                    lambda q=quote: f"{q.instrument} {q.bid_ticks} x {q.ask_ticks}",  # type: ignore[misc]
-                )
+                below.expect(quote.bid_ticks < quote.ask_ticks, partial(_prices, quote))
             if quote.bid_lots or quote.ask_lots:
                 is_live = True
                 if lots_max is not None:
                     size.expect(
-                        max(quote.bid_lots, quote.ask_lots) <= lots_max,
-                        lambda q=quote: f"{q.instrument} {q.bid_lots} x {q.ask_lots} lots",  # type: ignore[misc]
+                        quote.bid_lots <= lots_max and quote.ask_lots <= lots_max,
+                        partial(_amounts, quote),
                     )
         if is_live and not message.is_full:
             self._on_live_quotes(message, limits)
@@ -295,6 +293,14 @@ class Invariants:
             message.critical_dropped_count == 0,
             lambda: f"{message.service} lost {message.critical_dropped_count}",
         )
+
+
+def _prices(quote: Quote) -> str:
+    return f"{quote.instrument} {quote.bid_ticks} x {quote.ask_ticks}"
+
+
+def _amounts(quote: Quote) -> str:
+    return f"{quote.instrument} {quote.bid_lots} x {quote.ask_lots} lots"
 
 
 def _sum(terms: PnlTerms) -> float:
