@@ -99,7 +99,10 @@ class SimulatedLink:
 
         def land() -> None:
             for one in batch:
-                self._agent.run(partial(self._receive, connection_id, one))
+                if self._agent.is_free:
+                    self._receive(connection_id, one)
+                else:
+                    self._agent.run(partial(self._receive, connection_id, one))
 
         self._simulation.at(at_ns, land)
 

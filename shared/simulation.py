@@ -115,7 +115,21 @@ class Agent:
         if self.is_running and self.service.drain is not None:
             self.route(self.service.drain(TimerV1(created_ns=self._simulation.clock.now_ns)))
 
+    @property
+    def is_free(self) -> bool:
+        """Whether an input is handled at once."""
+        return (
+            self.is_running
+            and not self._backlog
+            and self._simulation.clock.now_ns >= self.stalled_until_ns
+        )
+
     def deliver(self, consume: Consume, message: Message, done: Callable[[], None]) -> None:
+        if self.is_free:
+            self.route(consume.handler(message))
+            done()
+            return
+
         def handle() -> None:
             self.route(consume.handler(message))
             done()
@@ -124,6 +138,10 @@ class Agent:
 
     def take(self, message: object) -> None:
         """Handles an input that is not from the bus: the link's or the edge's."""
+        if self.is_free and not self._is_handling:
+            for handler in self._handlers[type(message)]:
+                self.route(handler(message))
+            return
 
         def handle() -> None:
             for handler in self._handlers[type(message)]:
@@ -152,8 +170,7 @@ class Agent:
         for output in outputs:
             kind = type(output)
             if kind in service.publishes:
-                assert isinstance(output, Message)
-                self._simulation.bus.publish(self.name, output)
+                self._simulation.bus.publish(self.name, output)  # type: ignore[arg-type]
             elif kind is VenueRequest and self.link is not None:
                 self.link.request(output)  # type: ignore[arg-type]
             elif self.sink is not None and kind in self.sink.accepts:

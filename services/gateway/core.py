@@ -34,6 +34,10 @@ LISTING_SOON_NS = NS_PER_S  # after a word on instruments: more of them usually 
 TICKS_INTERVAL_MS = 100
 
 
+# A ticker brings the mark and the state; that of a dated future is read, not traded on.
+TICKER_PACES = {"perpetual": "100ms", "future": "agg2"}
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The table `[gateway]`."""
 
@@ -290,7 +294,7 @@ class Gateway:
             return [(f"quote.{name}", market.on_quote)]
         return [
             (f"book.{name}.100ms", partial(self._on_book, market)),
-            (f"ticker.{name}.100ms", market.on_ticker),
+            (f"ticker.{name}.{TICKER_PACES[market.instrument.kind]}", market.on_ticker),
         ]
 
     def _on_book(self, market: Market, data: dict[str, Any], now_ns: int) -> list[object]:
