@@ -29,7 +29,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     refit_ms_min: Annotated[int, Meta(ge=20, le=10_000)] = 250  # however fast the market moves
     refit_ms: Annotated[int, Meta(ge=20, le=60_000)] = 1_000  # while it hardly moves
     moved_ratio: Annotated[float, Meta(ge=0.0, le=0.1)] = 3e-4  # of the index: refit early
-    market_age_ms_max: Annotated[int, Meta(ge=100, le=600_000)] = 5_000
+    market_age_ms_max: Annotated[int, Meta(ge=100, le=600_000)] = 5_000  # of the newest tick
+    index_age_ms_max: Annotated[int, Meta(ge=100, le=600_000)] = 15_000
     life_s_min: Annotated[int, Meta(ge=0, le=86_400)] = 600  # expiries nearer than this are left
     jump_ratio_max: Annotated[float, Meta(gt=1.0, le=100.0)] = 1.6  # of volatility at the forward
     jump_confirm_count: Annotated[int, Meta(ge=1, le=1_000)] = 4  # fits in a row that agree on it
@@ -113,7 +114,10 @@ class Pricer:
     def _turn(self, underlying: str, state: _State, now_ns: int) -> Iterator[Message]:
         config = self._config
         chain = state.chain
-        if now_ns - chain.index_ns > config.market_age_ms_max * NS_PER_MS:
+        if (
+            now_ns - chain.market_ns > config.market_age_ms_max * NS_PER_MS
+            or now_ns - chain.index_ns > config.index_age_ms_max * NS_PER_MS
+        ):
             yield from self._fall_back(underlying, state, now_ns, "stale", "market data are stale")
             return
         move = abs(chain.index_usd / state.tried_index_usd - 1.0) if state.tried_index_usd else 1.0

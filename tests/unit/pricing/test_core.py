@@ -117,6 +117,17 @@ def test_stale_data_show_the_last_good_surface_with_its_age_and_alert_once():
     assert [type(m) for m in timer(pricer, NOW_NS + 15 * S)] == [AlertV1, SurfaceV1]
 
 
+def test_live_books_do_not_hide_a_dead_index():
+    pricer = pricer_of([*listing(), ticks()])
+    timer(pricer, NOW_NS)
+    for second, count in ((10, 1), (16, 2)):
+        books = msgspec.structs.replace(ticks(NOW_NS + second * S), index_ns=NOW_NS)
+        feed(pricer, books)
+        shown = timer(pricer, NOW_NS + second * S)
+        assert [m.name for m in shown if isinstance(m, AlertV1)] == ["surface_stale"][: count - 1]
+        assert shown[-1].is_fallback == (count == 2)
+
+
 def test_an_unbelievable_jump_is_refused_until_the_market_insists():
     pricer = pricer_of([*listing(), ticks()])
     timer(pricer, NOW_NS)
