@@ -147,6 +147,9 @@ class Book:
         self._events = np.zeros(4096, dtype=EVENT)
         self._dirty = np.zeros(instrument_max, dtype=np.int32)
         self._orders = np.zeros(order_max, dtype=ORDER)
+        self._best: Best | None = None
+        self._best_sequence = -1
+        self._best_rows = -1
 
     def submit(
         self,
@@ -246,12 +249,20 @@ class Book:
         return self._dirty[: self._count[0]].copy()
 
     def best(self, count: int | None = None) -> Best:
-        """Returns the best prices of instruments [0, count), all of them by default."""
+        """Returns the best prices of instruments [0, count), all of them by default.
+
+        The arrays are read-only: they are shared by all who ask until the book changes.
+        """
         rows = self.instrument_max if count is None else count
-        table = np.empty((4, max(rows, 1)), dtype=np.int64)
-        columns = [ffi.from_buffer("int64_t[]", table[side]) for side in range(4)]
-        check(lib.hr_book_best(self._book, rows, *columns))
-        return Best(table[0, :rows], table[1, :rows], table[2, :rows], table[3, :rows])
+        sequence = lib.hr_book_change_sequence(self._book)
+        if self._best is None or sequence != self._best_sequence or rows != self._best_rows:
+            table = np.empty((4, max(rows, 1)), dtype=np.int64)
+            columns = [ffi.from_buffer("int64_t[]", table[side]) for side in range(4)]
+            check(lib.hr_book_best(self._book, rows, *columns))
+            table.flags.writeable = False
+            self._best = Best(table[0, :rows], table[1, :rows], table[2, :rows], table[3, :rows])
+            self._best_sequence, self._best_rows = sequence, rows
+        return self._best
 
     def levels(self, instruments: Int32s, depth: int) -> tuple[Records, Int64s]:
         """Returns LEVEL rows (instrument, side, depth), lots 0 after the last, and change ids."""

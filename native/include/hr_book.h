@@ -143,6 +143,8 @@ hr_status hr_book_drain_events(hr_book *book, hr_book_event *events_out, int64_t
  * `instruments_out` holds instrument_max. */
 hr_status hr_book_drain_dirty(hr_book *book, int32_t *instruments_out, int64_t *count_out);
 
+/* Returns a number that rises with every change of any instrument; -1 for no book. */
+int64_t hr_book_change_sequence(const hr_book *book);
 /* Best prices of instruments [0, count); an empty side has lots 0 and price 0. */
 hr_status hr_book_best(const hr_book *book, int64_t count, int64_t *bid_ticks_out,
                        int64_t *bid_lots_out, int64_t *ask_ticks_out, int64_t *ask_lots_out);

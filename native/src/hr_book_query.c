@@ -36,6 +36,10 @@ hr_status hr_book_drain_dirty(hr_book *book, int32_t *instruments_out, int64_t *
     return HR_OK;
 }
 
+int64_t hr_book_change_sequence(const hr_book *book) {
+    return book_is_valid(book) ? book->change_sequence : -1;
+}
+
 static void best_of(const hr_book *book, int64_t instrument, int32_t side, int64_t *ticks_out,
                     int64_t *lots_out) {
     const int32_t at = book->instruments[instrument].best[side];

@@ -238,6 +238,7 @@ static void test_dirty_instruments_are_told_once(void) {
     request.instrument = 0;
     assert(hr_book_submit(book, &request, &result) == HR_OK);
     assert(hr_book_submit(book, &request, &result) == HR_OK);
+    assert(hr_book_change_sequence(book) == 3 && hr_book_change_sequence(NULL) == -1);
     assert(hr_book_drain_dirty(book, dirty, &count) == HR_OK);
     assert(count == 2 && dirty[0] == 2 && dirty[1] == 0);
     assert(hr_book_drain_dirty(book, dirty, &count) == HR_OK);
