@@ -81,6 +81,7 @@ class Gateway:
         self._cycle_ns = config.refresh_ms * NS_PER_MS // 2
         self._now_ns = 0
         self._is_up = False
+        self._is_draining = False
         self._is_reconciling = False  # since this connection came up
         self._down_reason = "not connected yet"
         self._connection_count = 0
@@ -142,7 +143,8 @@ class Gateway:
         self.reconciliation.on_down()
         for feed in self.feeds.values():
             feed.lost()
-            yield from feed.flush(now_ns, 0, self._cycle_ns)
+            if not self._is_draining:  # a desk that ends needs no news of its own end
+                yield from feed.flush(now_ns, 0, self._cycle_ns)
         yield self._feed_message(now_ns)
 
     def on_reply(self, reply: VenueReply) -> Iterable[object]:
@@ -169,6 +171,12 @@ class Gateway:
         now_ns = self._time(timer.created_ns)
         self.orders.start(now_ns)
         return [self._feed_message(now_ns)]
+
+    def drain(self, timer: TimerV1) -> Iterable[object]:
+        """Waits for answers to what was sent; the venue cancels the rest when the link closes."""
+        self._time(timer.created_ns)
+        self._is_draining = True
+        return ()
 
     def on_timer(self, timer: TimerV1) -> Iterator[object]:
         now_ns = self._time(timer.created_ns)

@@ -35,6 +35,7 @@ def build(config: Config, desk: DeskConfig) -> Service:
         # An order nobody watches is worse than no order: the venue cancels when the link is lost.
         link=LinkSettings(session_name="hedgerow-gateway", cancel_on_disconnect=True),
         start=gateway.start,
+        drain=gateway.drain,
         is_drained=gateway.is_drained,
         not_ready=gateway.not_ready,
         core=gateway,

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-import structlog
 
 from services.gateway.core import Config as GatewayConfig
 from services.gateway.service import build as build_gateway
@@ -28,6 +27,7 @@ from shared.service import Edge, Service
 from shared.venue_session import VenueSession
 from shared.venue_socket import VenueSocket
 from tests.integration.server import until
+from tests.unit.shared.test_venue_socket import QuietLog
 
 CLOCK = SystemClock()
 DESK = DeskConfig(underlyings=("BTC",))
@@ -96,7 +96,7 @@ async def desk_and_venue() -> AsyncIterator[tuple[Shell, Shell, str]]:
     service = build_gateway(GatewayConfig(), DESK)
     assert service.link is not None
     session = VenueSession(service.link, *KEYS, lambda: "nonce")
-    socket = VenueSocket(url, session, CLOCK, random.Random(1), structlog.get_logger())
+    socket = VenueSocket(url, session, CLOCK, random.Random(1), QuietLog())
     gateway = Shell(service, socket)
     await gateway.start()
     try:

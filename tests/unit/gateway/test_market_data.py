@@ -3,6 +3,7 @@
 import pytest
 
 from shared.clock import NS_PER_MS
+from shared.messages.desk import TimerV1
 from shared.messages.market import FeedV1, InstrumentsV1, Tick, TicksV1
 from shared.messages.risk import AlertV1
 from tests.unit.gateway.scripted import (
@@ -339,3 +340,13 @@ def test_tick_just_sent_is_not_refreshed_at_once(gateway: Scripted) -> None:
     sent = [tick for batch in gateway.said(TicksV1) for tick in batch.ticks]
     assert len([tick for tick in sent if tick.instrument == CALL]) <= 60
     assert 2 <= len([tick for tick in sent if tick.instrument == PERPETUAL]) <= 4
+
+
+def test_drained_gateway_says_only_that_the_link_is_gone(gateway: Scripted) -> None:
+    quote(gateway)
+    gateway.tick()
+    gateway.published.clear()
+    gateway.take(gateway.core.drain(TimerV1(created_ns=gateway.now_ns)))
+    gateway.down()
+    assert gateway.said(TicksV1) == []
+    assert not gateway.said(FeedV1)[-1].is_connected
