@@ -143,8 +143,8 @@ class Gateway:
         self.reconciliation.on_down()
         for feed in self.feeds.values():
             feed.lost()
-            if not self._is_draining:  # a desk that ends needs no news of its own end
-                yield from feed.flush(now_ns, 0, self._cycle_ns)
+        if not self._is_draining:
+            yield from self._flush(now_ns, 0)
         yield self._feed_message(now_ns)
 
     def on_reply(self, reply: VenueReply) -> Iterable[object]:
@@ -180,9 +180,8 @@ class Gateway:
 
     def on_timer(self, timer: TimerV1) -> Iterator[object]:
         now_ns = self._time(timer.created_ns)
-        interval_ns = TICKS_INTERVAL_MS * NS_PER_MS
-        for feed in self.feeds.values():
-            yield from feed.flush(now_ns, interval_ns, self._cycle_ns)
+        if self._is_up or not self._is_draining:  # a desk that ends needs no news of its own end
+            yield from self._flush(now_ns, TICKS_INTERVAL_MS * NS_PER_MS)
         if now_ns >= self._feed_due_ns:
             yield self._feed_message(now_ns)
         if not self._is_up:
@@ -196,6 +195,10 @@ class Gateway:
         for (underlying, venue_kind), due_ns in list(self._listing_due_ns.items()):
             if now_ns >= due_ns:
                 yield self._ask_listing(underlying, venue_kind, now_ns)
+
+    def _flush(self, now_ns: int, interval_ns: int) -> Iterator[object]:
+        for feed in self.feeds.values():
+            yield from feed.flush(now_ns, interval_ns, self._cycle_ns)
 
     def _on_clock(self, asked_ns: int, reply: VenueReply) -> tuple[()]:
         if isinstance(reply.result, int) and 0 < reply.result < 10**14:

@@ -348,5 +348,6 @@ def test_drained_gateway_says_only_that_the_link_is_gone(gateway: Scripted) -> N
     gateway.published.clear()
     gateway.take(gateway.core.drain(TimerV1(created_ns=gateway.now_ns)))
     gateway.down()
+    gateway.tick(3)
     assert gateway.said(TicksV1) == []
     assert not gateway.said(FeedV1)[-1].is_connected
