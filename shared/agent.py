@@ -91,7 +91,8 @@ class Agent:
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until `stop`, then drains. Raises AgentError on any failure."""
         try:
-            await self._unless_failed(self._open())
+            if not await self._opened_before(stop):
+                return
             self._phase = "running"
             self.log.info("agent_started", http_port=self.http.port, pid=os.getpid())
             await self._unless_failed(stop.wait())
@@ -118,12 +119,27 @@ class Agent:
             return "NATS is away"
         return self.bus.alarm or self.service.not_ready()
 
+    async def _opened_before(self, stop: asyncio.Event) -> bool:
+        """Opens, unless it is told to stop first; returns whether it is open."""
+        opening = asyncio.create_task(self._open())
+        stopping = asyncio.create_task(stop.wait())
+        done = asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await self._unless_failed(done)
+            if not opening.done():
+                return False
+            opening.result()
+            return True
+        finally:
+            stopping.cancel()
+            opening.cancel()
+
     async def _open(self) -> None:
         await self.http.start()
         await self.bus.connect()
         await self.bus.self_test(_probe_subjects(self.service))
         await self.http.join(self.bus)
-        recovered = self.bus.outbox.load(self._outbox_path)
+        recovered = await self.bus.take_back(self._outbox_path)
         if recovered:
             self.log.info("outbox_recovered", messages=recovered)
         self._start_task(self.letters.run())
@@ -171,9 +187,14 @@ class Agent:
             self._failed.exception()
 
     def deliver(self, message: object) -> None:
-        """An input of the edge or the link; from the loop's own thread."""
+        """An input of the edge or the link, or its failure; from the loop's own thread."""
+        if isinstance(message, BaseException):
+            self.fail(message)
+            return
         handlers = self._handlers.get(type(message))
-        assert handlers, f"{self.service.name} takes no {type(message).__name__}"
+        if not handlers:
+            self.fail(AssertionError(f"{self.service.name} takes no {type(message).__name__}"))
+            return
         cause = self._tracing.incoming(message) if self._tracing is not None else None
         self.inbox.put_critical(
             Entry(kind=type(message), message=message, handlers=handlers, cause=cause)
@@ -256,6 +277,7 @@ class Agent:
                     Entry(kind=TimerV1, message=now, handlers=(take,), timer=timer)
                 )
             behind = max(0, self.clock.monotonic_ns() - due_ns) // interval_ns
+            self.telemetry.counters["timer_skipped"].inc(behind)
             due_ns += interval_ns * (1 + behind)
 
     async def _beat(self) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ from shared.streams import StreamError
 Receive = Callable[[Msg], None]
 Headers = dict[str, str]
 
+CONNECT_S_MAX = 5.0
 PING_INTERVAL_S = 1
 PINGS_OUTSTANDING_MAX = 2
 RECONNECT_WAIT_S = 0.25
@@ -102,24 +104,25 @@ class Bus:
     async def connect(self) -> None:
         """Connects, ensures the streams and starts the acks. Raises BusError if it cannot."""
         try:
-            await self._client.connect(
-                self.url,
-                name=self.name,
-                error_cb=self._on_error,
-                closed_cb=self._on_closed,
-                disconnected_cb=self._on_disconnected,
-                reconnected_cb=self._on_reconnected,
-                allow_reconnect=True,
-                max_reconnect_attempts=-1,
-                reconnect_to_server_handler=self._choose_server,
-                ping_interval=PING_INTERVAL_S,
-                max_outstanding_pings=PINGS_OUTSTANDING_MAX,
-                pending_size=-1,  # refuse while away: nothing is sent late
-                connect_timeout=3,
-                drain_timeout=2,
-            )
+            async with asyncio.timeout(CONNECT_S_MAX):
+                await self._client.connect(
+                    self.url,
+                    name=self.name,
+                    error_cb=self._on_error,
+                    closed_cb=self._on_closed,
+                    disconnected_cb=self._on_disconnected,
+                    reconnected_cb=self._on_reconnected,
+                    allow_reconnect=True,
+                    max_reconnect_attempts=-1,
+                    reconnect_to_server_handler=self._choose_server,
+                    ping_interval=PING_INTERVAL_S,
+                    max_outstanding_pings=PINGS_OUTSTANDING_MAX,
+                    pending_size=-1,  # refuse while away: nothing is sent late
+                    connect_timeout=3,
+                    drain_timeout=2,
+                )
         except (OSError, TimeoutError, nats_errors.Error) as error:
-            raise BusError(f"no NATS at {self.url}: {error}") from error
+            raise BusError(f"no NATS at {self.url}: {error or 'no answer'}") from error
         self.counts.connected_count += 1
         self._ack_prefix = self._client.new_inbox()
         await self.subscribe(f"{self._ack_prefix}.*", self._on_ack, is_critical=True)
@@ -178,6 +181,13 @@ class Bus:
         self.outbox.put(parcel)
         if self._is_flowing:
             await self._flush_waiting()
+
+    async def take_back(self, path: Path) -> int:
+        """Sends what an earlier life saved; returns how many."""
+        count = self.outbox.load(path)
+        if self._is_flowing:
+            await self._flush_waiting()
+        return count
 
     async def flush(self, timeout_s: float) -> bool:
         """Waits until all parcels are stored; returns whether they were in time."""

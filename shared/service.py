@@ -44,7 +44,7 @@ class Edge(Protocol):
 
     async def start(self, deliver: Callable[[object], None]) -> None:
         """Opens; `deliver` hands an input to the core, whose outputs the shell routes. Call it
-        from the loop's own thread only."""
+        from the loop's own thread only. An exception that is delivered fails the agent."""
         ...
 
     def send(self, message: object) -> None: ...

@@ -61,6 +61,8 @@ class VenueSocket:
             asyncio.create_task(self._run(), name="venue-socket"),
             asyncio.create_task(self._tick(), name="venue-timer"),
         ]
+        for task in self._tasks:
+            task.add_done_callback(self._on_task_done)
 
     def send(self, message: object) -> None:
         assert isinstance(message, VenueRequest)
@@ -73,6 +75,12 @@ class VenueSocket:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks = []
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        """A task that ends by itself is a bug: told to the agent, which fails."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._deliver(error)
 
     async def _run(self) -> None:
         backoff_s = BACKOFF_S_MIN

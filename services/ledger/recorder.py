@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -40,7 +41,8 @@ class Recorder:
         self._journal = Journal(
             path,
             on_durable=lambda sequence: _call(loop, self._on_durable, sequence),
-        )  # a failed write fails the next append, and so the agent
+            on_failure=lambda error: _call(loop, deliver, error),
+        )
         deliver(read_opened(path))
 
     def send(self, message: object) -> None:
@@ -91,6 +93,6 @@ def read_opened(path: Path) -> Opened:
     return Opened(newest_ns, frozenset(keys), records)
 
 
-def _call(loop: asyncio.AbstractEventLoop, work: Callable[[int], None], argument: int) -> None:
+def _call(loop: asyncio.AbstractEventLoop, work: Callable[[Any], None], argument: object) -> None:
     if not loop.is_closed():
         loop.call_soon_threadsafe(work, argument)

@@ -9,7 +9,7 @@ from shared.messages.message import Message
 from shared.messages.orders import CancelOrderV1, FillV1
 from shared.messages.registry import KINDS
 from shared.service import Service, on
-from tests.integration.test_agent import publisher, run_agent
+from tests.integration.running import publisher, run_agent
 
 
 def test_the_heap_holds_every_fault_and_nothing_good():
