@@ -38,6 +38,7 @@ from services.venue.user_feeds import UserFeeds
 from services.venue.views import Views
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.market import VenueAuditV1
+from shared.units import ticks_nearest
 
 CONNECTIONS_PER_PEER_MAX = 32
 FAST_NS = 100 * NS_PER_MS
@@ -132,10 +133,7 @@ class Venue:
         marks = Marks(instruments, market)
         marks.refresh(now_ns)
         exchange = Exchange(instruments, chain.underlyings(), marks, order_max=config.orders_max)
-        for tape, lots in zip(
-            exchange.history.tapes, chain.open_interest_lots.tolist(), strict=True
-        ):
-            tape.open_interest_lots = lots
+        _remember(exchange, chain.open_interest_lots.tolist())
         self.exchange = exchange
         self.floor = _floor(exchange, self._tier, token_secret, config, now_ns)
         self._switchboard = Switchboard(self.floor, all_methods(self.floor, now_ns), self._tier)
@@ -334,6 +332,16 @@ class Venue:
         deposits = {"BTC": self._config.deposit_btc, "ETH": self._config.deposit_eth}
         for currency in self.exchange.currencies:
             accounts.deposit(account_id, currency, coin_e12(deposits[currency]))
+
+
+def _remember(exchange: Exchange, open_interest_lots: list[int]) -> None:
+    """Gives the tapes what stood before the venue opened: open interest, and futures' last price,
+    for a future that never traded is a thing no client has seen."""
+    for index, tape in enumerate(exchange.history.tapes):
+        tape.open_interest_lots = open_interest_lots[index]
+        instrument = exchange.instruments[index]
+        if instrument.kind != "option":
+            tape.last_ticks = ticks_nearest(instrument, exchange.marks.mark_price(index))
 
 
 def _floor(

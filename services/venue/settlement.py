@@ -47,6 +47,8 @@ class Settlement:
         }
         self.public_events: list[dict[str, Any]] = []
         self.account_events: dict[int, deque[dict[str, Any]]] = {}
+        for index in range(len(exchange.instruments)):  # as if the venue had settled on opening
+            self._keep_price(index)
 
     def on_second(self, now_ns: int) -> None:
         """Keeps samples; settles and delivers when it is time."""
@@ -118,14 +120,19 @@ class Settlement:
     def _settle_one(self, index: int, now_ns: int) -> None:
         """Moves one instrument's session P&L into the balances, at its mark."""
         exchange = self._exchange
-        instrument = exchange.instruments[index]
-        mark = exchange.marks.mark_price(index)
-        self._views.settlement_prices[index] = round(mark, 8 if instrument.kind == "option" else 2)
-        if instrument.kind == "option":
+        mark = self._keep_price(index)
+        if exchange.instruments[index].kind == "option":
             exchange.accounts.settle_option_session(index)
             return
         posted = exchange.accounts.settle_futures(index, mark)
         self._note(index, "settlement", mark, now_ns, posted)
+
+    def _keep_price(self, index: int) -> float:
+        """Shows an instrument's mark as its settlement price from now on; returns it."""
+        mark = self._exchange.marks.mark_price(index)
+        is_option = self._exchange.instruments[index].kind == "option"
+        self._views.settlement_prices[index] = round(mark, 8 if is_option else 2)
+        return mark
 
     def _deliver(self, index: int, price_usd: float, now_ns: int) -> None:
         """Closes an expired instrument: its orders go, its positions are paid in coin."""
