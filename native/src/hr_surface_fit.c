@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define COLD_ITERATIONS_MAX 60
+#define WARM_ITERATIONS_MAX 10
 #define ROUND_ITERATIONS_MAX 6
 #define ROUNDS_MAX 8
 
@@ -275,7 +276,8 @@ hr_status hr_surface_fit(const hr_surface_quote *quotes, int32_t quote_count, co
     for (int32_t n = 0; n < expiry_count; n++) {
         keep_lawful(&problem.slices[n], problem.slices[n].parameters);
     }
-    report_out->iteration_count = descend(&problem, COLD_ITERATIONS_MAX, &report_out->cost);
+    report_out->iteration_count = descend(
+        &problem, previous != NULL ? WARM_ITERATIONS_MAX : COLD_ITERATIONS_MAX, &report_out->cost);
     while (hr_surface_constrain(&problem) > 0 && report_out->round_count < ROUNDS_MAX) {
         report_out->iteration_count += descend(&problem, ROUND_ITERATIONS_MAX, &report_out->cost);
         report_out->round_count++;
