@@ -29,7 +29,7 @@ START_ORDER = (
     "ledger", "risk", "gateway", "pricing", "execution", "hedging", "market_making",
 )  # fmt: skip
 STOP_ORDER = (
-    "market_making", "hedging", "execution", "gateway", "pricing", "risk", "ledger", "venue",
+    "market_making", "hedging", "execution", "risk", "pricing", "gateway", "ledger", "venue",
     "nats",
 )  # fmt: skip
 

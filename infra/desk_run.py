@@ -175,6 +175,7 @@ class DeskRun:
     ) -> LastCheck | None:
         """Quotes go first; the record, the venue and the bus last."""
         self._say("stopping: pulling quotes, draining")
+        watcher.seen.is_closing = True
         before_bus = [name for name in STOP_ORDER if name not in {"venue", "nats"}]
         codes = await supervisor.stop(before_bus[:1])
         await asyncio.sleep(LAST_WORDS_S)

@@ -59,6 +59,7 @@ class Observed:
     quoted_max: int = 0
     quotable_max: int = 0
     uptime_samples: list[float] = field(default_factory=list)
+    is_closing: bool = False  # quotes are being pulled on purpose: no longer sampled
 
 
 class Observer:
@@ -149,7 +150,8 @@ class Observer:
     def on_timer(self, timer: TimerV1) -> Nothing:
         """Samples the share of the quoted range that is two-sided now."""
         statuses = self.seen.statuses
-        if self.seen.first_quote_ns and len(statuses) == len(self.underlyings):
+        is_due = self.seen.first_quote_ns and not self.seen.is_closing
+        if is_due and len(statuses) == len(self.underlyings):
             quotable = sum(status.quotable_count for status in statuses.values())
             quoted = sum(status.quoted_count for status in statuses.values())
             if quotable:
