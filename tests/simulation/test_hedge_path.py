@@ -13,7 +13,7 @@ from shared.messages.risk import AlertV1
 from tests.simulation.hedge_path import HedgePath
 
 FAULTS = FaultRates(crash_s=12.0, stall_s=15.0, disconnect_s=10.0, quiet_s=4.0)
-SEEDS = 12
+SEEDS = 8
 
 
 def outcomes(path: HedgePath) -> dict[str, HedgeOutcomeV1]:
