@@ -45,6 +45,7 @@ class FutureMakersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     # Dated futures are wider by this much, and thinner.
     dated_extra_bps: Above = 0.6
     dated_bps_per_root_year: Above = 2.5
+    dated_turns: Annotated[int, Meta(ge=1, le=100)] = 3  # they move at every third turn only
     dated_size_share: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.25
     size_spread: Annotated[float, Meta(ge=0.0, le=3.0)] = 0.6
     # Flow pushes the price that makers quote around; the push fades.
@@ -84,6 +85,7 @@ class FutureMakers:
             for _ in config.layers
         ]
         self._next_turn_ns = [opened_ns] * self.count
+        self._turns = [0] * self.count
         self._push = np.zeros(len(board.underlyings))  # relative
         self._pushed_ns = opened_ns
         self._row_of = np.full(board.count, -1, dtype=np.int64)
@@ -150,6 +152,10 @@ class FutureMakers:
         self, layer: int, bid: Floats, ask: Floats, access: MarketAccess, best: Best
     ) -> None:
         quoter = self._quoters[layer]
+        self._turns[layer] += 1
+        if self._turns[layer] % self._config.dated_turns != 1 % self._config.dated_turns:
+            bid = np.where(self._is_dated, quoter.bid_ticks, bid)
+            ask = np.where(self._is_dated, quoter.ask_ticks, ask)
         quotes = quoter.moves(bid, ask, self._lots[layer], best)
         if len(quotes):
             quoter.refused(access.quote_batch(self._first_owner + layer, quotes))
