@@ -35,12 +35,12 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class FutureMakersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     layers: Annotated[tuple[Layer, ...], Meta(min_length=1, max_length=16)] = (
-        Layer(turn_ms=300, lag_ms=0, half_spread_bps=0.04, size_usd=60_000.0),
-        Layer(turn_ms=500, lag_ms=100, half_spread_bps=0.15, size_usd=150_000.0),
-        Layer(turn_ms=700, lag_ms=100, half_spread_bps=0.5, size_usd=300_000.0),
-        Layer(turn_ms=1000, lag_ms=200, half_spread_bps=1.2, size_usd=600_000.0),
-        Layer(turn_ms=1500, lag_ms=300, half_spread_bps=2.5, size_usd=1_200_000.0),
-        Layer(turn_ms=3000, lag_ms=500, half_spread_bps=6.0, size_usd=3_000_000.0),
+        Layer(turn_ms=400, lag_ms=0, half_spread_bps=0.04, size_usd=60_000.0),
+        Layer(turn_ms=400, lag_ms=100, half_spread_bps=0.15, size_usd=150_000.0),
+        Layer(turn_ms=800, lag_ms=100, half_spread_bps=0.5, size_usd=300_000.0),
+        Layer(turn_ms=800, lag_ms=200, half_spread_bps=1.2, size_usd=600_000.0),
+        Layer(turn_ms=1600, lag_ms=300, half_spread_bps=2.5, size_usd=1_200_000.0),
+        Layer(turn_ms=3200, lag_ms=500, half_spread_bps=6.0, size_usd=3_000_000.0),
     )
     # Dated futures are wider by this much, and thinner.
     dated_extra_bps: Above = 0.6

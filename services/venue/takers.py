@@ -42,17 +42,17 @@ OWNERS = ("noise", "informed", "surface")
 class TakersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Rates are looks per second at mean activity; not every look ends in a trade."""
 
-    noise_per_s: Above = 9.0
-    informed_per_s: Above = 8.0
-    surface_per_s: Above = 2.5
+    noise_per_s: Above = 13.0
+    informed_per_s: Above = 11.0
+    surface_per_s: Above = 3.0
     # How arrivals follow volatility: their rate goes with this power of it.
     activity_power: Annotated[float, Meta(ge=0.0, le=4.0)] = 1.5
     underlying_shares: Annotated[tuple[float, ...], Meta(min_length=1, max_length=4)] = (0.6, 0.4)
     # Noise pays up to the fair price and this many usual half-spreads, exponentially distributed.
     patience_half_spreads: Above = 1.6
-    noise_size_coin: Above = 0.25  # median, BTC; others are worth as much
-    informed_size_coin: Above = 0.4
-    surface_size_coin: Above = 0.4
+    noise_size_coin: Above = 0.2  # median, BTC; others are worth as much
+    informed_size_coin: Above = 0.3
+    surface_size_coin: Above = 0.3
     size_spread: Annotated[float, Meta(ge=0.0, le=3.0)] = 1.1
     size_per_usd: Above = 90_000.0
     horizon_min_s: Above = 1.0
