@@ -13,6 +13,7 @@ from shared.messages.market import FeedV1, TicksV1
 from shared.messages.message import Message
 from shared.messages.orders import CancelOrderV1, FillV1
 from shared.service import Service, every
+from shared.tracing import Tracing
 from tests.integration.server import CLOCK, NatsServer, runtime_for, until
 
 
@@ -91,9 +92,15 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def run_agent(
-    service: Service, server: NatsServer, directory: Path, *, ready: bool = True
+    service: Service,
+    server: NatsServer,
+    directory: Path,
+    *,
+    ready: bool = True,
+    tracing: Tracing | None = None,
 ) -> AsyncIterator[Running]:
-    agent = Agent(service, runtime_for(server, directory), CLOCK, structlog.get_logger())
+    runtime = runtime_for(server, directory)
+    agent = Agent(service, runtime, CLOCK, structlog.get_logger(), tracing=tracing)
     stop = asyncio.Event()
     task = asyncio.create_task(agent.run(stop))
     try:
