@@ -11,6 +11,11 @@
  * slope of the value function in book vega (Baldacci, Bergault, Gueant 2021, equations 3.2-3.4).
  * We keep that form, linear in book delta, book vega, vega of the expiry and vega of the strike
  * region, with a quadratic value function: shift = -(delta_i a D + vega_i (b V + c V_T + d V_K)).
+ *
+ * The least half-spread pays fee, uncertainty and a margin. We quote wider, up to `patience_ratio`
+ * of it, as long as one step inside the nearest rival is enough to be first in line. When ours is
+ * the best price the venue shows no rival: the last one seen is thought further away by and by,
+ * until a wider quote finds out.
  */
 #ifndef HR_ENGINE_H
 #define HR_ENGINE_H
@@ -74,10 +79,15 @@ typedef struct {
     double widen_ratio; /* Volatility uncertainty grows by this per multiple of the floor. */
     double widen_max;
     double half_spread_coin_max;
-    double skew_delta_ratio; /* a: shift of the index (ratio) per coin of book delta. */
-    double skew_vega_vol;    /* b: shift of volatility (0.01 = a point) per USD of book vega. */
-    double skew_term_vol;    /* c: the same for the vega of the expiry, */
-    double skew_region_vol;  /* d: and of the strike region. */
+    double rounding_ratio;    /* Share of the average gain by rounding that is counted on. */
+    double patience_ratio;    /* The half-spread where no rival presses us, times the least. */
+    double improve_delta_max; /* Rivals are followed up to this |delta| */
+    double improve_years_max; /* and tenor; elsewhere flow is not worth its price. */
+    double rival_relax_s;     /* An unseen rival is thought a least half-spread further per this. */
+    double skew_delta_ratio;  /* a: shift of the index (ratio) per coin of book delta. */
+    double skew_vega_vol;     /* b: shift of volatility (0.01 = a point) per USD of book vega. */
+    double skew_term_vol;     /* c: the same for the vega of the expiry, */
+    double skew_region_vol;   /* d: and of the strike region. */
     double skew_half_spreads_max;
     double flow_delta_ratio; /* As a and b, for what was filled in the last moments: */
     double flow_vega_vol;    /* fills of one direction foretell the price. */
@@ -122,18 +132,21 @@ typedef struct {
 
 /* Where inventory, flow and the tape put the quotes of one option. */
 typedef struct {
-    double index_ratio;  /* Reservation shift of the index. */
-    double vol_shift;    /* Reservation shift of volatility. */
-    double spot_ratio;   /* Index uncertainty, one side. */
-    double vol_widening; /* Factor on volatility uncertainty. */
-    double up_usage;     /* Usage of the limits that a bid, */
-    double down_usage;   /* or an offer, would add to: 0 none, 1 all. */
+    double index_ratio;    /* Reservation shift of the index. */
+    double vol_shift;      /* Reservation shift of volatility. */
+    double spot_ratio;     /* Index uncertainty, one side. */
+    double vol_widening;   /* Factor on volatility uncertainty. */
+    double up_usage;       /* Usage of the limits that a bid, */
+    double down_usage;     /* or an offer, would add to: 0 none, 1 all. */
+    double collar_coin;    /* The gate's, which no wish may leave. */
+    double rival_coin[2];  /* Model value to somebody else's best price; HUGE_VAL: none known. */
+    double rival_age_s[2]; /* Since it was seen. */
 } hr_engine_stance;
 
 /* What we would like to show; 0 lots: that side not. */
 typedef struct {
     double reservation_coin;
-    double half_spread_coin;
+    double half_spread_coin[2];
     int64_t ticks[2];
     int64_t lots[2];
 } hr_engine_target;
@@ -254,7 +267,7 @@ hr_status hr_engine_aim(const hr_engine_policy *policy, const hr_engine_instrume
 
 _Static_assert(sizeof(hr_engine_instrument) == 56, "hr_engine_instrument crosses: no padding");
 _Static_assert(sizeof(hr_engine_slice) == 64, "hr_engine_slice crosses: no padding");
-_Static_assert(sizeof(hr_engine_policy) == 352, "hr_engine_policy crosses: no padding");
+_Static_assert(sizeof(hr_engine_policy) == 392, "hr_engine_policy crosses: no padding");
 _Static_assert(sizeof(hr_engine_book) == 40, "hr_engine_book crosses: no padding");
 _Static_assert(sizeof(hr_engine_fill) == 32, "hr_engine_fill crosses: no padding");
 _Static_assert(sizeof(hr_engine_decision) == 72, "hr_engine_decision crosses: no padding");

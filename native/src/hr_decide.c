@@ -9,6 +9,7 @@
 #define NS_PER_YEAR (365.0 * 24.0 * 3600.0 * 1e9)
 #define GRID_SLACK 1e-7 /* Ticks: a price that is a whole tick but for rounding error is one. */
 #define TICKS_MAX 1e9
+#define ROUNDED_FEE_MIN 0.25 /* Rounding never pays for more of the fee than the rest. */
 #define TENOR_FACTOR_MIN 0.5
 #define TENOR_FACTOR_MAX 4.0
 
@@ -89,8 +90,16 @@ hr_status hr_engine_revalue(const hr_engine_instrument *instrument, const hr_eng
                : HR_ERR_NOT_FINITE;
 }
 
-static double half_spread(const hr_engine_policy *policy, const hr_engine_value *value,
-                          const hr_engine_stance *stance) {
+static double step_at(const hr_engine_instrument *instrument, double price_coin) {
+    const int is_coarse = instrument->step_above_ticks > 0 &&
+                          price_coin > (double)instrument->step_above_ticks * instrument->tick_coin;
+    return instrument->tick_coin * (is_coarse ? (double)instrument->step_ticks : 1.0);
+}
+
+/* The least half-spread worth quoting: fee, margin, and what is not known of vol and index, less
+ * what rounding outward brings on average, since a quote rests somewhere within its step. */
+static double least_half(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
+                         const hr_engine_value *value, const hr_engine_stance *stance) {
     const double from_middle = 2.0 * fabs(value->call_delta - 0.5);
     const double wing = 1.0 + policy->vol_wing_ratio * from_middle * from_middle;
     const double tenor =
@@ -100,7 +109,26 @@ static double half_spread(const hr_engine_policy *policy, const hr_engine_value 
     const double edge = least(policy->edge_coin, policy->edge_price_ratio * value->theo_coin);
     const double uncertainty =
         value->vega_coin * vol_half + fabs(value->delta_coin) * stance->spot_ratio;
-    return least(policy->half_spread_coin_max, fee + edge + uncertainty);
+    const double rounding = 0.5 * policy->rounding_ratio * step_at(instrument, value->theo_coin);
+    const double half = most(fee + edge - rounding, ROUNDED_FEE_MIN * fee) + uncertainty;
+    return least(policy->half_spread_coin_max, most(half, GRID_SLACK));
+}
+
+/* One step inside the rival where that is worth it, and never wider than patience allows. */
+static double half_of_side(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
+                           const hr_engine_value *value, const hr_engine_stance *stance,
+                           int32_t side, double half_min) {
+    const double half_max =
+        most(half_min, least(policy->half_spread_coin_max, half_min * policy->patience_ratio));
+    const double delta = instrument->is_call ? value->call_delta : 1.0 - value->call_delta;
+    const double rival = stance->rival_coin[side];
+    if (delta > policy->improve_delta_max || value->years > policy->improve_years_max ||
+        !isfinite(rival)) {
+        return half_max;
+    }
+    const double price = side == HR_SIDE_BID ? value->theo_coin - rival : value->theo_coin + rival;
+    const double relaxed = stance->rival_age_s[side] / policy->rival_relax_s * half_min;
+    return most(half_min, least(half_max, rival + relaxed - step_at(instrument, price)));
 }
 
 /* Whole size up to `taper_ratio` of a limit, then in a line down to nothing at the limit. */
@@ -119,29 +147,35 @@ hr_status hr_engine_aim(const hr_engine_policy *policy, const hr_engine_instrume
         target_out == NULL) {
         return HR_ERR_ARGUMENT;
     }
-    const double half = half_spread(policy, value, stance);
-    const double reach = policy->skew_half_spreads_max * half;
+    const double half = least_half(policy, instrument, value, stance);
+    const double half_bid = half_of_side(policy, instrument, value, stance, HR_SIDE_BID, half);
+    const double half_ask = half_of_side(policy, instrument, value, stance, HR_SIDE_ASK, half);
+    const double shift_max = policy->skew_half_spreads_max * half;
     const double wish =
         value->delta_coin * stance->index_ratio + value->vega_coin * stance->vol_shift;
-    const double reservation = value->theo_coin + most(-reach, least(reach, wish));
+    const double reservation = value->theo_coin + most(-shift_max, least(shift_max, wish));
     if (!isfinite(reservation) || !(half > 0.0)) {
         return HR_ERR_NOT_FINITE;
     }
     const double tick = instrument->tick_coin;
+    const double reach = most(tick, stance->collar_coin - tick * (double)instrument->step_ticks);
     const double fee = least(policy->fee_coin, policy->fee_price_ratio * value->theo_coin);
-    int64_t bid = hr_bid_floor_ticks(reservation - half, tick, instrument->step_above_ticks,
-                                     instrument->step_ticks);
+    const double bid_coin = most(reservation - half_bid, value->theo_coin - reach);
+    const double ask_coin = least(reservation + half_ask, value->theo_coin + reach);
+    int64_t bid =
+        hr_bid_floor_ticks(bid_coin, tick, instrument->step_above_ticks, instrument->step_ticks);
     if (bid == 0 && value->theo_coin >= 2.0 * tick && reservation - tick >= fee) {
         bid = 1; /* The cheapest bid there is, still below value after its fee. */
     }
-    int64_t ask = hr_ask_ceil_ticks(reservation + half, tick, instrument->step_above_ticks,
-                                    instrument->step_ticks);
+    int64_t ask =
+        hr_ask_ceil_ticks(ask_coin, tick, instrument->step_above_ticks, instrument->step_ticks);
     if (ask <= bid) {
         ask = hr_ask_ceil_ticks((double)(bid + 1) * tick, tick, instrument->step_above_ticks,
                                 instrument->step_ticks);
     }
     target_out->reservation_coin = reservation;
-    target_out->half_spread_coin = half;
+    target_out->half_spread_coin[HR_SIDE_BID] = half_bid;
+    target_out->half_spread_coin[HR_SIDE_ASK] = half_ask;
     target_out->ticks[HR_SIDE_BID] = bid;
     target_out->ticks[HR_SIDE_ASK] = ask;
     target_out->lots[HR_SIDE_BID] = bid > 0 ? tapered_lots(policy, stance->up_usage) : 0;

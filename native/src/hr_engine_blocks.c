@@ -89,12 +89,15 @@ static int is_policy(const hr_engine_policy *policy) {
         policy->flow_vega_vol,
         policy->move_passive_ratio,
         policy->theo_ticks_min,
+        policy->improve_delta_max,
+        policy->improve_years_max,
     };
     const double positive[] = {
-        policy->vol_years,         policy->spot_vol_floor,       policy->realised_half_life_s,
-        policy->widen_max,         policy->half_spread_coin_max, policy->flow_half_life_s,
-        policy->quotes_per_s,      policy->quotes_burst,         policy->window_quantity_coin,
-        policy->window_delta_coin, policy->window_vega_usd,
+        policy->vol_years,       policy->spot_vol_floor,       policy->realised_half_life_s,
+        policy->widen_max,       policy->half_spread_coin_max, policy->flow_half_life_s,
+        policy->rival_relax_s,   policy->patience_ratio,       policy->quotes_per_s,
+        policy->quotes_burst,    policy->window_quantity_coin, policy->window_delta_coin,
+        policy->window_vega_usd,
     };
     for (size_t i = 0; i < sizeof bounded / sizeof bounded[0]; i++) {
         if (!isfinite(bounded[i]) || bounded[i] < 0.0) {
@@ -106,10 +109,11 @@ static int is_policy(const hr_engine_policy *policy) {
             return 0;
         }
     }
-    return is_share(policy->fee_price_ratio) && is_share(policy->edge_price_ratio) &&
-           is_share(policy->move_urgent_ratio) && is_share(policy->delta_min) &&
-           is_share(policy->delta_max) && is_share(policy->range_hysteresis) &&
-           policy->taper_ratio >= 0.0 && policy->taper_ratio < 1.0 &&
+    return is_share(policy->fee_price_ratio) && is_share(policy->rounding_ratio) &&
+           is_share(policy->edge_price_ratio) && is_share(policy->move_urgent_ratio) &&
+           is_share(policy->delta_min) && is_share(policy->delta_max) &&
+           is_share(policy->range_hysteresis) && policy->taper_ratio >= 0.0 &&
+           policy->taper_ratio < 1.0 &&
            policy->fee_coin + policy->edge_coin + policy->vol_half > 0.0 &&
            policy->window_count > 0 && policy->window_ns > 0 && policy->freeze_ns >= 0 &&
            policy->amount_lots > 0 && policy->amount_lots <= HR_GATE_COUNT_MAX &&

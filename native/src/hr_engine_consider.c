@@ -8,7 +8,7 @@
 #define SECONDS_PER_YEAR (365.0 * 24.0 * 3600.0)
 #define SCORE_CANCEL 1e9 /* What may not rest goes before all else. */
 #define SCORE_PASSIVE_RATIO 0.25
-#define PRICE_SLACK 1e-12
+#define PRICE_SLACK 1e-9 /* Coin. */
 
 static double least(double one, double other) {
     return one < other ? one : other;
@@ -85,9 +85,15 @@ static hr_engine_stance stance_of(const hr_engine *engine, const hr_slot *slot, 
         .spot_ratio = policy->spot_sigmas * most(realised, policy->spot_vol_floor) *
                       sqrt(policy->spot_horizon_s / SECONDS_PER_YEAR),
         .vol_widening = least(policy->widen_max, widening),
+        .collar_coin =
+            most(engine->limits.collar_coin, engine->limits.collar_vol * slot->value.vega_coin),
         .up_usage = usage_of(engine, slot, 1.0),
         .down_usage = usage_of(engine, slot, -1.0),
     };
+    for (int32_t side = 0; side < 2; side++) {
+        stance.rival_coin[side] = slot->rival_ns[side] > 0 ? slot->rival_coin[side] : HUGE_VAL;
+        stance.rival_age_s[side] = (double)(now_ns - slot->rival_ns[side]) / NS_PER_S;
+    }
     if (policy->is_skewed) {
         const double elapsed_s = most(0.0, (double)(now_ns - engine->flow_ns) / NS_PER_S);
         const double keep = exp2(-elapsed_s / policy->flow_half_life_s);
@@ -101,8 +107,7 @@ static hr_engine_stance stance_of(const hr_engine *engine, const hr_slot *slot, 
     return stance;
 }
 
-/* Returns somebody else's best price on a side; 0 where none is known, as when the best is ours. */
-static int64_t others_ticks(const hr_slot *slot, int32_t side) {
+int64_t hr_engine_others_ticks(const hr_slot *slot, int32_t side) {
     const int64_t ticks = side == HR_SIDE_BID ? slot->market.bid_ticks : slot->market.ask_ticks;
     const int64_t lots = side == HR_SIDE_BID ? slot->market.bid_lots : slot->market.ask_lots;
     if (lots <= 0 || ticks <= 0) {
@@ -116,8 +121,8 @@ static int64_t others_ticks(const hr_slot *slot, int32_t side) {
 /* Keeps a target behind somebody else's other side: our quotes only ever rest. */
 static void stay_behind(const hr_slot *slot, hr_engine_target *target) {
     const hr_engine_instrument *spec = &slot->spec;
-    const int64_t ask = others_ticks(slot, HR_SIDE_ASK);
-    const int64_t bid = others_ticks(slot, HR_SIDE_BID);
+    const int64_t ask = hr_engine_others_ticks(slot, HR_SIDE_ASK);
+    const int64_t bid = hr_engine_others_ticks(slot, HR_SIDE_BID);
     if (ask > 0 && target->ticks[HR_SIDE_BID] >= ask) {
         target->ticks[HR_SIDE_BID] =
             hr_bid_floor_ticks((double)(ask - 1) * spec->tick_coin, spec->tick_coin,
@@ -168,7 +173,7 @@ static double score_of_move(const hr_engine *engine, const hr_slot *slot, int32_
     const hr_engine_policy *policy = &engine->policy;
     const int64_t live = slot->live_ticks[side];
     const int64_t live_lots = slot->live_lots[side];
-    const double half = target->half_spread_coin;
+    const double half = target->half_spread_coin[side];
     const double amount = (double)target->lots[side] * slot->spec.lot_coin;
     if (live_lots == 0) {
         return half * amount;
@@ -182,7 +187,7 @@ static double score_of_move(const hr_engine *engine, const hr_slot *slot, int32_
         if (edge < half * (1.0 - policy->move_urgent_ratio)) {
             return (half - edge) * amount;
         }
-        if (edge > half * (1.0 + policy->move_passive_ratio) + step_coin + PRICE_SLACK) {
+        if (edge >= half * (1.0 + policy->move_passive_ratio) + step_coin - PRICE_SLACK) {
             return (edge - half) * amount * SCORE_PASSIVE_RATIO;
         }
     }
@@ -207,7 +212,7 @@ static int decide_side(hr_engine *engine, hr_slot *slot, int32_t side, int64_t n
     if (target->lots[side] > 0) {
         hr_gate_order order = order_of(slot, side, target->ticks[side], target->lots[side]);
         order.own_other_ticks = target->lots[!side] > 0 ? target->ticks[!side] : 0;
-        order.market_ticks = others_ticks(slot, !side);
+        order.market_ticks = hr_engine_others_ticks(slot, !side);
         out->reasons[side] = hr_gate_check(&engine->limits, &state, &order);
         if (out->reasons[side] != HR_GATE_OK) {
             target->lots[side] = 0;

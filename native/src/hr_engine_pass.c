@@ -6,6 +6,7 @@
 
 #define NS_PER_S 1e9
 #define WING_DELTA 0.3
+#define ECHO_NS 1000000000
 #define THEO_HYSTERESIS 0.75
 
 static void value_slot(hr_engine *engine, hr_slot *slot, int64_t now_ns) {
@@ -24,6 +25,22 @@ static void value_slot(hr_engine *engine, hr_slot *slot, int64_t now_ns) {
     if (slot->anchor_ns == 0 || now_ns - slot->anchor_ns > engine->limits.drift_ns) {
         slot->anchor_ns = now_ns;
         slot->anchor_coin = value.theo_coin;
+    }
+}
+
+/* Notes how far from the model value somebody else's best price stands. A price that we have just
+ * left may be our own, seen late. */
+static void see_rivals(hr_slot *slot, int64_t now_ns) {
+    for (int32_t side = 0; side < 2; side++) {
+        const int64_t ticks = hr_engine_others_ticks(slot, side);
+        const int is_echo =
+            ticks == slot->left_ticks[side] && now_ns - slot->left_ns[side] < ECHO_NS;
+        if (ticks > 0 && !is_echo && slot->is_valued) {
+            const double price = (double)ticks * slot->spec.tick_coin;
+            const double theo = slot->value.theo_coin;
+            slot->rival_coin[side] = side == HR_SIDE_BID ? theo - price : price - theo;
+            slot->rival_ns[side] = now_ns;
+        }
     }
 }
 
@@ -80,10 +97,12 @@ static void refill(hr_engine *engine, int64_t now_ns) {
     engine->tokens_ns = now_ns;
 }
 
-static void send(hr_engine *engine, const hr_engine_decision *decision) {
+static void send(hr_engine *engine, const hr_engine_decision *decision, int64_t now_ns) {
     hr_slot *slot = &engine->slots[decision->slot];
     for (int32_t side = 0; side < 2; side++) {
         if (decision->is_moved[side]) {
+            slot->left_ticks[side] = slot->live_lots[side] > 0 ? slot->live_ticks[side] : 0;
+            slot->left_ns[side] = now_ns;
             slot->live_ticks[side] = decision->lots[side] > 0 ? decision->ticks[side] : 0;
             slot->live_lots[side] = decision->lots[side];
         }
@@ -175,6 +194,7 @@ hr_status hr_engine_decide(hr_engine *engine, int64_t now_ns, int64_t capacity,
         for (int64_t i = 0; i < engine->slot_count; i++) {
             hr_slot *slot = &engine->slots[i];
             value_slot(engine, slot, now_ns);
+            see_rivals(slot, now_ns);
             slot->is_quotable =
                 quotable < engine->policy.quoted_max && is_in_range(engine, slot, now_ns);
             quotable += slot->is_quotable;
@@ -197,7 +217,7 @@ hr_status hr_engine_decide(hr_engine *engine, int64_t now_ns, int64_t capacity,
         for (int64_t i = 0; i < kept; i++) {
             decisions_out[i] = engine->candidates[engine->heap[i]];
             pass_out->exposed_count -= is_exposed(&decisions_out[i]);
-            send(engine, &decisions_out[i]);
+            send(engine, &decisions_out[i], now_ns);
         }
         pass_out->candidate_count = found;
         pass_out->decision_count = kept;
@@ -220,9 +240,10 @@ hr_status hr_engine_decide_slot(hr_engine *engine, int64_t slot, int64_t now_ns,
         return HR_OK;
     }
     value_slot(engine, target, now_ns);
+    see_rivals(target, now_ns);
     target->is_quotable = target->is_quotable && is_in_range(engine, target, now_ns);
     if (hr_engine_consider(engine, target, slot, now_ns, decision_out, &pass_out->refused_count)) {
-        send(engine, decision_out);
+        send(engine, decision_out, now_ns);
         pass_out->candidate_count = 1;
         pass_out->decision_count = 1;
     }

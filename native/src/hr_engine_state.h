@@ -21,6 +21,10 @@ typedef struct {
     int64_t hold_until_ns[2];
     hr_execution executions[2];
     int64_t position_lots;
+    double rival_coin[2];  /* Model value to somebody else's best price when last seen. */
+    int64_t rival_ns[2];   /* When that was; 0: never. */
+    int64_t left_ticks[2]; /* Our price before the last move, which ticks may still show. */
+    int64_t left_ns[2];
     double anchor_coin; /* Model price at the start of the drift period. */
     int64_t anchor_ns;
     int32_t is_latched[2];
@@ -91,6 +95,9 @@ hr_status hr_engine_find_slot(hr_engine *engine, int64_t slot, hr_slot **slot_ou
 
 /* Returns the engine's state as the gate wants it, with what is in flight bounded by the window. */
 hr_gate_state hr_engine_gate_state(const hr_engine *engine, int64_t now_ns);
+
+/* Returns somebody else's best price on a side; 0 where none is known, as when the best is ours. */
+int64_t hr_engine_others_ticks(const hr_slot *slot, int32_t side);
 
 /* Adds (sign +1) or takes away (-1) what one side of one slot may still be filled. */
 void hr_engine_count_in_flight(hr_engine *engine, const hr_slot *slot, int32_t side, int64_t lots,

@@ -38,11 +38,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     BTC: Policy = Policy()
     ETH: Policy = Policy(
-        amount_lots=10,
+        amount_lots=60,
         skew_delta_ratio=8e-7,
         flow_delta_ratio=2e-6,
         spot_vol_floor=0.65,
-        vol_half=0.004,
+        vol_half=0.0006,
         mmp_quantity_coin=300.0,
         mmp_delta_coin=60.0,
     )

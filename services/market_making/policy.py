@@ -38,6 +38,11 @@ DIRECT = (
     "widen_ratio",
     "widen_max",
     "half_spread_coin_max",
+    "rounding_ratio",
+    "patience_ratio",
+    "improve_delta_max",
+    "improve_years_max",
+    "rival_relax_s",
     "skew_delta_ratio",
     "skew_vega_vol",
     "skew_term_vol",
@@ -64,37 +69,42 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     fee_coin: NonNegative = 0.0003
     fee_price_ratio: Ratio = 0.125
-    edge_coin: NonNegative = 0.00015
+    edge_coin: NonNegative = 0.00003
     edge_price_ratio: Ratio = 0.1
-    vol_half: NonNegative = 0.003
+    vol_half: NonNegative = 0.0003
     vol_years: Positive = 30 / 365
     vol_wing_ratio: NonNegative = 1.0
     vol_age_ratio_per_s: NonNegative = 0.05
-    spot_sigmas: NonNegative = 1.0
+    spot_sigmas: NonNegative = 0.2
     spot_horizon_s: NonNegative = 1.0
     spot_vol_floor: Positive = 0.5
     realised_half_life_s: Positive = 10.0
     widen_ratio: NonNegative = 0.5
     widen_max: Annotated[float, Meta(ge=1.0, le=100.0)] = 4.0
     half_spread_coin_max: Positive = 0.02
+    rounding_ratio: Ratio = 1.0
+    patience_ratio: Annotated[float, Meta(ge=1.0, le=100.0)] = 6.0
+    improve_delta_max: Ratio = 0.55
+    improve_years_max: NonNegative = 60 / 365
+    rival_relax_s: Positive = 60.0
     skew_delta_ratio: NonNegative = 2e-5  # per coin
     skew_vega_vol: NonNegative = 4e-7  # per USD of vega
     skew_term_vol: NonNegative = 8e-7
     skew_region_vol: NonNegative = 4e-7
-    skew_half_spreads_max: NonNegative = 1.5
+    skew_half_spreads_max: NonNegative = 6.0
     flow_delta_ratio: NonNegative = 5e-5
     flow_vega_vol: NonNegative = 2e-6
     flow_half_life_s: Positive = 5.0
     taper_ratio: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.5
-    move_urgent_ratio: Ratio = 0.25
-    move_passive_ratio: NonNegative = 0.25
+    move_urgent_ratio: Ratio = 0.1
+    move_passive_ratio: NonNegative = 0.02
     delta_min: Ratio = 0.05
     delta_max: Ratio = 0.95
     range_hysteresis: Ratio = 0.015
     theo_ticks_min: NonNegative = 4.0
     tenor_h_min: NonNegative = 1.0
     tenor_days_max: Positive = 400.0
-    amount_lots: Annotated[int, Meta(ge=1, le=10**6)] = 5
+    amount_lots: Annotated[int, Meta(ge=1, le=10**6)] = 20
     quoted_max: Annotated[int, Meta(ge=1, le=4096)] = 1000
     exposed_max: Annotated[int, Meta(ge=1, le=4096)] = 60  # beyond: one cancel beats many moves
     mmp_interval_s: Annotated[int, Meta(ge=1, le=60)] = 3

@@ -178,7 +178,7 @@ def test_the_sessions_trade_and_the_gateways_fill_are_one():
 
 
 def test_a_bought_option_is_bid_lower_for():
-    policy = Policy(flow_vega_vol=1e-4, flow_delta_ratio=0.0)
+    policy = Policy(flow_vega_vol=1e-4, flow_delta_ratio=0.0, vol_half=0.003)
     desk = quoting_desk(BTC=policy)
     name = "BTC-160D-95000-C"
     before = desk.rests[name, "bid"][0]
@@ -325,8 +325,8 @@ def test_reducing_quotes_only_what_shrinks_a_position():
 def test_position_limit_stops_the_opening_side_only():
     desk = quoting_desk()
     name = "BTC-44D-95000-C"
-    desk.take(desk.core.on_limits(limits(2, position_lots_max=5)))
-    desk.trade(name, "bid", 0.5, "t1")
+    desk.take(desk.core.on_limits(limits(2, position_lots_max=20)))
+    desk.trade(name, "bid", desk.rests[name, "bid"][1], "t1")
     desk.answer()
     desk.run(1000)
     assert (name, "bid") not in desk.rests
