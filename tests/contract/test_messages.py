@@ -8,7 +8,7 @@ import pytest
 
 from infra.compatibility import breaches, snapshot
 from infra.golden import GOLDEN, SNAPSHOT, sample
-from infra.schema import asyncapi, schemas
+from infra.schema import asyncapi, schema, schemas
 from shared.messages.message import (
     BadMessageError,
     Delivery,
@@ -242,6 +242,16 @@ def test_schemas_and_asyncapi_name_every_message():
         place = document
         for part in reference.removeprefix("#/").split("/"):
             place = place[part]
+
+
+@ALL
+def test_one_schema_is_complete_and_the_golden_bytes_fit_its_fields(kind):
+    printed = schema(tag_of(kind))
+    for reference in references(printed):
+        assert reference.rpartition("/")[2] in printed["$defs"]
+    fields = printed["$defs"][kind.__name__]["properties"]
+    golden = list(json.loads((GOLDEN / f"{tag_of(kind)}.json").read_bytes()))
+    assert golden == list(fields)[: len(golden)]
 
 
 def references(part):
