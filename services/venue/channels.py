@@ -12,6 +12,11 @@ INTERVALS = (RAW, FAST, SLOW)
 GROUPS = ("none", "1", "2", "5", "10", "25", "100", "250")
 DEPTHS = ("1", "10", "20")
 KINDS = ("any", "option", "future")
+INDEX_TOPICS = (
+    "deribit_price_index",
+    "deribit_volatility_index",
+    "estimated_expiration_price",
+)
 NOBODY = -1
 CHANNELS_MAX = 5_000  # of a connection
 # Channels of the real venue that are silent here: nothing of theirs ever happens.
@@ -141,7 +146,7 @@ class Parser:
             parts[0] == "markprice"
         ):
             return self._two_word(name, parts)
-        if len(parts) == 2 and parts[0] in ("deribit_price_index", "estimated_expiration_price"):
+        if len(parts) == 2 and parts[0] in INDEX_TOPICS:
             if parts[1] not in self._index_names:
                 return None
             return Channel(name, parts[0], currency=_currency(parts[1]))

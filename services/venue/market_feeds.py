@@ -82,6 +82,8 @@ class MarketFeeds:
                 body = self._views.mark_prices(self._options(channel.currency), now_ns)
             case "deribit_price_index":
                 body = self._index(channel.currency, now_ns)
+            case "deribit_volatility_index":
+                body = self._volatility(channel.currency, now_ns)
             case "perpetual":
                 body = self._perpetual(channel, now_ns)
             case "estimated_expiration_price":
@@ -116,6 +118,8 @@ class MarketFeeds:
             self._stale[interval or FAST].update(
                 dict.fromkeys(self._registry.feeds(topic, interval))
             )
+        for key, channel in self._registry.of_topic("deribit_volatility_index").items():
+            self._emit(key, self._volatility(channel.currency, now_ns))
         for key, channel in self._registry.of_topic("estimated_expiration_price").items():
             self._emit(key, self._expiration(channel.currency, now_ns))
 
@@ -280,6 +284,13 @@ class MarketFeeds:
         return {
             "timestamp": now_ns // NS_PER_MS,
             "price": self._exchange.marks.index_usd(currency),
+            "index_name": f"{currency.lower()}_usd",
+        }
+
+    def _volatility(self, currency: str, now_ns: int) -> dict[str, Any]:
+        return {
+            "timestamp": now_ns // NS_PER_MS,
+            "volatility": self._exchange.marks.volatility_index(currency, now_ns),
             "index_name": f"{currency.lower()}_usd",
         }
 

@@ -12,6 +12,9 @@ from services.venue.parameters import Params
 from shared.clock import NS_PER_MS
 
 COUNT_MAX = 1_000
+VOLATILITY_STEPS_MS = {
+    "1": 1_000, "60": 60_000, "3600": 3_600_000, "43200": 43_200_000, "1D": 86_400_000,
+}  # fmt: skip
 SORTINGS = ("asc", "desc", "default")
 
 
@@ -32,6 +35,7 @@ class TradeMethods:
             "public/get_last_settlements_by_currency": Method(self.settlements),
             "public/get_last_settlements_by_instrument": Method(self.settlements),
             "public/get_index_chart_data": Method(self.index_chart),
+            "public/get_volatility_index_data": Method(self.volatility_index),
             "public/get_historical_volatility": Method(self.historical_volatility),
         }
 
@@ -92,6 +96,15 @@ class TradeMethods:
     def historical_volatility(self, call: Context) -> list[list[float]]:
         currency = self._floor.currency(call.params)
         return self._floor.settlement.realised_vols(currency)
+
+    def volatility_index(self, call: Context) -> dict[str, Any]:
+        currency = self._floor.currency(call.params)
+        start_ms = call.params.integer("start_timestamp")
+        end_ms = call.params.integer("end_timestamp")
+        resolution = call.params.choice("resolution", tuple(VOLATILITY_STEPS_MS))
+        step_ms = VOLATILITY_STEPS_MS[resolution]
+        bars = self._floor.settlement.volatility_bars(currency, start_ms, end_ms, step_ms)
+        return {"data": bars, "continuation": None}
 
     def _page(self, params: Params, trades: Iterable[Trade]) -> dict[str, Any]:
         instruments = self._floor.exchange.instruments

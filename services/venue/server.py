@@ -30,6 +30,7 @@ class Server:
         self._connection_count = 0
         self._request_count = 0
         self._queues: dict[int, asyncio.Queue[bytes | None]] = {}
+        self._transports: dict[int, asyncio.Transport] = {}
         self._answers: dict[int, asyncio.Future[HttpResponse]] = {}
         self._peers: dict[str, int] = {}
         self._runner: web.AppRunner | None = None
@@ -70,10 +71,10 @@ class Server:
         queue = self._queues.get(connection_id)
         if queue is None:
             return
-        if queue.qsize() >= BACKLOG_MAX:
-            queue.put_nowait(None)  # the writer will come to it, or the socket will break
-            return
-        queue.put_nowait(data)
+        if queue.qsize() < BACKLOG_MAX:
+            queue.put_nowait(data)
+        elif connection_id in self._transports:
+            self._transports.pop(connection_id).abort()  # its reader ends, and tells the core
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
         peer = request.remote or ""
@@ -94,6 +95,8 @@ class Server:
         connection_id = self._connection_count
         queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._queues[connection_id] = queue
+        if isinstance(request.transport, asyncio.Transport):
+            self._transports[connection_id] = request.transport
         self._deliver(Opened(connection_id, self._clock.wall_ns()))
         writer = asyncio.create_task(_write(socket, queue))
         try:
@@ -108,6 +111,7 @@ class Server:
                 self._deliver(Received(connection_id, data, now_ns, real_ns))
         finally:
             del self._queues[connection_id]
+            self._transports.pop(connection_id, None)
             self._deliver(Gone(connection_id, self._clock.wall_ns()))
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)

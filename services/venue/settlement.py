@@ -42,6 +42,9 @@ class Settlement:
             currency: deque(maxlen=SAMPLES_KEPT) for currency in exchange.currencies
         }
         self._marks: deque[tuple[int, Any]] = deque(maxlen=MARKS_KEPT)
+        self._vols: dict[str, deque[tuple[int, float]]] = {
+            currency: deque(maxlen=SAMPLES_KEPT) for currency in exchange.currencies
+        }
         self._delivered: dict[str, list[dict[str, Any]]] = {
             currency: [] for currency in exchange.currencies
         }
@@ -57,6 +60,7 @@ class Settlement:
             self._next_sample_ns = now_ns - now_ns % SAMPLE_NS + SAMPLE_NS
             for currency, samples in self._samples.items():
                 samples.append((now_ns, self._exchange.marks.index_usd(currency)))
+            self._sample_vols(now_ns)
         if now_ns >= self._next_ns:
             at_ns = self._next_ns
             self._next_ns = _next_settlement(now_ns)
@@ -85,6 +89,26 @@ class Settlement:
 
     def index_history(self, currency: str) -> list[list[float]]:
         return [[at // NS_PER_MS, usd] for at, usd in self._samples.get(currency, ())]
+
+    def volatility_bars(
+        self, currency: str, start_ms: int, end_ms: int, step_ms: int
+    ) -> list[list[float]]:
+        """Returns open, high, low and close of the volatility index, oldest first."""
+        bars: dict[int, list[float]] = {}
+        for at, vol in self._vols.get(currency, ()):
+            at_ms = at // NS_PER_MS
+            if not start_ms <= at_ms <= end_ms:
+                continue
+            tick_ms = at_ms - at_ms % step_ms
+            bar = bars.setdefault(tick_ms, [tick_ms, vol, vol, vol, vol])
+            bar[2], bar[3], bar[4] = max(bar[2], vol), min(bar[3], vol), vol
+        return list(bars.values())
+
+    def _sample_vols(self, now_ns: int) -> None:
+        """Keeps the volatility index, once a minute: it walks the whole chain."""
+        for currency, vols in self._vols.items():
+            if not vols or now_ns - vols[-1][0] >= 60 * NS_PER_S:
+                vols.append((now_ns, self._exchange.marks.volatility_index(currency, now_ns)))
 
     def realised_vols(self, currency: str) -> list[list[float]]:
         """Returns the realised volatility of the index, in percent, of each full half hour."""

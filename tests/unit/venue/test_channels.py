@@ -254,3 +254,19 @@ def test_unsubscribing_stops_a_channel(desk, other, price):
     other.order("buy", PERPETUAL, 100, price - 5)
     assert desk.inbox == []
     assert desk.call("public/unsubscribe_all") == "ok"
+
+
+def test_the_volatility_index_is_near_the_money_at_thirty_days(house, desk):
+    channel = "deribit_volatility_index.btc_usd"
+    desk.subscribe(channel)
+    house.pass_time(2)
+    shown = desk.notices(channel)
+    assert len(shown) == 3
+    name = house.options()[0]
+    at_the_money = desk.call("public/ticker", instrument_name=name)["mark_iv"]
+    assert shown[0]["volatility"] == pytest.approx(at_the_money, rel=0.15)
+    bars = desk.call(
+        "public/get_volatility_index_data", currency="BTC", resolution="60", start_timestamp=0,
+        end_timestamp=house.now_ns // 10**6,
+    )["data"]  # fmt: skip
+    assert bars[0][4] == shown[0]["volatility"]
