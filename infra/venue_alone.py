@@ -36,11 +36,17 @@ def run(config_path: str, chain_path: str, seed: int, port: int, *, as_json: boo
     server = Server(HOST, port, clock)
     service = service_of(front, lambda: server, config.step_ms)
     account = {"client_id": client_id, "client_secret": client_secret}
-    return asyncio.run(serve(service, server, clock, account, as_json=as_json))
+    return asyncio.run(serve(front, service, server, clock, account, as_json=as_json))
 
 
 async def serve(
-    service: Service, server: Server, clock: SystemClock, account: dict[str, str], *, as_json: bool
+    front: Front,
+    service: Service,
+    server: Server,
+    clock: SystemClock,
+    account: dict[str, str],
+    *,
+    as_json: bool,
 ) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -52,6 +58,7 @@ async def serve(
         for output in handlers[type(message)](message):
             server.send(output)
 
+    front.on_timer(TimerV1(created_ns=clock.wall_ns()))  # the books are there before the door opens
     await server.start(deliver)
     announce(server.port, account, as_json=as_json)
     timers = [asyncio.create_task(tick(timer, server, clock)) for timer in service.timers]
