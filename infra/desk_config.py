@@ -35,17 +35,24 @@ def all_defaults() -> dict[str, dict[str, Any]]:
 def toml_lines(tables: dict[str, dict[str, Any]]) -> Iterator[str]:
     yield "# Every table and key of desk.toml, with its default."
     for name, table in tables.items():
-        nested = {key: value for key, value in table.items() if isinstance(value, dict)}
-        yield f"\n[{name}]"
-        for key, value in table.items():
-            if key not in nested:
-                yield f"{key} = {toml_value(value)}"
-        for key, inner in nested.items():
-            yield f"\n[{name}.{key}]"
-            for inner_key, value in inner.items():
-                yield f"{inner_key} = {toml_value(value)}"
+        yield from table_lines(name, table)
+
+
+def table_lines(name: str, table: dict[str, Any]) -> Iterator[str]:
+    """Yields a table's own keys, then the tables inside it; TOML wants them in this order."""
+    yield f"\n[{name}]"
+    for key, value in table.items():
+        if not isinstance(value, dict):
+            yield f"{key} = {toml_value(value)}"
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from table_lines(f"{name}.{key}", value)
 
 
 def toml_value(value: object) -> str:
-    """Returns a scalar or a list of scalars as TOML; JSON spells these the same."""
+    """Returns a value as TOML: scalars as JSON spells them, tables inside lists on one line."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml_value(one)}" for key, one in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(toml_value(one) for one in value) + "]"
     return json.dumps(value)
