@@ -6,11 +6,13 @@ it, missed heartbeats or a reconnection make a new consumer from the next stream
 is skipped. A stream that goes back or starts after what we hold has lost messages: the agent fails.
 """
 
+import base64
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
@@ -211,17 +213,26 @@ class CommandQueue:
     """A durable consumer of all command kinds of one service: in order, one process at a time."""
 
     def __init__(
-        self, bus: Bus, service: str, subjects: list[str], receive: Callable[[Delivered], None]
+        self,
+        bus: Bus,
+        service: str,
+        subjects: list[str],
+        receive: Callable[[Delivered], None],
+        on_exhausted: Callable[[str, bytes, int], None] = lambda *_: None,
     ) -> None:
         self._bus = bus
         self._name = f"{service}-commands"
         self._subjects = subjects
         self._receive = receive
+        self._on_exhausted = on_exhausted
+        self._exhausted: set[int] = set()  # stream sequences the server gave up
         self._checked_ns = 0
 
     async def start(self) -> None:
         subject = f"_COMMANDS.{self._name}"
         await self._bus.subscribe(subject, self._on_message, is_critical=True, queue=self._name)
+        advisory = f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{RECORD}.{self._name}"
+        await self._bus.subscribe(advisory, self._on_advisory, is_critical=False)
         await self._ensure()
         self._bus.on_connected.append(self._ensure)
         self._bus.on_tick.append(self._look)
@@ -253,16 +264,27 @@ class CommandQueue:
             raise BusError(str(error)) from error
 
     async def _look(self) -> None:
-        """A consumer that the server forgot is made again."""
-        if self._bus.clock.monotonic_ns() - self._checked_ns < COMMAND_CHECK_NS:
-            return
+        """Tells of commands given up; a consumer that the server forgot is made again."""
         try:
-            await self._ensure()
-        except BusError:
+            while self._exhausted:
+                await self._tell_exhausted(min(self._exhausted))
+            if self._bus.clock.monotonic_ns() - self._checked_ns >= COMMAND_CHECK_NS:
+                await self._ensure()
+        except (BusError, StreamError):
             self._checked_ns += NS_PER_MS * 500  # away; asked again soon
+
+    async def _tell_exhausted(self, sequence: int) -> None:
+        answer = await api(self._bus.call, f"STREAM.MSG.GET.{RECORD}", {"seq": sequence})
+        self._exhausted.discard(sequence)
+        stored = answer["message"]
+        data = base64.b64decode(stored.get("data", ""))
+        self._on_exhausted(stored["subject"], data, sequence)
 
     def _on_message(self, message: Msg) -> None:
         self._receive(place_of(message))
+
+    def _on_advisory(self, message: Msg) -> None:
+        self._exhausted.add(int(msgspec.json.decode(message.data)["stream_seq"]))
 
     async def acknowledge(self, delivered: Delivered) -> None:
         await self._bus.publish(delivered.message.reply, b"+ACK")

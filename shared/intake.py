@@ -148,7 +148,9 @@ class Intake:
             self._telemetry.counters["message_dropped"].labels("too_old").inc()
             return
         if age_ns < -FUTURE_NS_MAX:
-            self.bury(message, f"created {-age_ns / NS_PER_S:.1f} s in the future", "")
+            self.bury(
+                message.subject, message.data, f"created {-age_ns / NS_PER_S:.1f} s in the future"
+            )
             return
         self._aged[type(body)].observe(max(age_ns, 0) / NS_PER_S)
         self._inbox.put_lossy(_entry(body, consumes, message))
@@ -177,7 +179,9 @@ class Intake:
         place = f"{RECORD}-{delivered.stream_sequence}"
         if delivered.delivery_count >= COMMAND_DELIVER_MAX:
             reason = f"delivered {delivered.delivery_count} times and never acknowledged"
-            self.bury(message, reason, place, lambda: commands.terminate(delivered))
+            self.bury(
+                message.subject, message.data, reason, place, lambda: commands.terminate(delivered)
+            )
             return
         found = self._read(message, place, lambda: commands.terminate(delivered))
         if found is None:
@@ -198,6 +202,11 @@ class Intake:
         entry.done = done
         self._inbox.put_critical(entry)
 
+    def _on_exhausted(self, subject: str, data: bytes, sequence: int) -> None:
+        """The server has given a command up: its reader died each time before it could say so."""
+        reason = f"delivered {COMMAND_DELIVER_MAX} times and never acknowledged"
+        self.bury(subject, data, reason, f"{RECORD}-{sequence}")
+
     def _is_new(self, body: Message) -> bool:
         message_id = body.message_id()
         assert message_id is not None, f"{type(body).__name__} is durable and has no id"
@@ -212,7 +221,7 @@ class Intake:
         try:
             found = self._reading.read(message.subject, message.data)
         except BadMessageError as error:
-            self.bury(message, str(error), place, on_buried)
+            self.bury(message.subject, message.data, str(error), place, on_buried)
             return None
         if found is None and on_buried is not None:
             self.defer(on_buried)  # another version's reader takes it
@@ -220,7 +229,8 @@ class Intake:
 
     def bury(
         self,
-        message: Msg,
+        subject: str,
+        data: bytes,
         reason: str,
         place: str = "",
         on_buried: Callable[[], Awaitable[None]] | None = None,
@@ -231,9 +241,7 @@ class Intake:
         now_ns = self._clock.wall_ns()
         arrival = f"{self._service.name}-{self._opened_ns}-{self.dead_letter_count}"
         letter_id = place or arrival  # one letter for a stored message, whoever reads it first
-        letter = dead_letter(
-            self._service.name, letter_id, message.subject, message.data, reason, now_ns
-        )
+        letter = dead_letter(self._service.name, letter_id, subject, data, reason, now_ns)
         stored = (lambda: self.defer(on_buried)) if on_buried is not None else None
         self._letters.put(letter, stored)
 

@@ -23,7 +23,7 @@ class StateKeeper:
         self,
         service: Service,
         bus: Bus,
-        bury: Callable[[Msg, str], None],
+        bury: Callable[[str, bytes, str], None],
         defer: Callable[[Callable[[], object]], None],
     ) -> None:
         self._bus = bus
@@ -45,7 +45,7 @@ class StateKeeper:
         try:
             self._reading.read(message.subject, message.data)
         except BadMessageError as error:
-            self._bury(message, str(error))
+            self._bury(message.subject, message.data, str(error))
             if tag_in(message.subject) in KINDS:
                 self.mended_count += 1
                 self._defer(lambda: self._mend(message.subject))

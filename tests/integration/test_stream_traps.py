@@ -109,17 +109,24 @@ async def test_command_consumers_state_every_setting(server):
         assert wanted.items() <= info["config"].items()
 
 
-async def test_a_command_that_is_never_acknowledged_comes_five_times(server, monkeypatch):
+async def test_a_command_that_is_never_acknowledged_comes_five_times_and_is_given_up(
+    server, monkeypatch
+):
     monkeypatch.setattr("shared.follow.COMMAND_ACK_WAIT_NS", 50_000_000)
     async with ours(server) as bus:
-        counts = []
+        counts, exhausted = [], []
         queue = CommandQueue(
-            bus, "gateway", ["orders.fill.>"], lambda d: counts.append(d.delivery_count)
+            bus,
+            "gateway",
+            ["orders.fill.>"],
+            lambda d: counts.append(d.delivery_count),
+            lambda *what: exhausted.append(what),
         )
         await queue.start()
         await bus.post(parcel(1))
-        await until(lambda: len(counts) == 5)
+        await until(lambda: exhausted)
         assert counts == [1, 2, 3, 4, 5]
+        assert exhausted == [("orders.fill.v1.BTC", b"1", 1)]
 
 
 async def test_trap_a_timeout_does_not_mean_that_nothing_was_stored(server):
