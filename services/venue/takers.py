@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from native.book import BUY, SELL
+from native.book import BUY, SELL, Best
 from services.venue.board import Board
 from services.venue.fair import FairSurface
 from services.venue.index import Paths
@@ -42,17 +42,17 @@ OWNERS = ("noise", "informed", "surface")
 class TakersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Rates are looks per second at mean activity; not every look ends in a trade."""
 
-    noise_per_s: Above = 13.0
-    informed_per_s: Above = 11.0
-    surface_per_s: Above = 3.0
+    noise_per_s: Above = 17.0
+    informed_per_s: Above = 14.0
+    surface_per_s: Above = 4.0
     # How arrivals follow volatility: their rate goes with this power of it.
     activity_power: Annotated[float, Meta(ge=0.0, le=4.0)] = 1.5
     underlying_shares: Annotated[tuple[float, ...], Meta(min_length=1, max_length=4)] = (0.6, 0.4)
     # Noise pays up to the fair price and this many usual half-spreads, exponentially distributed.
     patience_half_spreads: Above = 1.6
-    noise_size_coin: Above = 0.2  # median, BTC; others are worth as much
-    informed_size_coin: Above = 0.3
-    surface_size_coin: Above = 0.3
+    noise_size_coin: Above = 0.15  # median, BTC; others are worth as much
+    informed_size_coin: Above = 0.22
+    surface_size_coin: Above = 0.22
     size_spread: Annotated[float, Meta(ge=0.0, le=3.0)] = 1.1
     size_per_usd: Above = 90_000.0
     horizon_min_s: Above = 1.0
@@ -93,6 +93,7 @@ class OptionTakers:
         self._tastes: list[Floats] = []  # per underlying: cumulative weights of its options
         self._half = np.ones(board.option_count)  # usual half-spreads, ticks
         self._worked: tuple[int, int] | None = None  # option row and side
+        self._best: Best  # as it was at the beginning of a step
 
     def step(self, now_ns: int, access: MarketAccess) -> None:
         """Lets those who arrive since the last step trade."""
@@ -104,7 +105,10 @@ class OptionTakers:
             self._renew_tastes(now_ns)
         pace = elapsed_s * min(self._paths.activity() ** config.activity_power, 20.0)
         rate = config.noise_per_s + config.informed_per_s + config.surface_per_s
-        for _ in range(self._random.poisson(rate * pace)):
+        arrivals = self._random.poisson(rate * pace)
+        if arrivals:
+            self._best = access.best()
+        for _ in range(arrivals):
             draw = self._random.random() * rate
             if draw < config.noise_per_s:
                 self._noise(access)
@@ -156,7 +160,7 @@ class OptionTakers:
     ) -> None:
         """Takes the quote that is furthest wrong, if it is wrong by enough."""
         config = self._config
-        best = access.best()
+        best = self._best
         at = self._board.options[part]
         bid_ticks, ask_ticks = best.bid_ticks[at], best.ask_ticks[at]
         worth = np.maximum(worth, 0.0)
@@ -185,9 +189,13 @@ class OptionTakers:
         self, access: MarketAccess, taker: int, row: int, side: int, lots: int, limit: float
     ) -> None:
         ticks = _limit_on_grid(limit, side)
-        if ticks >= 1:
-            owner = self._first_owner + taker
-            access.take(owner, int(self._board.options[row]), side, lots, ticks)
+        instrument = int(self._board.options[row])
+        if side == BUY:
+            is_in_reach = 0 < self._best.ask_ticks[instrument] <= ticks
+        else:
+            is_in_reach = 1 <= ticks <= self._best.bid_ticks[instrument]
+        if is_in_reach:
+            access.take(self._first_owner + taker, instrument, side, lots, ticks)
 
     def _fair_now(self, row: int) -> float:
         fair = self._fair
