@@ -11,17 +11,21 @@ from services.ledger.book import Book
 from services.ledger.entries import Body, entry_kind
 from shared.journal import JournalError, read_entries
 from shared.messages.market import InstrumentsV1
-from shared.messages.orders import FillV1
+from shared.messages.orders import FillV1, SettlementV1
 
 
 def rebuild(path: Path) -> Book:
     """Returns the book of a journal. Raises JournalError on a damaged one."""
     book = Book()
     fills, instruments = entry_kind(FillV1), entry_kind(InstrumentsV1)
+    settlements = entry_kind(SettlementV1)
     for entry in read_entries(path):
         if entry.kind == fills:
             fact = msgspec.json.decode(entry.payload, type=Body).fact
             book.add_fill(msgspec.json.decode(fact, type=FillV1))
+        elif entry.kind == settlements:
+            fact = msgspec.json.decode(entry.payload, type=Body).fact
+            book.add_settlement(msgspec.json.decode(fact, type=SettlementV1))
         elif entry.kind == instruments:
             fact = msgspec.json.decode(entry.payload, type=Body).fact
             for instrument in msgspec.json.decode(fact, type=InstrumentsV1).instruments:

@@ -70,17 +70,18 @@ def build(
     *,
     faults: FaultRates | None = None,
     is_encoded: bool = False,
+    start_ns: int = START_NS,
     wrap: dict[str, Any] | None = None,
 ) -> SimulatedDesk:
     """Returns a desk. `wrap` replaces the builder of a service by one made from it (for tests)."""
     desk = check_tables(tables)
-    chain = open_chain("", seed, START_NS, desk.underlyings)
+    chain = open_chain("", seed, start_ns, desk.underlyings)
     venue = SimulatedVenue(section(tables, "venue", VenueConfig), chain, seed)
     builders = []
     for name in AGENTS:
         builder = partial(build_service, name, tables, desk)
         builders.append((wrap or {}).get(name, lambda plain: plain)(builder))
-    settings = Settings(seed=seed, start_ns=START_NS, faults=faults, is_encoded=is_encoded)
+    settings = Settings(seed=seed, start_ns=start_ns, faults=faults, is_encoded=is_encoded)
     simulation = Simulation(settings, builders, venue)
     journal = MemoryJournal()
     simulation.agents["ledger"].sink = journal

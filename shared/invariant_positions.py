@@ -9,8 +9,9 @@ from shared.clock import NS_PER_S
 from shared.invariant import Invariant
 from shared.messages.desk import RecordV1
 from shared.messages.message import tag_of
-from shared.messages.orders import AccountV1, FillV1
+from shared.messages.orders import AccountV1, FillV1, SettlementV1
 from shared.messages.risk import PortfolioV1
+from shared.settlement import is_settling
 
 BEHIND_NS_MAX = 10 * NS_PER_S  # a fill must be in risk's and the ledger's books by then
 FILL_ENTRY = tag_of(FillV1).replace(".", "-")
@@ -66,6 +67,10 @@ class PositionChecks:
                 self._waiting.remove(portfolio)
                 self.on_portfolio(portfolio)
 
+    def on_settlement(self, settlement: SettlementV1) -> None:
+        if settlement.kind == "delivery":
+            self.lots.setdefault(settlement.underlying, {})[settlement.instrument] = 0
+
     def on_portfolio(self, portfolio: PortfolioV1) -> None:
         """Compares when risk counts exactly the fills we have; later if it is ahead of us."""
         count = len(self._order.get(portfolio.underlying, ()))
@@ -80,6 +85,8 @@ class PositionChecks:
                 lambda: f"{portfolio.underlying} risk counts {portfolio.fill_count} of {count}",
             )
             return
+        if is_settling(portfolio.created_ns):
+            return
         ours = _open(self.lots.get(portfolio.underlying, {}))
         risks = {one.instrument: one.position_lots for one in portfolio.positions}
         self._all["risk_equals_fills"].expect(
@@ -92,7 +99,7 @@ class PositionChecks:
         if newest and newest not in self._fills and newest != self._awaited.get(currency):
             self._awaited[currency] = newest
             return
-        if self._venue_ns.get(currency, 0) > account.venue_ns:
+        if self._venue_ns.get(currency, 0) > account.venue_ns or is_settling(account.venue_ns):
             return
         ours = _open(self.lots.get(currency, {}))
         venue = {p.instrument: p.position_lots for p in account.positions if p.position_lots}

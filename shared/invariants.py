@@ -6,6 +6,7 @@ and compared with risk's, the ledger's and the venue's.
 """
 
 import math
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from shared.messages.desk import HeartbeatV1, RecordV1
 from shared.messages.hedging import HedgeIntentV1
 from shared.messages.market import VenueAuditV1
 from shared.messages.message import Message
-from shared.messages.orders import AccountV1, FillV1, OrderV1, PlaceOrderV1
+from shared.messages.orders import AccountV1, FillV1, OrderV1, PlaceOrderV1, SettlementV1
 from shared.messages.pricing import SurfaceV1
 from shared.messages.quoting import Quote, QuotesV1, QuotingStatusV1
 from shared.messages.risk import (
@@ -34,6 +35,7 @@ from shared.units import E12
 IN_FLIGHT_NS = 1 * NS_PER_S  # a quote decided before a halt may still be on its way so long
 LEASE_NS_MAX = 1 * NS_PER_S
 AGE_SLACK_NS = 250 * NS_PER_MS
+DELTAS_KEPT = 4  # portfolios that a hedge under way may rest on
 GREEK_IN_FLIGHT_NS = 3 * NS_PER_S  # fills of quotes that rested when a limit was reached
 GREEK_DRIFT_RATIO = 1.25  # and what the market itself may then add to a greek
 
@@ -70,6 +72,7 @@ class Invariants:
         self._lease_ns: dict[str, int] = {}  # expiry of the newest
         self._halts: dict[str, HaltV1] = {}  # newest word by underlying or "all"
         self._portfolios: dict[str, PortfolioV1] = {}
+        self._deltas: dict[str, deque[tuple[int, float]]] = {}  # fill count and delta
         self._pnl_misses: dict[str, int] = {}
         self._beyond: dict[tuple[str, str], tuple[int, float]] = {}  # greek -> since, worst
         self._orders: dict[str, OrderV1] = {}
@@ -92,6 +95,7 @@ class Invariants:
             RecordV1: self._on_record,
             HeartbeatV1: self._on_heartbeat,
             FillV1: self.positions.on_fill,
+            SettlementV1: self.positions.on_settlement,
             AccountV1: self.positions.on_account,
         }
 
@@ -188,6 +192,8 @@ class Invariants:
 
     def _on_portfolio(self, message: PortfolioV1) -> None:
         self._portfolios[message.underlying] = message
+        recent = self._deltas.setdefault(message.underlying, deque(maxlen=DELTAS_KEPT))
+        recent.append((message.fill_count, message.delta_coin))
         self.positions.on_portfolio(message)
         limits = self._limits.get(message.underlying)
         if limits is None:
@@ -263,13 +269,18 @@ class Invariants:
         )
 
     def _on_intent(self, message: HedgeIntentV1) -> None:
-        portfolio = self._portfolios.get(message.underlying)
-        if portfolio is None or portfolio.fill_count != message.portfolio_fill_count:
-            return  # decided on another book than the newest that we saw
-        delta = portfolio.delta_coin
-        is_held = message.side == ("sell" if delta > 0.0 else "buy")
+        """Against the portfolios of the last moments: the newest may have come after it."""
+        deltas = [
+            delta
+            for fill_count, delta in self._deltas.get(message.underlying, ())
+            if fill_count == message.portfolio_fill_count
+        ]
+        if not deltas:
+            return  # decided on another book than those that we saw
+        sign = 1.0 if message.side == "sell" else -1.0
         self.all["hedge_reduces"].expect(
-            is_held, lambda: f"{message.underlying} {message.side} with delta {delta:+.4f}"
+            any(sign * delta > 0.0 for delta in deltas),
+            lambda: f"{message.underlying} {message.side} with delta {deltas[-1]:+.4f}",
         )
 
     def _on_surface(self, message: SurfaceV1) -> None:

@@ -19,12 +19,19 @@ from services.gateway.market_data import Market, UnderlyingFeed
 from services.gateway.orders import Orders
 from services.gateway.readings import NONSENSE
 from services.gateway.reconciliation import Reconciliation
+from services.gateway.settlements import Settlements
 from services.gateway.subscriptions import Subscriptions
 from shared.alerts import Alerts
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.desk import TimerV1
 from shared.messages.market import FeedV1, Instrument
-from shared.messages.orders import CancelOrderV1, FillV1, PlaceOrderV1, QueryOrderV1
+from shared.messages.orders import (
+    CancelOrderV1,
+    FillV1,
+    PlaceOrderV1,
+    QueryOrderV1,
+    SettlementV1,
+)
 from shared.venue_link import VenueDown, VenueNotice, VenueReply, VenueRequest, VenueUp
 
 Route = Callable[[Any, int], Iterable[object]]
@@ -77,6 +84,7 @@ class Gateway:
             trades_ns=config.trades_ms * NS_PER_MS,
             lookback_ns=config.first_lookback_s * NS_PER_S,
         )
+        self.settlements = Settlements(self._calls, self.listing, self._alerts)
         self._routes: dict[str, Route] = {}
         self._cycle_ns = config.refresh_ms * NS_PER_MS // 2
         self._now_ns = 0
@@ -118,6 +126,9 @@ class Gateway:
 
     def on_fill(self, fill: FillV1) -> Iterable[object]:
         return self.fills.on_fill(fill)
+
+    def on_settlement(self, settlement: SettlementV1) -> Iterable[object]:
+        return self.settlements.on_settlement(settlement)
 
     # The link
 
@@ -189,6 +200,7 @@ class Gateway:
         yield from self.subscriptions.on_timer(now_ns)
         yield from self.orders.on_timer(now_ns)
         yield from self.reconciliation.on_timer(now_ns)
+        yield from self.settlements.on_timer(now_ns)
         if now_ns >= self._clock_due_ns:
             self._clock_due_ns = now_ns + CLOCK_NS
             yield self._calls.request("public/get_time", {}, partial(self._on_clock, now_ns))
@@ -332,6 +344,7 @@ class Gateway:
             return
         self._is_reconciling = True
         self.orders.on_up(now_ns)
+        self.settlements.on_up()
         yield from self.reconciliation.on_up(now_ns)
 
     def _time(self, seen_ns: int) -> int:

@@ -10,6 +10,7 @@ from shared.messages.orders import (
     OrderV1,
     PlaceOrderV1,
     QueryOrderV1,
+    SettlementV1,
 )
 from shared.messages.risk import AlertV1
 from shared.service import Service, every, on
@@ -22,6 +23,7 @@ def build(config: Config, desk: DeskConfig) -> Service:
         name="gateway",
         consumes=(
             on(FillV1, gateway.on_fill, replay=True),
+            on(SettlementV1, gateway.on_settlement, replay=True),
             on(PlaceOrderV1, gateway.on_place, command=True),
             on(CancelOrderV1, gateway.on_cancel, command=True),
             on(QueryOrderV1, gateway.on_query, command=True),
@@ -30,7 +32,18 @@ def build(config: Config, desk: DeskConfig) -> Service:
             on(VenueReply, gateway.on_reply),
             on(VenueNotice, gateway.on_notice),
         ),
-        publishes=frozenset({InstrumentsV1, TicksV1, FeedV1, OrderV1, FillV1, AccountV1, AlertV1}),
+        publishes=frozenset(
+            {
+                InstrumentsV1,
+                TicksV1,
+                FeedV1,
+                OrderV1,
+                FillV1,
+                SettlementV1,
+                AccountV1,
+                AlertV1,
+            }
+        ),
         timers=(every(TICKS_INTERVAL_MS, gateway.on_timer),),
         # An order nobody watches is worse than no order: the venue cancels when the link is lost.
         link=LinkSettings(session_name="hedgerow-gateway", cancel_on_disconnect=True),

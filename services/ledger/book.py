@@ -7,7 +7,8 @@ independent: a future bought for A dollars at f is owed A/f coins back.
 from dataclasses import dataclass, field
 
 from shared.messages.market import Instrument
-from shared.messages.orders import FillV1
+from shared.messages.orders import FillV1, SettlementV1
+from shared.settlement import delivery_coin_e12
 from shared.units import E12
 
 
@@ -21,12 +22,20 @@ class Book:
     fill_count: int = 0
     _trade_ids: set[str] = field(default_factory=set)
     _instruments: dict[str, Instrument] = field(default_factory=dict)
+    _delivered: dict[str, SettlementV1] = field(default_factory=dict)
     _uncounted: dict[str, list[FillV1]] = field(default_factory=dict)
 
     def add_instrument(self, instrument: Instrument) -> None:
         self._instruments[instrument.name] = instrument
         for fill in self._uncounted.pop(instrument.name, []):
             self._add_cash(fill, instrument)
+        self._deliver(instrument.name)
+
+    def add_settlement(self, settlement: SettlementV1) -> None:
+        """A delivery turns a position into cash; a settlement changes neither."""
+        if settlement.kind == "delivery":
+            self._delivered[settlement.instrument] = settlement
+            self._deliver(settlement.instrument)
 
     def knows(self, name: str) -> bool:
         return name in self._instruments
@@ -45,6 +54,7 @@ class Book:
             self._uncounted.setdefault(fill.instrument, []).append(fill)
         else:
             self._add_cash(fill, instrument)
+        self._deliver(fill.instrument)
         return True
 
     def open_lots(self) -> dict[str, int]:
@@ -53,6 +63,17 @@ class Book:
     def uncounted(self) -> tuple[str, ...]:
         """Returns instruments whose cash is missing because nobody said what they are."""
         return tuple(sorted(self._uncounted))
+
+    def _deliver(self, name: str) -> None:
+        """Closes what is held of a delivered instrument, however late it was heard of."""
+        settlement, instrument = self._delivered.get(name), self._instruments.get(name)
+        lots = self.lots.get(name, 0)
+        if settlement is None or instrument is None or not lots:
+            return
+        cash_e12 = delivery_coin_e12(instrument, lots, settlement.price_usd)
+        underlying = settlement.underlying
+        self.cash_coin_e12[underlying] = self.cash_coin_e12.get(underlying, 0) + cash_e12
+        self.lots[name] = 0
 
     def _add_cash(self, fill: FillV1, instrument: Instrument) -> None:
         amount_e8 = fill.amount_lots * instrument.lot_e8

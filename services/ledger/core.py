@@ -14,7 +14,7 @@ from shared.clock import NS_PER_MS
 from shared.messages.desk import RecordV1, TimerV1
 from shared.messages.market import InstrumentsV1
 from shared.messages.message import Message, encode
-from shared.messages.orders import FillV1, OrderV1
+from shared.messages.orders import FillV1, OrderV1, SettlementV1
 from shared.messages.pricing import Slice, SurfaceV1
 from shared.messages.risk import LimitsV1
 
@@ -87,6 +87,12 @@ class Ledger:
         if self.book.add_fill(fill):
             yield from self._show(fill_row(fill))
             yield from self._position_rows(fill.instrument, fill.underlying)
+
+    def on_settlement(self, settlement: SettlementV1) -> Iterator[Output]:
+        yield from self._keep(settlement)
+        self.book.add_settlement(settlement)
+        if settlement.instrument in self.book.lots:
+            yield from self._position_rows(settlement.instrument, settlement.underlying)
 
     def on_instruments(self, batch: InstrumentsV1) -> Iterator[Output]:
         """Instruments are recorded once they trade; a fill may have come before its instrument."""

@@ -14,6 +14,7 @@ from shared.messages.orders import (
     OrderV1,
     PlaceOrderV1,
     QueryOrderV1,
+    SettlementV1,
 )
 from shared.messages.pricing import OverrideV1, SurfaceV1
 from shared.messages.quoting import QuotesPulledV1, QuotingStatusV1
@@ -49,6 +50,7 @@ def build(config: Config, desk: DeskConfig) -> Service:
         consumes=(
             on(InstrumentsV1, ledger.on_instruments),
             on(FillV1, ledger.on_fill, replay=True),
+            on(SettlementV1, ledger.on_settlement, replay=True),
             on(OrderV1, ledger.on_order, replay=True),
             *(on(kind, ledger.on_fact, replay=True) for kind in FACTS),
             on(LimitsV1, ledger.on_limits),

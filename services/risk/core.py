@@ -14,7 +14,7 @@ from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.desk import TimerV1
 from shared.messages.market import FeedV1, InstrumentsV1, TicksV1
 from shared.messages.message import Message
-from shared.messages.orders import AccountV1, FillV1
+from shared.messages.orders import AccountV1, FillV1, SettlementV1
 from shared.messages.pricing import SurfaceV1
 from shared.messages.quoting import QuotesV1
 from shared.messages.risk import AlertV1, HaltV1, LimitsV1, PnlV1
@@ -95,6 +95,14 @@ class Risk:
         known = self.underlyings.get(fill.underlying)
         if known is not None and known.portfolio.on_fill(fill) and known.portfolio.is_valued:
             yield known.portfolio.message(fill.created_ns)
+
+    def on_settlement(self, settlement: SettlementV1) -> Iterator[Message]:
+        known = self.underlyings.get(settlement.underlying)
+        if known is None or not known.portfolio.on_settlement(settlement):
+            return
+        known.reconciliation.expect_delivery_fee()
+        if known.portfolio.is_valued:
+            yield known.portfolio.message(settlement.created_ns)
 
     def on_ticks(self, batch: TicksV1) -> Iterator[Message]:
         if batch.underlying in self.underlyings:

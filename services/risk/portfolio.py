@@ -7,8 +7,9 @@ from services.risk.market import Market
 from services.risk.pnl_explain import Explain, explain_move
 from services.risk.positions import Positions, amount, signed_lots, trade_coin_e12
 from services.risk.scenarios import scenarios
+from shared.messages.market import Instrument
 from shared.messages.message import finite
-from shared.messages.orders import FillV1
+from shared.messages.orders import FillV1, SettlementV1
 from shared.messages.risk import PnlV1, PortfolioV1, Position, ScenariosV1
 from shared.units import E12
 
@@ -23,6 +24,8 @@ class Portfolio:
         self._amounts = self.book.amounts({})
         self._values: Values | None = None
         self._valued: tuple[int, int] = (0, 0)  # time and market change of `_values`
+        self._settled: set[str] = set()
+        self._delivered: dict[str, SettlementV1] = {}  # by instrument
         self._waiting: list[FillV1] = []  # fills of instruments not yet known
 
     @property
@@ -39,19 +42,50 @@ class Portfolio:
             return False
         if self._values is not None:
             self.revalue(fill.created_ns)
+        self._book_fill(fill, instrument)
+        settlement = self._delivered.get(fill.instrument)
+        if settlement is not None:  # heard of after its delivery: delivered too
+            self._deliver(settlement, instrument)
+        return True
+
+    def _book_fill(self, fill: FillV1, instrument: Instrument) -> None:
         self.positions.apply(fill, instrument)
         is_new = fill.instrument not in self.book.row
         row = self.book.add(instrument)
         self._amounts = self.book.amounts(self.positions.lots)
         if self._values is None:
-            return True  # explained by the first valuation, as a whole
+            return  # explained by the first valuation, as a whole
         if is_new:
             self._values = self.book.values(self.book.inputs(self.market, self._valued[0]))
         value_coin = amount(instrument, signed_lots(fill)) * float(self._values.coin[row])
         gain_coin = value_coin + trade_coin_e12(instrument, fill) / E12
         term = "edge" if fill.is_quote else "hedging"
         self.explain.book({term: gain_coin, "fees": -fill.fee_coin_e12 / E12})
-        return True
+
+    def on_settlement(self, settlement: SettlementV1) -> bool:
+        """Books a settlement once; returns whether it closed a position."""
+        instrument = self.market.instruments.get(settlement.instrument)
+        if settlement.settlement_id in self._settled or instrument is None:
+            return False
+        self._settled.add(settlement.settlement_id)
+        if settlement.kind == "delivery":
+            self._delivered[settlement.instrument] = settlement
+            return self._deliver(settlement, instrument)
+        self.positions.settle(settlement, instrument)
+        return False
+
+    def _deliver(self, settlement: SettlementV1, instrument: Instrument) -> bool:
+        """Turns an expired position into cash; the last move of its value counts as delta."""
+        lots = self.positions.lots.get(settlement.instrument, 0)
+        if self._values is not None:
+            self.revalue(settlement.created_ns)
+        cash_coin = self.positions.settle(settlement, instrument) / E12
+        if lots and self._values is not None:
+            row = self.book.row[settlement.instrument]
+            worth_coin = amount(instrument, lots) * float(self._values.coin[row])
+            self._amounts = self.book.amounts(self.positions.lots)
+            self.explain.book({"delta": cash_coin - worth_coin})
+        return lots != 0
 
     def take_waiting(self) -> bool:
         """Books fills whose instruments have become known; returns whether there were any."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from shared.messages.market import Instrument
-from shared.messages.orders import FillV1
+from shared.messages.orders import FillV1, SettlementV1
+from shared.settlement import delivery_coin_e12
 from shared.units import E8, E12
 
 
@@ -30,9 +31,9 @@ def trade_coin_e12(instrument: Instrument, fill: FillV1) -> int:
 
 @dataclass
 class FutureLeg:
-    """Fills of one inverse future in venue order: (venue_ns, trade_id, lots, price_ticks)."""
+    """One inverse future in venue order: (venue_ns, id, lots, price_ticks); 0 lots: settled."""
 
-    fills: list[tuple[int, str, int, int]] = field(default_factory=list)
+    fills: list[tuple[int, str, int, float]] = field(default_factory=list)
     applied_count: int = 0
     lots: int = 0
     entry_coin: float = 0.0  # signed: lots at 1/average price, in lots per USD of tick 1
@@ -45,10 +46,17 @@ class FutureLeg:
         else:
             self.fills.append(entry)
 
+    def settle(self, settlement: SettlementV1, price_ticks: float) -> None:
+        """The venue has realised everything up to a price."""
+        insort(self.fills, (settlement.venue_ns, settlement.settlement_id, 0, price_ticks))
+        self.applied_count, self.lots, self.entry_coin = 0, 0, 0.0
+
     def open_entry(self) -> float:
         """Returns sum(lots/price_ticks) of what is still open, by average cost."""
         for _, _, lots, price_ticks in self.fills[self.applied_count :]:
-            if self.lots * lots >= 0:
+            if not lots:
+                self.entry_coin = self.lots / price_ticks
+            elif self.lots * lots >= 0:
                 self.entry_coin += lots / price_ticks
             elif abs(lots) <= abs(self.lots):
                 self.entry_coin *= (self.lots + lots) / self.lots
@@ -96,6 +104,20 @@ class Positions:
         if instrument.kind != "option":
             self._futures.setdefault(name, (instrument, FutureLeg()))[1].add(fill)
         return True
+
+    def settle(self, settlement: SettlementV1, instrument: Instrument) -> int:
+        """Books a settlement; returns the cash of a delivery, which closes the position."""
+        name = settlement.instrument
+        if settlement.kind == "settlement":
+            if name in self._futures:
+                price_ticks = settlement.price_usd * E8 / instrument.tick_e8
+                self._futures[name][1].settle(settlement, price_ticks)
+            return 0
+        cash_e12 = delivery_coin_e12(instrument, self.lots.get(name, 0), settlement.price_usd)
+        self.lots[name] = 0
+        self.cash_coin_e12 += cash_e12
+        self._futures.pop(name, None)
+        return cash_e12
 
     def venue_cash_coin(self) -> float:
         """Returns the change of the venue's balance: premiums, fees, and realised futures P&L."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from services.risk.positions import Positions
 from shared.messages.orders import AccountV1
 from shared.messages.risk import ReconciliationV1
+from shared.settlement import is_settling
 from shared.units import E12, coin_e12_nearest
 
 CASH_TOLERANCE_E12_PER_FILL = 20_000  # 2e-8 coin a fill: the venue rounds each cash flow
@@ -75,8 +76,14 @@ class Reconciliation:
             cash_difference_coin_e12=cash,
         )
 
+    def expect_delivery_fee(self) -> None:
+        """The venue's history of deliveries does not say their fees: count cash anew."""
+        self._deposit_coin_e12 = None
+
     def _is_quiet(self, account: AccountV1, positions: Positions) -> bool:
         """Returns whether both sides know the same trades; a trade that stays away is no excuse."""
+        if is_settling(account.venue_ns):
+            return False
         newest = account.last_trade_id
         if newest and not positions.has_seen(newest) and newest != self._awaited_trade_id:
             self._awaited_trade_id = newest

@@ -3,7 +3,7 @@
 from services.risk.core import Config, Risk
 from shared.configuration import DeskConfig
 from shared.messages.market import FeedV1, InstrumentsV1, TicksV1
-from shared.messages.orders import AccountV1, FillV1
+from shared.messages.orders import AccountV1, FillV1, SettlementV1
 from shared.messages.pricing import SurfaceV1
 from shared.messages.quoting import QuotesV1
 from shared.messages.risk import (
@@ -26,6 +26,7 @@ def build(config: Config, desk: DeskConfig) -> Service:
         consumes=(
             on(InstrumentsV1, risk.on_instruments),
             on(FillV1, risk.on_fill, replay=True),
+            on(SettlementV1, risk.on_settlement, replay=True),
             on(HaltV1, risk.on_halt, replay=True),
             on(TicksV1, risk.on_ticks),
             on(SurfaceV1, risk.on_surface),

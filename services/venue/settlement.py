@@ -212,13 +212,13 @@ class Settlement:
         }
 
     def _note(self, index: int, kind: str, price: float, now_ns: int, cash: dict[int, int]) -> None:
-        instrument = self._exchange.instruments[index]
+        instrument, marks = self._exchange.instruments[index], self._exchange.marks
         row = {
             "type": kind,
             "timestamp": now_ns // NS_PER_MS,
             "instrument_name": instrument.name,
             "mark_price": price,
-            "index_price": self._exchange.marks.index_usd(instrument.underlying),
+            "index_price": price if kind == "delivery" else marks.index_usd(instrument.underlying),
         }
         self.public_events.append(row)
         del self.public_events[:-EVENTS_MAX]

@@ -120,6 +120,27 @@ class FillV1(Message, frozen=True, kw_only=True, tag="orders.fill.v1"):
         return f"fill-{self.trade_id}"
 
 
+class SettlementV1(Message, frozen=True, kw_only=True, tag="orders.settlement.v1"):
+    """The venue settled an instrument that the desk held. A `delivery` closes an expired position
+    at `price_usd`, the venue's average of the index; a `settlement` moves a future's P&L up to
+    the mark `price_usd` into the balance."""
+
+    delivery: ClassVar[Delivery] = Delivery.DURABLE
+
+    settlement_id: Name
+    kind: Literal["settlement", "delivery"]
+    underlying: Underlying
+    instrument: Name
+    price_usd: Positive
+    venue_ns: Ns
+
+    def key(self) -> str:
+        return self.underlying
+
+    def message_id(self) -> str:
+        return f"settlement-{self.settlement_id}"
+
+
 class AccountPosition(msgspec.Struct, frozen=True, array_like=True):
     instrument: Name
     position_lots: SignedLots

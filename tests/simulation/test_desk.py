@@ -10,11 +10,14 @@ from collections import Counter
 import msgspec
 import pytest
 
+from infra import simulated_desk
 from infra.rebuild import Book
+from native.book import SELL
 from services.ledger.entries import Body, entry_kind
+from shared.clock import NS_PER_S
 from shared.messages.market import InstrumentsV1
-from shared.messages.orders import AccountV1, FillV1
-from shared.messages.risk import PortfolioV1
+from shared.messages.orders import AccountV1, FillV1, PlaceOrderV1, SettlementV1
+from shared.messages.risk import HaltV1, PortfolioV1, ReconciliationV1
 from tests.simulation import desks
 
 SEEDS = range(1, 51)
@@ -96,3 +99,58 @@ def test_the_explain_leaves_next_to_nothing_over():
     assert gross > 100.0
     assert sum(pnl.residual_gross_usd for pnl in known.pnls.values()) < 0.01 * gross
     assert all(pnl.is_final for pnl in known.pnls.values())
+
+
+def bid_for_what_expires(known, expiry_ns):
+    """Has the gateway bid for options about to expire: neither desk nor makers quote so short."""
+    for name, price_ticks in expiring(known, expiry_ns):
+        order = PlaceOrderV1(
+            created_ns=known.simulation.clock.now_ns, order_id=f"test-{name}", intent_id="t",
+            instrument=name, side="buy", amount_lots=1, price_ticks=price_ticks,
+            is_post_only=False, is_immediate=False, is_reduce_only=False, expires_ns=expiry_ns,
+        )  # fmt: skip
+        known.simulation.bus.publish("test", order)
+
+
+def hit_those_bids(known, expiry_ns):
+    """Has one of the crowd sell them to the desk."""
+    exchange = known.venue.core.exchange
+    for name, price_ticks in expiring(known, expiry_ns):
+        known.venue.core._crowd.take(0, exchange.index_of[name], SELL, 1, price_ticks)
+
+
+def expiring(known, expiry_ns):
+    exchange = known.venue.core.exchange
+    return [
+        (instrument.name, max(1, round(exchange.marks.prices[index] * 2000) * 5))
+        for index, instrument in enumerate(exchange.instruments)
+        if instrument.kind == "option" and instrument.expiry_ns == expiry_ns
+    ]
+
+
+def test_an_expiry_in_the_middle_of_the_day_breaks_nothing():
+    """At 08:00 UTC options are delivered and futures settled; no books differ, nobody halts."""
+    eight = simulated_desk.START_NS + 20 * 3600 * NS_PER_S
+    known = simulated_desk.build(1, desks.HEDGED, start_ns=eight - 45 * NS_PER_S)
+    simulation = known.simulation
+    simulation.at(eight - 20 * NS_PER_S, lambda: bid_for_what_expires(known, eight))
+    simulation.at(eight - 19 * NS_PER_S, lambda: hit_those_bids(known, eight))
+    known.run(150.0)
+    record = simulation.bus.record
+    settled = [message for message in record if type(message) is SettlementV1]
+    assert {message.kind for message in settled} == {"delivery", "settlement"}
+    delivered = {message.instrument for message in settled if message.kind == "delivery"}
+    assert {"BTC", "ETH"} == {name[:3] for name in delivered}
+    assert delivered == {
+        one.instrument for one in known.fills.values() if one.order_id.startswith("test-")
+    }
+    state = simulation.bus.state.values()
+    held = {one.instrument for book in state if type(book) is PortfolioV1 for one in book.positions}
+    assert held
+    assert not held & delivered
+    assert [one for one in known.invariants.report() if one["violations"]] == []
+    assert [message for message in record if type(message) is HaltV1] == []
+    words = [message for message in state if type(message) is ReconciliationV1]
+    assert len(words) == 2
+    assert all(word.is_equal and word.check_count > 10 for word in words)
+    assert all(abs(word.cash_difference_coin_e12) < 10**6 for word in words)
