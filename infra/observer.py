@@ -14,7 +14,7 @@ from shared.messages.desk import HeartbeatV1, RecordV1, TimerV1
 from shared.messages.hedging import HedgeIntentV1, HedgeOutcomeV1
 from shared.messages.market import FeedV1, Instrument, InstrumentsV1, TicksV1, VenueAuditV1
 from shared.messages.message import Message
-from shared.messages.orders import AccountV1, FillV1, OrderV1, PlaceOrderV1
+from shared.messages.orders import AccountV1, FillV1, OrderV1, PlaceOrderV1, SettlementV1
 from shared.messages.pricing import SurfaceV1
 from shared.messages.quoting import QuotesPulledV1, QuotesV1, QuotingStatusV1
 from shared.messages.risk import (
@@ -182,6 +182,7 @@ def build(desk: DeskConfig) -> tuple[Service, Observer]:
             on(PlaceOrderV1, observer.on_place, replay=True),
             on(AlertV1, observer.on_alert, replay=True),
             on(HaltV1, observer.on_halt, replay=True),
+            on(SettlementV1, observer.on_message, replay=True),
             on(HedgeIntentV1, observer.on_message, replay=True),
             on(HedgeOutcomeV1, observer.on_message, replay=True),
             on(RecordV1, observer.on_message, replay=True),
