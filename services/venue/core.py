@@ -6,7 +6,7 @@ a desk, and runs inside the one-process simulation.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple, Protocol
+from typing import Annotated, Protocol
 
 import msgspec
 from msgspec import Meta
@@ -27,6 +27,7 @@ from services.venue.market_feeds import MarketFeeds
 from services.venue.marks import Fair, Marks
 from services.venue.methods import all_methods
 from services.venue.order_entry import OrderEntry
+from services.venue.outputs import Close, Output, Send
 from services.venue.portfolio import Portfolio, coin_e12
 from services.venue.quote_entry import QuoteEntry
 from services.venue.rate_limits import Allowance, Tier
@@ -39,6 +40,8 @@ from services.venue.views import Views
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.market import VenueAuditV1
 from shared.units import ticks_nearest
+
+__all__ = ["Close", "Config", "MakeMarket", "Output", "Send", "UserAccount", "Venue"]
 
 CONNECTIONS_PER_PEER_MAX = 32
 FAST_NS = 100 * NS_PER_MS
@@ -78,23 +81,6 @@ class Market(Fair, Protocol):
 
 
 MakeMarket = Callable[[MarketAccess], Market]
-
-
-class Send(NamedTuple):
-    """Bytes for a connection: one WebSocket text frame."""
-
-    connection_id: int
-    data: bytes
-
-
-class Close(NamedTuple):
-    """The venue ends a connection; for the core it is gone already."""
-
-    connection_id: int
-    reason: str
-
-
-Output = Send | Close
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +215,7 @@ class Venue:
     def _step(self, now_ns: int) -> None:
         self._crowd.now_ns = now_ns
         self._market.step(now_ns)
+        self.exchange.marks.on_step()
         self.exchange.settle_events(now_ns)
         self._triggers.on_step(now_ns)
         self.floor.market_feeds.on_index(now_ns)
@@ -279,7 +266,7 @@ class Venue:
 
     def _collect(self) -> None:
         for feeds in (self.floor.user_feeds, self.floor.market_feeds):
-            self._sends.extend(Send(*item) for item in feeds.take())
+            self._sends.extend(feeds.take())
 
     def _take(self) -> list[Output]:
         self._collect()

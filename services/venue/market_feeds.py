@@ -12,16 +12,17 @@ from services.venue.channels import FAST, INTERVALS, RAW, SLOW, Channel, Key, Re
 from services.venue.envelope import notice
 from services.venue.exchange import Exchange
 from services.venue.history import Trade
+from services.venue.outputs import Send
 from services.venue.views import DEPTH_MAX, Depth, Levels, Views
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.market import Instrument
-from shared.units import amount_from_lots, price_from_ticks
+from shared.units import E8, amount_from_lots, price_from_ticks
 
 DAY_NS = 24 * 3600 * NS_PER_S
 EXPIRY_NS = 8 * 3600 * NS_PER_S  # of the day, UTC
 TWAP_NS = 1800 * NS_PER_S
 TICKERS = (("ticker", RAW), ("ticker", FAST), ("ticker", SLOW), ("incremental_ticker", ""))
-Sends = list[tuple[int, bytes]]
+Sends = list[Send]
 
 
 @dataclass(slots=True)
@@ -91,7 +92,7 @@ class MarketFeeds:
             case "platform_state":
                 body = {"price_index": "btc_usd", "locked": False}
         if body is not None:
-            self._sends.append((connection_id, notice(channel.name, body)))
+            self._sends.append(Send(connection_id, notice(channel.name, body)))
 
     def on_dirty(self, indices: Iterable[int]) -> None:
         """Books have changed."""
@@ -183,7 +184,7 @@ class MarketFeeds:
     def _emit(self, key: Key, body: Any) -> None:
         data = notice(key[0], body)
         for connection_id in self._registry.listeners(key):
-            self._sends.append((connection_id, data))
+            self._sends.append(Send(connection_id, data))
 
     def _quotes_changed(self, dirty: dict[int, None], now_ns: int) -> None:
         """Sends best prices where price or amount is another."""
@@ -198,9 +199,23 @@ class MarketFeeds:
             if best == self._quotes.get(index):
                 continue
             self._quotes[index] = best
-            body = self._views.quote(index, now_ns)
+            data = self._quote_notice(index, best, now_ns)
             for key in keys:
-                self._emit(key, body)
+                for connection_id in self._registry.listeners(key):
+                    self._sends.append(Send(connection_id, data))
+
+    def _quote_notice(self, index: int, best: tuple[int, int, int, int], now_ns: int) -> bytes:
+        """Returns what `notice` makes of a quote; written out, for nothing is sent as often."""
+        instrument = self._exchange.instruments[index]
+        bid, bid_lots, ask, ask_lots = best
+        tick, lot = instrument.tick_e8, instrument.lot_e8
+        return (
+            f'{{"jsonrpc":"2.0","method":"subscription","params":{{"channel":"quote.'
+            f'{instrument.name}","data":{{"timestamp":{now_ns // NS_PER_MS},"instrument_name":"'
+            f'{instrument.name}","best_bid_price":{bid * tick / E8!r},"best_bid_amount":'
+            f'{bid_lots * lot / E8!r},"best_ask_price":{ask * tick / E8!r},"best_ask_amount":'
+            f"{ask_lots * lot / E8!r}}}}}}}"
+        ).encode()
 
     def _incremental(self, index: int, key: Key, now_ns: int) -> None:
         body = self._views.ticker(index, now_ns)

@@ -51,6 +51,7 @@ class Marks:
         self._fair = fair
         self._instruments = tuple(instruments)
         self.version = 0
+        self._index_usd: dict[str, float] = {}
         count = len(instruments)
         self.prices = np.zeros(count)  # (instrument,), coin or USD
         self.forwards = np.zeros(count)  # (instrument,), USD
@@ -75,6 +76,10 @@ class Marks:
             for step in instrument.tick_steps:
                 self._above[at], self._wide[at] = step.above_ticks, step.step_ticks
         self._wide[self._wide == 0] = 1
+
+    def on_step(self) -> None:
+        """The market has moved: the index is read anew when it is next asked for."""
+        self._index_usd.clear()
 
     def refresh(self, now_ns: int) -> None:
         """Prices the whole chain."""
@@ -101,7 +106,10 @@ class Marks:
         self._bands()
 
     def index_usd(self, currency: str) -> float:
-        return round(self._fair.index_usd(currency), 2)
+        usd = self._index_usd.get(currency)
+        if usd is None:
+            usd = self._index_usd[currency] = round(self._fair.index_usd(currency), 2)
+        return usd
 
     def mark_price(self, index: int) -> float:
         """Returns the last refreshed mark: coin for options, USD for futures."""

@@ -139,6 +139,7 @@ class QuoteEntry:
         index = self._exchange.index_of.get(name, -1) if isinstance(name, str) else -1
         sides: list[Side] = []
         is_known = index >= 0 and self._exchange.price_index(index) == group.index_name
+        closed = self._closed(index, now_ns) if is_known else None
         for word, side in SIDES:
             wanted = item.get(word)
             if wanted is None:
@@ -148,7 +149,8 @@ class QuoteEntry:
                     raise VenueError(10020)  # noqa: TRY301 - each side has its own answer
                 if not isinstance(wanted, dict):
                     raise invalid(word, "must be an object")
-                self._entry.check_open(index, now_ns)
+                if closed is not None:
+                    raise closed
                 if index in rows:
                     reason = {"reason": "one quote an instrument"}
                     raise VenueError(11029, data=reason)  # noqa: TRY301
@@ -165,6 +167,14 @@ class QuoteEntry:
             self._refuse_crossed(str(name), sides, report)
         if sides:
             rows[index] = sides
+
+    def _closed(self, index: int, now_ns: int) -> VenueError | None:
+        """Returns why an instrument takes no quotes now."""
+        try:
+            self._entry.check_open(index, now_ns)
+        except VenueError as error:
+            return error
+        return None
 
     def _read_side(
         self,
@@ -196,9 +206,8 @@ class QuoteEntry:
         else:
             assert old is not None
             ticks = old.price_ticks
-        options = Params(wanted)
-        is_post_only = options.boolean("post_only")
-        is_reject = options.boolean("reject_post_only")
+        is_post_only = _flag(wanted, "post_only")
+        is_reject = _flag(wanted, "reject_post_only")
         self._entry.check_band(index, side, ticks)
         mark = exchange.marks.mark_price(index)
         if coins_of(instrument, lots, mark) > group.max_quote_quantity + 1e-9:
@@ -341,3 +350,8 @@ class QuoteEntry:
         order.quote_id, order.quote_set_id = batch.quote_id, side.quote_set_id
         order.is_post_only = side.is_post_only
         report.orders.append(order)
+
+
+def _flag(wanted: dict[str, Any], name: str) -> bool:
+    value = wanted.get(name, False)
+    return value if isinstance(value, bool) else Params(wanted).boolean(name)

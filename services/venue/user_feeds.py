@@ -8,6 +8,7 @@ from services.venue.exchange import Exchange, News
 from services.venue.history import Party, Trade
 from services.venue.market_feeds import Sends
 from services.venue.orders import Order
+from services.venue.outputs import Send
 from services.venue.portfolio import Portfolio
 
 
@@ -47,7 +48,7 @@ class UserFeeds:
         if channel.topic == "user.portfolio":
             for currency in self._currencies(channel):
                 body = self._portfolio.money(key[1], currency)
-                self._sends.append((connection_id, notice(channel.name, body)))
+                self._sends.append(Send(connection_id, notice(channel.name, body)))
 
     def on_news(self, news: News) -> None:
         if not self._registry.of_topic("user.orders") and not self._has_others():
@@ -74,6 +75,10 @@ class UserFeeds:
 
     def flush(self, interval: str) -> None:
         """Sends what waited: trades, then orders, then joined changes."""
+        if interval != RAW:
+            self._flush_portfolios()
+        if not (self._trades[interval] or self._orders[interval] or self._changes[interval]):
+            return
         for key, trades in self._trades[interval].items():
             self._emit(key, [self._trade(trade, party) for trade, party in trades])
         for key, orders in self._orders[interval].items():
@@ -90,8 +95,6 @@ class UserFeeds:
             waiting[interval].clear()
         for store in (self._kept_orders, self._kept_trades):
             store[interval].clear()
-        if interval != RAW:
-            self._flush_portfolios()
 
     def _has_others(self) -> bool:
         registry = self._registry
@@ -156,7 +159,7 @@ class UserFeeds:
     def _emit(self, key: Key, body: Any) -> None:
         data = notice(key[0], body)
         for connection_id in self._registry.listeners(key):
-            self._sends.append((connection_id, data))
+            self._sends.append(Send(connection_id, data))
 
     def _order(self, order: Order) -> dict[str, Any]:
         return order.wire(self._exchange.instruments[order.index], order.account_id)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.venue.envelope import notice
 from tests.unit.venue.client import PERPETUAL, House, RefusedError, two_sided
 
 
@@ -270,3 +271,13 @@ def test_the_volatility_index_is_near_the_money_at_thirty_days(house, desk):
         end_timestamp=house.now_ns // 10**6,
     )["data"]  # fmt: skip
     assert bars[0][4] == shown[0]["volatility"]
+
+
+def test_a_quote_written_out_is_the_one_that_is_encoded(house, other):
+    for name, price in ((PERPETUAL, 90_000.5), (house.options()[0], 0.0005)):
+        other.order("buy", name, 10, price)
+        exchange, views = house.venue.exchange, house.venue.floor.views
+        index = exchange.index_of[name]
+        best = views.best(index)
+        written = house.venue.floor.market_feeds._quote_notice(index, best, house.now_ns)
+        assert written == notice(f"quote.{name}", views.quote(index, house.now_ns))
