@@ -84,7 +84,7 @@ def _state(thread: Path) -> str:
     return (thread / "stat").read_text().rpartition(")")[2].split()[0]
 
 
-async def until(condition: Callable[[], object], deadline_ms: int = 5_000) -> None:
+async def until(condition: Callable[[], object], deadline_ms: int = 10_000) -> None:
     """Waits for a condition; there is no other waiting in tests."""
     deadline = time.monotonic() + deadline_ms / 1000
     while not condition():

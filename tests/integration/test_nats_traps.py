@@ -119,7 +119,7 @@ async def test_close_ends_in_time_without_a_server(server):
         await until(lambda: not bus.is_connected)
         began = time.monotonic()
         await bus.close(1.0)
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 4.0
 
 
 async def test_trap_bare_client_buffers_and_sends_late(server):
@@ -149,10 +149,10 @@ async def test_trap_half_open_link_is_not_noticed_by_default(server):
         server.resume()
 
 
-async def test_half_open_link_is_noticed_within_four_seconds(server):
+async def test_half_open_link_is_noticed_within_five_seconds(server):
     async with ours(server) as bus:
         server.pause()
-        await until(lambda: not bus.is_connected, 4_000)
+        await until(lambda: not bus.is_connected, 5_000)
         server.resume()
         await until(lambda: bus.is_connected, 6_000)
 
