@@ -43,6 +43,9 @@ hr_status hr_engine_set_instrument(hr_engine *engine, int64_t slot,
         memset(target, 0, sizeof *target);
     }
     target->spec = *instrument;
+    if (instrument->is_listed && slot >= engine->used_count) {
+        engine->used_count = slot + 1;
+    }
     target->slice = slice_of(&engine->surface, instrument->expiry_ns);
     return HR_OK;
 }

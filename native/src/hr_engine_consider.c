@@ -76,7 +76,7 @@ static double usage_of(const hr_engine *engine, const hr_slot *slot, double sign
 
 static hr_engine_stance stance_of(const hr_engine *engine, const hr_slot *slot, int64_t now_ns) {
     const hr_engine_policy *policy = &engine->policy;
-    const double realised = sqrt(engine->realised_variance_per_s * SECONDS_PER_YEAR);
+    const double realised = engine->realised_vol;
     const double excess = most(0.0, realised / policy->spot_vol_floor - 1.0);
     const double age_s = most(0.0, (double)(now_ns - engine->surface.market_ns) / NS_PER_S);
     const double widening =
@@ -95,8 +95,7 @@ static hr_engine_stance stance_of(const hr_engine *engine, const hr_slot *slot, 
         stance.rival_age_s[side] = (double)(now_ns - slot->rival_ns[side]) / NS_PER_S;
     }
     if (policy->is_skewed) {
-        const double elapsed_s = most(0.0, (double)(now_ns - engine->flow_ns) / NS_PER_S);
-        const double keep = exp2(-elapsed_s / policy->flow_half_life_s);
+        const double keep = engine->flow_keep;
         stance.index_ratio = -policy->skew_delta_ratio * engine->book.delta_coin -
                              policy->flow_delta_ratio * keep * engine->flow_delta_coin;
         stance.vol_shift = -policy->skew_vega_vol * engine->book.vega_usd -

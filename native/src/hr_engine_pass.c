@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #define NS_PER_S 1e9
+#define SECONDS_PER_YEAR (365.0 * 24.0 * 3600.0)
 #define WING_DELTA 0.3
 #define ECHO_NS 1000000000
 #define THEO_HYSTERESIS 0.75
@@ -48,7 +49,7 @@ static void see_rivals(hr_slot *slot, int64_t now_ns) {
 static void sum_book(hr_engine *engine) {
     engine->book = (hr_book_greeks){0};
     engine->in_flight = (hr_in_flight){0};
-    for (int64_t i = 0; i < engine->slot_count; i++) {
+    for (int64_t i = 0; i < engine->used_count; i++) {
         const hr_slot *slot = &engine->slots[i];
         if (slot->position_lots != 0 && slot->slice != HR_SLICE_NONE) {
             const double coin = (double)slot->position_lots * slot->spec.lot_coin;
@@ -156,7 +157,7 @@ static int64_t select_best(hr_engine *engine, int64_t candidate_count, int64_t k
 }
 
 static void count_live(const hr_engine *engine, hr_engine_pass *pass) {
-    for (int64_t i = 0; i < engine->slot_count; i++) {
+    for (int64_t i = 0; i < engine->used_count; i++) {
         const hr_slot *slot = &engine->slots[i];
         const int sides = (slot->live_lots[0] > 0) + (slot->live_lots[1] > 0);
         pass->quotable_count += slot->is_quotable;
@@ -180,6 +181,11 @@ static hr_status begin(hr_engine *engine, int64_t now_ns, const void *decisions,
         return HR_ERR_ARGUMENT;
     }
     *pass = (hr_engine_pass){.blocked_reason = hr_engine_blocked(engine, now_ns)};
+    const double elapsed_s = (double)(now_ns - engine->flow_ns) / NS_PER_S;
+    const double half_lives = elapsed_s / engine->policy.flow_half_life_s;
+    engine->flow_keep =
+        pass->blocked_reason == HR_GATE_OK && half_lives > 0.0 ? exp2(-half_lives) : 1.0;
+    engine->realised_vol = sqrt(engine->realised_variance_per_s * SECONDS_PER_YEAR);
     return HR_OK;
 }
 
@@ -191,7 +197,7 @@ hr_status hr_engine_decide(hr_engine *engine, int64_t now_ns, int64_t capacity,
     }
     if (engine->index_usd > 0.0) {
         int64_t quotable = 0;
-        for (int64_t i = 0; i < engine->slot_count; i++) {
+        for (int64_t i = 0; i < engine->used_count; i++) {
             hr_slot *slot = &engine->slots[i];
             value_slot(engine, slot, now_ns);
             see_rivals(slot, now_ns);
@@ -203,7 +209,7 @@ hr_status hr_engine_decide(hr_engine *engine, int64_t now_ns, int64_t capacity,
     }
     if (pass_out->blocked_reason == HR_GATE_OK) {
         int64_t found = 0;
-        for (int64_t i = 0; i < engine->slot_count; i++) {
+        for (int64_t i = 0; i < engine->used_count; i++) {
             hr_slot *slot = &engine->slots[i];
             if (slot->is_quotable || slot->live_lots[0] > 0 || slot->live_lots[1] > 0) {
                 found += hr_engine_consider(engine, slot, i, now_ns, &engine->candidates[found],

@@ -61,6 +61,7 @@ typedef struct {
 struct hr_engine {
     uint64_t magic;
     int64_t slot_count;
+    int64_t used_count; /* Slots from 0 that have ever held an instrument. */
     hr_engine_policy policy;
     hr_gate_limits limits;
     hr_engine_surface surface;
@@ -72,6 +73,8 @@ struct hr_engine {
     double hedge_usd;
     double flow_delta_coin;
     double flow_vega_usd;
+    double flow_keep;    /* What is left of the flow at this pass. */
+    double realised_vol; /* Annual, at this pass. */
     double quote_tokens;
     int64_t tick_ns;
     int64_t flow_ns;
