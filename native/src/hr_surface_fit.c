@@ -16,6 +16,9 @@ static const double damping_down = 0.3;
 static const double step_max = 0.5; /* of any parameter; all are of order one */
 static const double damping_min = 1e-4;
 static const double damping_max = 1e3;
+/* A sharper kink, log of the second derivative at the forward, is a corner that a descent was
+ * caught in and would not leave: the slice starts anew. */
+static const double start_curvature_max = 2.0;
 static const double wing_slope_max = 1.98; /* Lee's bound is 2 */
 
 static bool is_aligned(const void *memory) {
@@ -115,6 +118,9 @@ static void start(surface_problem *problem, const hr_svi *previous) {
         if (previous != NULL && previous[n].b > 0.0 &&
             hr_svi_certify_butterfly(&previous[n], &witness) == HR_OK) {
             hr_surface_slice_from_svi(slice, &previous[n]);
+            if (slice->parameters[CURVATURE] > start_curvature_max) {
+                memcpy(slice->parameters, slice->prior, sizeof(slice->prior));
+            }
         }
         slice->damping = damping_start;
         slice->density_cut_count = 0;
