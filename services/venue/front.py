@@ -80,5 +80,4 @@ class Front:
         return self.venue.audits(timer.created_ns)
 
 
-EDGE_INPUTS = (Opened, Received, Gone, Asked)
 EDGE_OUTPUTS = frozenset({Send, Close, Answered})

@@ -106,7 +106,6 @@ class OrderEntry:
             )
         self.check_band(order.index, order.side, price_ticks)
         self._check_funds(order, lots - order.filled_lots, price_ticks, resting=order)
-        exchange.orders.rebook(order, order.book_id)
         order.lots, order.price_ticks = lots, price_ticks
         order.is_post_only, order.is_reject_post_only = is_post_only, is_reject_post_only
         order.is_reduce_only = is_reduce_only

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.venue.accounts import FIRST_USER, Account, Position
+from services.venue.accounts import FIRST_USER, Position
 from services.venue.exchange import Exchange
 from services.venue.margin import FUTURE_INITIAL, FUTURE_MAINTENANCE, Margin
 from services.venue.rate_limits import Tier
@@ -130,10 +130,6 @@ class Portfolio:
             "portfolio_margining_enabled": True,
             "cross_collateral_enabled": False,
         }
-
-    def accounts_of(self, account_id: int) -> list[Account]:
-        """Returns the account itself: test accounts have no subaccounts."""
-        return [self._exchange.accounts.get(account_id)]
 
     def _option_position(
         self, instrument: Instrument, index: int, held: Position
