@@ -192,6 +192,11 @@ class Accounts:
             for position in account.wallets[currency].positions.values()
         )
 
+    def restore(self, account: Account) -> None:
+        """Takes an account as it was remembered, in place of the one that was opened."""
+        assert account.account_id in self._accounts
+        self._accounts[account.account_id] = account
+
     def _post(
         self, instrument: Instrument, index: int, account_id: int, lots: int, value: int
     ) -> int:

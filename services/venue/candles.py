@@ -50,6 +50,15 @@ class Candles:
                 bars.popitem(last=False)
         bar.add(price, volume, cost)
 
+    def rows(self) -> dict[int, list[Bar]]:
+        """Returns all minute bars by instrument, oldest first."""
+        return {index: list(bars.values()) for index, bars in self._bars.items()}
+
+    def restore(self, rows: dict[int, list[Bar]]) -> None:
+        self._bars = {
+            index: OrderedDict((bar.tick_ms, bar) for bar in bars) for index, bars in rows.items()
+        }
+
     def bars(self, index: int, start_ms: int, end_ms: int, resolution: str) -> list[Bar]:
         """Returns the bars that begin in [start, end], oldest first. A bar without trades repeats
         the close before it; there is none before the first trade."""

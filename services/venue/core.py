@@ -73,6 +73,8 @@ class Market(Fair, Protocol):
     @property
     def owners(self) -> tuple[str, ...]: ...
 
+    def premiums(self) -> list[float]: ...
+
     def step(self, now_ns: int) -> None: ...
 
     def on_trade(
@@ -107,7 +109,7 @@ class Venue:
         instruments = list(chain.instruments)
         self._config = config
         self._crowd = CrowdAccess()
-        self._market = market = make_market(self._crowd)
+        self.market = market = make_market(self._crowd)
         self._tier = Tier(
             trading_burst=config.trading_burst,
             trading_rate=config.trading_rate,
@@ -131,6 +133,7 @@ class Venue:
         self._next_fast_ns = now_ns
         self._next_second_ns = now_ns - now_ns % SECOND_NS + SECOND_NS
         self._sends: list[Output] = []
+        self.on_news: Callable[[News], None] = lambda _news: None  # whoever keeps a memory
         for number, user in enumerate(users):
             self._open_account(FIRST_USER + number, user, now_ns)
 
@@ -215,7 +218,7 @@ class Venue:
 
     def _step(self, now_ns: int) -> None:
         self._crowd.now_ns = now_ns
-        self._market.step(now_ns)
+        self.market.step(now_ns)
         self.exchange.marks.on_step()
         self.exchange.settle_events(now_ns)
         self._triggers.on_step(now_ns)
@@ -223,7 +226,7 @@ class Venue:
 
     def _on_trade(self, trade: Trade, maker_left_lots: int) -> None:
         maker = trade.maker - FIRST_CROWD if trade.maker >= FIRST_CROWD else -1
-        self._market.on_trade(trade.index, trade.side, trade.lots, maker, maker_left_lots)
+        self.market.on_trade(trade.index, trade.side, trade.lots, maker, maker_left_lots)
 
     def _second(self, now_ns: int) -> None:
         """Marks, settlement, slow channels, heartbeats; once a second."""
@@ -252,6 +255,7 @@ class Venue:
             floor.market_feeds.on_dirty(dirty.tolist())
         news = exchange.news
         exchange.news = News()
+        self.on_news(news)
         if news.trades:
             floor.market_feeds.on_trades(news.trades, now_ns)
         if news.instrument_states:

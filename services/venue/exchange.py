@@ -169,12 +169,7 @@ class Exchange:
         instrument = self.instruments[index]
         currency = instrument.underlying
         buyer, seller = (taker, maker) if side == BUY else (maker, taker)
-        long_before = self._long(buyer, index) + self._long(seller, index)
-        realised = self.accounts.trade(index, buyer, seller, lots, price_ticks)
-        tape = self.history.tapes[index]
-        tape.open_interest_lots += (
-            self._long(buyer, index) + self._long(seller, index) - long_before
-        )
+        realised = self._move(index, buyer, seller, lots, price_ticks)
         trade = self._record(instrument, event, now_ns)
         parties: list[Party] = []
         for account_id, order_id, is_maker, pnl in (
@@ -206,12 +201,7 @@ class Exchange:
         price = price_from_ticks(instrument, price_ticks)
         trade_id, number = self.history.next_trade_id(instrument.underlying)
         index_price = self.marks.index_usd(instrument.underlying)
-        coin = coins_of(instrument, lots, price)
-        usd = coin * index_price * price if instrument.kind == "option" else coin * price
-        amount = amount_from_lots(instrument, lots)
-        cost = amount * price if instrument.kind == "option" else amount
-        self.candles.on_trade(index, now_ns // NS_PER_MS, price, coin, cost)
-        tape.count(now_ns, price, coin, usd)
+        self._tally(index, lots, price, index_price, now_ns)
         return Trade(
             index=index,
             trade_id=trade_id,
@@ -229,6 +219,44 @@ class Exchange:
             taker=taker,
             maker=maker,
         )
+
+    def replay(self, trade: Trade) -> None:
+        """Books a remembered trade once more: money, fees, tape; orders are remembered apart."""
+        index, lots, price_ticks = trade.index, trade.lots, trade.price_ticks
+        instrument = self.instruments[index]
+        sides = (trade.taker, trade.maker) if trade.side == BUY else (trade.maker, trade.taker)
+        self._move(index, *sides, lots, price_ticks)
+        for account_id, is_maker in ((trade.maker, True), (trade.taker, False)):
+            fee = money.fee_e12(instrument, lots, price_ticks, is_maker=is_maker)
+            self.accounts.charge(account_id, instrument.underlying, fee)
+        tape = self.history.tapes[index]
+        tape.sequence = trade.sequence
+        tape.last_ticks, tape.tick_direction = price_ticks, trade.tick_direction
+        price = price_from_ticks(instrument, price_ticks)
+        self._tally(index, lots, price, trade.index_price, trade.at_ns)
+        self.history.resume(trade.number, instrument.underlying)
+        self.history.add(trade, instrument.underlying)
+
+    def _move(
+        self, index: int, buyer: int, seller: int, lots: int, price_ticks: int
+    ) -> tuple[int, int]:
+        """Moves a trade's position and value, and follows the open interest."""
+        long_before = self._long(buyer, index) + self._long(seller, index)
+        realised = self.accounts.trade(index, buyer, seller, lots, price_ticks)
+        self.history.tapes[index].open_interest_lots += (
+            self._long(buyer, index) + self._long(seller, index) - long_before
+        )
+        return realised
+
+    def _tally(self, index: int, lots: int, price: float, index_price: float, now_ns: int) -> None:
+        """Counts a trade in its instrument's candles and day."""
+        instrument = self.instruments[index]
+        coin = coins_of(instrument, lots, price)
+        usd = coin * index_price * price if instrument.kind == "option" else coin * price
+        amount = amount_from_lots(instrument, lots)
+        cost = amount * price if instrument.kind == "option" else amount
+        self.candles.on_trade(index, now_ns // NS_PER_MS, price, coin, cost)
+        self.history.tapes[index].count(now_ns, price, coin, usd)
 
     def _curtail(self, account_id: int, index: int, now_ns: int) -> None:
         """Keeps resting reduce-only orders within the position, which has just changed."""

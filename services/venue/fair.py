@@ -65,6 +65,17 @@ class FairSurface:
         self.refreshed_ns = 0
         self.refresh(chain.opened_ns)
 
+    @property
+    def premiums(self) -> list[float]:
+        """The perpetuals' premiums over the index; all else follows from paths and time."""
+        premiums: list[float] = self._premiums.tolist()
+        return premiums
+
+    def restore(self, now_ns: int, premiums: list[float]) -> None:
+        """Goes on from where a market stood when it was seen last; the paths are there too."""
+        self.refresh(now_ns)
+        self._premiums = np.array(premiums)
+
     def refresh_if_due(self, now_ns: int) -> bool:
         """Reprices all options when it is time, or when the index has jumped."""
         late = now_ns - self.refreshed_ns >= self._config.refresh_ms * 1_000_000

@@ -64,6 +64,10 @@ class FutureTakers:
         self._perpetuals = np.flatnonzero(perpetual)
         self._dated = np.flatnonzero(~perpetual)
 
+    def resume(self, now_ns: int) -> None:
+        """Nobody arrived before this."""
+        self._stepped_ns = now_ns
+
     def step(self, now_ns: int, access: MarketAccess) -> None:
         """Lets those who arrive since the last step trade."""
         config = self._config

@@ -13,6 +13,7 @@ TRADES_MAX = 1_000  # kept per instrument
 TRADES_ALL_MAX = 20_000  # kept per currency
 HOUR_NS = 3_600 * NS_PER_S
 HOURS = 24
+FIRST_NUMBER = 10_000_000
 
 
 @dataclass(slots=True)
@@ -187,8 +188,13 @@ class History:
     def next_trade_id(self, currency: str) -> tuple[str, int]:
         self.trade_count += 1
         self.trade_counts[currency] += 1
-        number = 10_000_000 + self.trade_count
+        number = FIRST_NUMBER + self.trade_count
         return (str(number) if currency == "BTC" else f"{currency}-{number}"), number
+
+    def resume(self, number: int, currency: str) -> None:
+        """Counts a remembered trade: its id is not given again."""
+        self.trade_count = number - FIRST_NUMBER
+        self.trade_counts[currency] += 1
 
     def add(self, trade: Trade, currency: str) -> None:
         self.tapes[trade.index].trades.append(trade)

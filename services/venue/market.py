@@ -25,6 +25,7 @@ from shared.clock import NS_PER_S, NS_PER_YEAR
 __all__ = ["Market", "MarketAccess", "MarketConfig"]
 
 Floats = NDArray[np.float64]
+RESUME_STRIDE_NS = 60 * NS_PER_S  # paths drop their past as they advance
 REALISED_DAYS = 3.0  # the index is as volatile as options of this tenor say
 
 
@@ -78,6 +79,24 @@ class Market:
             *FUTURE_TAKERS,
         )
         self._now_ns = chain.opened_ns
+
+    def premiums(self) -> list[float]:
+        """Returns what must be remembered of the market: the paths follow from the seed."""
+        return self.fair.premiums
+
+    def resume(self, seen_ns: int, now_ns: int, premiums: list[float]) -> None:
+        """Goes on after a restart: nobody traded meanwhile, while the index went its way."""
+        assert self._now_ns <= seen_ns <= now_ns
+        for at_ns in range(self._now_ns, seen_ns, RESUME_STRIDE_NS):
+            self.paths.advance(at_ns)
+        self.paths.advance(seen_ns)
+        self.fair.restore(seen_ns, premiums)
+        self.paths.advance(now_ns)
+        self.fair.refresh(now_ns)
+        self._now_ns = now_ns
+        arriving_ns = max(now_ns, self._opening_until_ns)
+        self._takers.resume(arriving_ns)
+        self._future_takers.resume(arriving_ns)
 
     def step(self, now_ns: int) -> None:
         """Moves the market on to `now_ns`; steps of 50 to 100 ms are meant."""

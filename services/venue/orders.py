@@ -149,6 +149,28 @@ class Orders:
         number = 1_000_000 + self._counter
         return str(number) if currency == "BTC" else f"{currency}-{number}"
 
+    @property
+    def id_count(self) -> int:
+        """How many order ids were given."""
+        return self._counter
+
+    def skip_ids(self, count: int) -> None:
+        self._counter = count
+
+    def remember(self, order: Order) -> None:
+        """Takes an order that ended before the venue's restart."""
+        assert not order.is_live
+        assert not order.book_id
+        self._orders[order.order_id] = order
+        self._ended[order.order_id] = None
+
+    def remembered(self) -> list[Order]:
+        """Returns the orders to remember, oldest end first, then live ones; of the quotes only
+        those that ended with a trade."""
+        ended = [self._orders[order_id] for order_id in self._ended]
+        live = [order for book in self._live.values() for order in book.values()]
+        return [order for order in ended if not order.is_quote or order.filled_lots] + live
+
     def add(self, order: Order) -> None:
         self._orders[order.order_id] = order
         if order.is_quote:

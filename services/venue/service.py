@@ -6,8 +6,11 @@ from urllib.parse import urlsplit
 
 from services.venue.core import Config, UserAccount
 from services.venue.front import Asked, Front, Gone, Opened, Received
+from services.venue.memory import Memory
 from services.venue.opening import build_venue, open_chain
+from services.venue.recall import read_log
 from services.venue.server import Server
+from services.venue.state_file import StateFile
 from shared.clock import SystemClock
 from shared.configuration import DeskConfig, Runtime
 from shared.messages.market import VenueAuditV1
@@ -16,12 +19,22 @@ from shared.service import Edge, Service, every, on
 
 def build(config: Config, desk: DeskConfig, runtime: Runtime) -> Service:
     clock = SystemClock(runtime.clock_offset_ns)
-    now_ns = clock.wall_ns()
-    chain = open_chain(runtime.chain_path, runtime.seed, now_ns, desk.underlyings)
-    venue = build_venue(config, chain, runtime.seed, user_accounts(runtime), now_ns)
+    file = StateFile(Path(runtime.directory) / "venue.state")
+    recalled = read_log(file.read())
+    now_ns = max(clock.wall_ns(), recalled.last_ns if recalled else 0)
+    opened_ns = recalled.opened_ns if recalled else now_ns
+    chain = open_chain(runtime.chain_path, runtime.seed, opened_ns, desk.underlyings)
+    venue = build_venue(config, chain, runtime.seed, user_accounts(runtime), now_ns, recalled)
+    memory = Memory(venue, opened_ns)
+
+    def keep(at_ns: int) -> None:
+        record = memory.take(at_ns)
+        if record is not None:
+            file.write(record)
+
     url = urlsplit(runtime.venue_ws_url)
     host, port = url.hostname or "127.0.0.1", url.port or 0
-    return service_of(Front(venue), lambda: Server(host, port, clock), config.step_ms)
+    return service_of(Front(venue, keep), lambda: Server(host, port, clock), config.step_ms)
 
 
 def service_of(front: Front, edge: Callable[[], Edge], step_ms: int) -> Service:

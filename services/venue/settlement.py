@@ -36,16 +36,16 @@ class Settlement:
         self._margin = margin
         self._views = views
         self._closed_ns = closed_ns  # how long the daily settlement takes
-        self._next_ns = _next_settlement(now_ns)
+        self.next_ns = _next_settlement(now_ns)
         self._next_sample_ns = 0
-        self._samples: dict[str, deque[tuple[int, float]]] = {
+        self.samples: dict[str, deque[tuple[int, float]]] = {
             currency: deque(maxlen=SAMPLES_KEPT) for currency in exchange.currencies
         }
         self._marks: deque[tuple[int, Any]] = deque(maxlen=MARKS_KEPT)
         self._vols: dict[str, deque[tuple[int, float]]] = {
             currency: deque(maxlen=SAMPLES_KEPT) for currency in exchange.currencies
         }
-        self._delivered: dict[str, list[dict[str, Any]]] = {
+        self.delivered: dict[str, list[dict[str, Any]]] = {
             currency: [] for currency in exchange.currencies
         }
         self.public_events: list[dict[str, Any]] = []
@@ -56,28 +56,30 @@ class Settlement:
     def on_second(self, now_ns: int) -> None:
         """Keeps samples; settles and delivers when it is time."""
         self._marks.append((now_ns // NS_PER_MS, self._exchange.marks.prices.astype(np.float32)))
+        self.sample(now_ns, {c: self._exchange.marks.index_usd(c) for c in self.samples})
+        self._sample_vols(now_ns)
+        if now_ns >= self.next_ns:
+            at_ns = self.next_ns
+            self.next_ns = _next_settlement(now_ns)
+            self._settle(at_ns, now_ns)
+
+    def sample(self, now_ns: int, index_usd: dict[str, float]) -> None:
+        """Keeps the index for the average, when it is time."""
         if now_ns >= self._next_sample_ns:
             self._next_sample_ns = now_ns - now_ns % SAMPLE_NS + SAMPLE_NS
-            for currency, samples in self._samples.items():
-                samples.append((now_ns, self._exchange.marks.index_usd(currency)))
-            self._sample_vols(now_ns)
-        if now_ns >= self._next_ns:
-            at_ns = self._next_ns
-            self._next_ns = _next_settlement(now_ns)
-            self._settle(at_ns, now_ns)
+            for currency, samples in self.samples.items():
+                samples.append((now_ns, index_usd[currency]))
 
     def delivery_price(self, currency: str, expiry_ns: int) -> float:
         """Returns the average of the index over the half hour before an expiry, or over as much
         of it as the venue has seen."""
-        seen = [
-            usd for at, usd in self._samples[currency] if expiry_ns - TWAP_NS <= at <= expiry_ns
-        ]
+        seen = [usd for at, usd in self.samples[currency] if expiry_ns - TWAP_NS <= at <= expiry_ns]
         if not seen:
             return self._exchange.marks.index_usd(currency)
         return round(math.fsum(seen) / len(seen), 4)
 
     def delivery_prices(self, currency: str) -> list[dict[str, Any]]:
-        return list(reversed(self._delivered[currency]))
+        return list(reversed(self.delivered[currency]))
 
     def mark_history(self, index: int, start_ms: int, end_ms: int) -> list[list[float]]:
         """Returns marks of the last ten minutes, newest first."""
@@ -88,7 +90,7 @@ class Settlement:
         ]
 
     def index_history(self, currency: str) -> list[list[float]]:
-        return [[at // NS_PER_MS, usd] for at, usd in self._samples.get(currency, ())]
+        return [[at // NS_PER_MS, usd] for at, usd in self.samples.get(currency, ())]
 
     def volatility_bars(
         self, currency: str, start_ms: int, end_ms: int, step_ms: int
@@ -112,7 +114,7 @@ class Settlement:
 
     def realised_vols(self, currency: str) -> list[list[float]]:
         """Returns the realised volatility of the index, in percent, of each full half hour."""
-        samples = list(self._samples.get(currency, ()))
+        samples = list(self.samples.get(currency, ()))
         size = TWAP_NS // SAMPLE_NS
         rows = []
         for start in range(0, len(samples) - size, size):
@@ -128,7 +130,7 @@ class Settlement:
             exchange.settling_until_ns[currency] = now_ns + self._closed_ns
         prices = {c: self.delivery_price(c, at_ns) for c in exchange.currencies}
         for currency, price in prices.items():
-            self._delivered[currency].append({"date": _date(at_ns), "delivery_price": price})
+            self.delivered[currency].append({"date": _date(at_ns), "delivery_price": price})
         for index, instrument in enumerate(exchange.instruments):
             if exchange.states[index] != "open":
                 continue

@@ -37,6 +37,9 @@ class StillMarket:
     def mark_residuals_coin(self) -> Floats:
         return self._residuals
 
+    def premiums(self) -> list[float]:
+        return []
+
     def step(self, now_ns: int) -> None:
         """Nobody trades."""
 

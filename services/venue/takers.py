@@ -95,6 +95,10 @@ class OptionTakers:
         self._worked: tuple[int, int] | None = None  # option row and side
         self._best: Best  # as it was at the beginning of a step
 
+    def resume(self, now_ns: int) -> None:
+        """Nobody arrived before this."""
+        self._stepped_ns = now_ns
+
     def step(self, now_ns: int, access: MarketAccess) -> None:
         """Lets those who arrive since the last step trade."""
         config = self._config

@@ -35,7 +35,7 @@ class House:
 
     @property
     def market(self) -> StillMarket:
-        market = self.venue._market
+        market = self.venue.market
         assert isinstance(market, StillMarket)
         return market
 
