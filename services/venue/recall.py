@@ -108,10 +108,8 @@ def _restore_history(venue: Venue, point: Checkpoint) -> None:
 
 def _restore_settlement(venue: Venue, state: SettlementState) -> None:
     exchange, settlement, views = venue.exchange, venue.floor.settlement, venue.floor.views
-    settlement.next_ns = state.next_ns
+    settlement.resume(state.next_ns, state.samples)
     exchange.settling_until_ns.update(state.settling_until_ns)
-    for currency, samples in state.samples.items():
-        settlement.samples[currency].extend(samples)
     settlement.delivered.update(state.delivered)
     settlement.public_events.extend(state.public_events)
     for account_id, rows in state.account_events.items():

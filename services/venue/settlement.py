@@ -70,6 +70,14 @@ class Settlement:
             for currency, samples in self.samples.items():
                 samples.append((now_ns, index_usd[currency]))
 
+    def resume(self, next_ns: int, samples: dict[str, list[tuple[int, float]]]) -> None:
+        """Goes on with the samples of before; a settlement missed meanwhile is due at once."""
+        self.next_ns = next_ns
+        for currency, seen in samples.items():
+            self.samples[currency].extend(seen)
+            for at_ns, _ in seen[-1:]:
+                self._next_sample_ns = at_ns - at_ns % SAMPLE_NS + SAMPLE_NS
+
     def delivery_price(self, currency: str, expiry_ns: int) -> float:
         """Returns the average of the index over the half hour before an expiry, or over as much
         of it as the venue has seen."""
