@@ -15,7 +15,8 @@
  * The least half-spread pays fee, uncertainty and a margin. We quote wider, up to `patience_ratio`
  * of it, as long as one step inside the nearest rival is enough to be first in line. When ours is
  * the best price the venue shows no rival: the last one seen is thought further away by and by,
- * until a wider quote finds out.
+ * until a wider quote finds out. Beyond a |delta| and a tenor we do not contest: there the flow is
+ * informed, and we quote uncertainty at a multiple.
  */
 #ifndef HR_ENGINE_H
 #define HR_ENGINE_H
@@ -79,6 +80,7 @@ typedef struct {
     double widen_ratio; /* Volatility uncertainty grows by this per multiple of the floor. */
     double widen_max;
     double half_spread_coin_max;
+    double away_ratio; /* Uncertainty of volatility counts this often where we do not contest. */
     double rounding_ratio;    /* Share of the average gain by rounding that is counted on. */
     double patience_ratio;    /* The half-spread where no rival presses us, times the least. */
     double improve_delta_max; /* Rivals are followed up to this |delta| */
@@ -267,7 +269,7 @@ hr_status hr_engine_aim(const hr_engine_policy *policy, const hr_engine_instrume
 
 _Static_assert(sizeof(hr_engine_instrument) == 56, "hr_engine_instrument crosses: no padding");
 _Static_assert(sizeof(hr_engine_slice) == 64, "hr_engine_slice crosses: no padding");
-_Static_assert(sizeof(hr_engine_policy) == 392, "hr_engine_policy crosses: no padding");
+_Static_assert(sizeof(hr_engine_policy) == 400, "hr_engine_policy crosses: no padding");
 _Static_assert(sizeof(hr_engine_book) == 40, "hr_engine_book crosses: no padding");
 _Static_assert(sizeof(hr_engine_fill) == 32, "hr_engine_fill crosses: no padding");
 _Static_assert(sizeof(hr_engine_decision) == 72, "hr_engine_decision crosses: no padding");

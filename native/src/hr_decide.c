@@ -96,20 +96,31 @@ static double step_at(const hr_engine_instrument *instrument, double price_coin)
     return instrument->tick_coin * (is_coarse ? (double)instrument->step_ticks : 1.0);
 }
 
-/* The least half-spread worth quoting: fee, margin, and what is not known of vol and index, less
- * what rounding outward brings on average, since a quote rests somewhere within its step. */
+/* Returns 1 where flow is worth following rivals for; elsewhere it is mostly informed. */
+static int is_contested(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
+                        const hr_engine_value *value) {
+    const double delta = instrument->is_call ? value->call_delta : 1.0 - value->call_delta;
+    return delta <= policy->improve_delta_max && value->years <= policy->improve_years_max;
+}
+
+/* The least half-spread worth quoting: fee, margin, and what is not known of vol and index; where
+ * we contest the flow, less what rounding outward brings on average, since a quote rests somewhere
+ * within its step. */
 static double least_half(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
                          const hr_engine_value *value, const hr_engine_stance *stance) {
+    const int contested = is_contested(policy, instrument, value);
     const double from_middle = 2.0 * fabs(value->call_delta - 0.5);
     const double wing = 1.0 + policy->vol_wing_ratio * from_middle * from_middle;
     const double tenor =
         most(TENOR_FACTOR_MIN, least(TENOR_FACTOR_MAX, sqrt(policy->vol_years / value->years)));
-    const double vol_half = policy->vol_half * tenor * wing * stance->vol_widening;
+    const double vol_half = policy->vol_half * tenor * wing * stance->vol_widening *
+                            (contested ? 1.0 : policy->away_ratio);
     const double fee = least(policy->fee_coin, policy->fee_price_ratio * value->theo_coin);
     const double edge = least(policy->edge_coin, policy->edge_price_ratio * value->theo_coin);
     const double uncertainty =
         value->vega_coin * vol_half + fabs(value->delta_coin) * stance->spot_ratio;
-    const double rounding = 0.5 * policy->rounding_ratio * step_at(instrument, value->theo_coin);
+    const double rounding =
+        contested ? 0.5 * policy->rounding_ratio * step_at(instrument, value->theo_coin) : 0.0;
     const double half = most(fee + edge - rounding, ROUNDED_FEE_MIN * fee) + uncertainty;
     return least(policy->half_spread_coin_max, most(half, GRID_SLACK));
 }
@@ -118,12 +129,13 @@ static double least_half(const hr_engine_policy *policy, const hr_engine_instrum
 static double half_of_side(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
                            const hr_engine_value *value, const hr_engine_stance *stance,
                            int32_t side, double half_min) {
+    if (!is_contested(policy, instrument, value)) {
+        return half_min;
+    }
     const double half_max =
         most(half_min, least(policy->half_spread_coin_max, half_min * policy->patience_ratio));
-    const double delta = instrument->is_call ? value->call_delta : 1.0 - value->call_delta;
     const double rival = stance->rival_coin[side];
-    if (delta > policy->improve_delta_max || value->years > policy->improve_years_max ||
-        !isfinite(rival)) {
+    if (!isfinite(rival)) {
         return half_max;
     }
     const double price = side == HR_SIDE_BID ? value->theo_coin - rival : value->theo_coin + rival;

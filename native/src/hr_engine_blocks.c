@@ -96,11 +96,11 @@ static int is_policy(const hr_engine_policy *policy) {
         policy->improve_years_max,
     };
     const double positive[] = {
-        policy->vol_years,       policy->spot_vol_floor,       policy->realised_half_life_s,
-        policy->widen_max,       policy->half_spread_coin_max, policy->flow_half_life_s,
-        policy->rival_relax_s,   policy->patience_ratio,       policy->quotes_per_s,
-        policy->quotes_burst,    policy->window_quantity_coin, policy->window_delta_coin,
-        policy->window_vega_usd,
+        policy->vol_years,         policy->spot_vol_floor,       policy->realised_half_life_s,
+        policy->widen_max,         policy->half_spread_coin_max, policy->flow_half_life_s,
+        policy->rival_relax_s,     policy->patience_ratio,       policy->away_ratio,
+        policy->quotes_per_s,      policy->quotes_burst,         policy->window_quantity_coin,
+        policy->window_delta_coin, policy->window_vega_usd,
     };
     for (size_t i = 0; i < sizeof bounded / sizeof bounded[0]; i++) {
         if (!isfinite(bounded[i]) || bounded[i] < 0.0) {

@@ -55,6 +55,7 @@ static hr_engine_policy policy_of(void) {
         .widen_ratio = 0.5,
         .widen_max = 4.0,
         .half_spread_coin_max = 0.02,
+        .away_ratio = 4.0,
         .patience_ratio = 2.5,
         .improve_delta_max = 0.55,
         .improve_years_max = 0.2,

@@ -22,7 +22,7 @@ class BandConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     risk_aversion_per_usd: Positive
     band_coin_min: NonNegative  # at a gamma near 0 the formula would hedge every crumb
     band_coin_max: Positive
-    urgent_ratio: Annotated[float, Meta(ge=1.0, le=100.0)] = 2.5  # times the band: take liquidity
+    urgent_ratio: Annotated[float, Meta(ge=1.0, le=100.0)] = 6.0  # times the band: take liquidity
 
 
 def band_coin(config: BandConfig, cost_ratio: float, gamma: float, index_usd: float) -> float:

@@ -23,8 +23,8 @@ Milliseconds = Annotated[int, Meta(ge=1, le=600_000)]
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The table `[hedging]`."""
 
-    BTC: BandConfig = BandConfig(risk_aversion_per_usd=2e-4, band_coin_min=0.05, band_coin_max=2.0)
-    ETH: BandConfig = BandConfig(risk_aversion_per_usd=2e-4, band_coin_min=1.0, band_coin_max=50.0)
+    BTC: BandConfig = BandConfig(risk_aversion_per_usd=2e-5, band_coin_min=0.05, band_coin_max=2.0)
+    ETH: BandConfig = BandConfig(risk_aversion_per_usd=2e-5, band_coin_min=1.0, band_coin_max=50.0)
     hedging_enabled: bool = True
     passive_cost_ratio: Ratio = 0.00003  # what resting costs beside its fee: the price runs away
     dated_extra_ratio: Ratio = 0.0002

@@ -38,6 +38,7 @@ DIRECT = (
     "widen_ratio",
     "widen_max",
     "half_spread_coin_max",
+    "away_ratio",
     "rounding_ratio",
     "patience_ratio",
     "improve_delta_max",
@@ -82,6 +83,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     widen_ratio: NonNegative = 0.5
     widen_max: Annotated[float, Meta(ge=1.0, le=100.0)] = 4.0
     half_spread_coin_max: Positive = 0.02
+    away_ratio: Annotated[float, Meta(ge=1.0, le=1000.0)] = 20.0
     rounding_ratio: Ratio = 1.0
     patience_ratio: Annotated[float, Meta(ge=1.0, le=100.0)] = 6.0
     improve_delta_max: Ratio = 0.55
