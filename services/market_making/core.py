@@ -41,8 +41,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         amount_lots=60,
         skew_delta_ratio=8e-7,
         flow_delta_ratio=2e-6,
-        spot_vol_floor=0.65,
-        vol_half=0.0006,
+        vol_half=0.0003,
         mmp_quantity_coin=300.0,
         mmp_delta_coin=60.0,
     )

@@ -72,16 +72,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     fee_price_ratio: Ratio = 0.125
     edge_coin: NonNegative = 0.00003
     edge_price_ratio: Ratio = 0.1
-    vol_half: NonNegative = 0.0003
+    vol_half: NonNegative = 0.0002
     vol_years: Positive = 30 / 365
     vol_wing_ratio: NonNegative = 1.0
     vol_age_ratio_per_s: NonNegative = 0.05
-    spot_sigmas: NonNegative = 0.2
-    spot_horizon_s: NonNegative = 1.0
-    spot_vol_floor: Positive = 0.5
-    realised_half_life_s: Positive = 10.0
-    widen_ratio: NonNegative = 0.5
-    widen_max: Annotated[float, Meta(ge=1.0, le=100.0)] = 4.0
+    spot_sigmas: NonNegative = 0.6
+    spot_horizon_s: NonNegative = 2.0
+    spot_vol_floor: Positive = 0.2
+    realised_half_life_s: Positive = 30.0
+    widen_ratio: NonNegative = 2.0
+    widen_max: Annotated[float, Meta(ge=1.0, le=100.0)] = 12.0
     half_spread_coin_max: Positive = 0.02
     away_ratio: Annotated[float, Meta(ge=1.0, le=1000.0)] = 20.0
     rounding_ratio: Ratio = 1.0

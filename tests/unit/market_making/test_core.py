@@ -61,7 +61,16 @@ def test_an_index_move_moves_quotes_with_it():
     before = dict(desk.rests)
     desk.run(1000, INDEX_USD * 1.01)
     name = next(n for n in desk.two_sided() if n.endswith("95000-C") and "44D" in n)
-    assert desk.rests[name, "bid"][0] > before[name, "bid"][0]
+    middle = desk.rests[name, "bid"][0] + desk.rests[name, "ask"][0]
+    assert middle > before[name, "bid"][0] + before[name, "ask"][0]
+
+
+def test_quotes_widen_after_an_index_move():
+    desk = quoting_desk()
+    name = "BTC-44D-95000-C"
+    before = desk.rests[name, "ask"][0] - desk.rests[name, "bid"][0]
+    desk.run(1000, INDEX_USD * 1.01)
+    assert desk.rests[name, "ask"][0] - desk.rests[name, "bid"][0] > before
 
 
 def test_requests_hold_at_most_a_hundred_quotes():
