@@ -12,15 +12,15 @@
 typedef int32_t hr_status;
 
 #define HR_OK 0
-#define HR_ERR_ARGUMENT -1 /* A NULL, misaligned or out-of-range argument: strike 0. */
-#define HR_ERR_NOT_FINITE -2 /* NaN or infinity came in, or would have gone out. */
-#define HR_ERR_DOMAIN -3 /* No solution exists: a price below intrinsic value. */
+#define HR_ERR_ARGUMENT -1      /* A NULL, misaligned or out-of-range argument: strike 0. */
+#define HR_ERR_NOT_FINITE -2    /* NaN or infinity came in, or would have gone out. */
+#define HR_ERR_DOMAIN -3        /* No solution exists: a price below intrinsic value. */
 #define HR_ERR_NOT_CONVERGED -4 /* An iteration ended outside its tolerance. */
-#define HR_ERR_FULL -5 /* Caller's buffer or table is full. */
-#define HR_ERR_NOT_FOUND -6 /* No such order, instrument or expiry. */
-#define HR_ERR_MAGIC -7 /* Memory was not initialised, or by another version. */
-#define HR_ERR_STALE -8 /* An input is older than its bound. */
-#define HR_ERR_WOULD_CROSS -9 /* A post-only order would have traded. */
+#define HR_ERR_FULL -5          /* Caller's buffer or table is full. */
+#define HR_ERR_NOT_FOUND -6     /* No such order, instrument or expiry. */
+#define HR_ERR_MAGIC -7         /* Memory was not initialised, or by another version. */
+#define HR_ERR_STALE -8         /* An input is older than its bound. */
+#define HR_ERR_WOULD_CROSS -9   /* A post-only order would have traded. */
 #define HR_ERR_NOT_FILLABLE -10 /* A fill-or-kill order finds too little. */
 
 /* Returns the name of a status, "HR_ERR_FULL"; "unknown" for any other number. */
