@@ -45,6 +45,7 @@ class SettlementState(msgspec.Struct, frozen=True):
     settling_until_ns: dict[str, int]
     closed: list[int]  # instruments
     samples: dict[str, list[tuple[int, float]]]
+    vols: dict[str, list[tuple[int, float]]]  # the volatility index
     delivered: dict[str, list[dict[str, Any]]]
     public_events: list[dict[str, Any]]
     account_events: dict[int, list[dict[str, Any]]]
@@ -78,6 +79,7 @@ class Batch(msgspec.Struct, frozen=True, tag="batch", omit_defaults=True):
     orders: list[Row] = []
     premiums: list[float] = []
     index_usd: dict[str, float] = {}
+    vols: dict[str, tuple[int, float]] = {}  # the last of the volatility index
 
 
 class Record(NamedTuple):
@@ -123,16 +125,17 @@ class Memory:
                 self._orders.append(_order_fields(order))
 
     def _batch(self, now_ns: int, is_second: bool) -> Batch:
-        exchange = self._venue.exchange
-        return Batch(
-            now_ns=now_ns,
-            order_count=exchange.orders.id_count,
-            trades=self._trades,
-            orders=self._orders,
-            premiums=self._venue.market.premiums() if is_second else [],
-            index_usd=(
-                {c: exchange.marks.index_usd(c) for c in exchange.currencies} if is_second else {}
-            ),
+        venue = self._venue
+        exchange = venue.exchange
+        batch = Batch(now_ns, exchange.orders.id_count, self._trades, self._orders)
+        if not is_second:
+            return batch
+        vols = venue.floor.settlement.vols
+        return msgspec.structs.replace(
+            batch,
+            premiums=venue.market.premiums(),
+            index_usd={c: exchange.marks.index_usd(c) for c in exchange.currencies},
+            vols={currency: seen[-1] for currency, seen in vols.items() if seen},
         )
 
 
@@ -182,6 +185,7 @@ def _settlement(venue: Venue) -> SettlementState:
         settling_until_ns=exchange.settling_until_ns,
         closed=[index for index, state in enumerate(exchange.states) if state != "open"],
         samples={currency: list(samples) for currency, samples in settlement.samples.items()},
+        vols={currency: list(vols) for currency, vols in settlement.vols.items()},
         delivered=settlement.delivered,
         public_events=settlement.public_events,
         account_events={key: list(rows) for key, rows in settlement.account_events.items()},

@@ -74,6 +74,10 @@ def restore(venue: Venue, recalled: Recalled) -> None:
             orders[row[0]] = Order(*row)
         if batch.index_usd:
             venue.floor.settlement.sample(batch.now_ns, batch.index_usd)
+        for currency, vol in batch.vols.items():
+            vols = venue.floor.settlement.vols[currency]
+            if not vols or vols[-1] != vol:
+                vols.append(vol)
     _restore_orders(venue, orders.values(), recalled.last_ns)
     last = recalled.batches[-1] if recalled.batches else point
     exchange.orders.skip_ids(last.order_count + ID_GAP)
@@ -110,6 +114,8 @@ def _restore_settlement(venue: Venue, state: SettlementState) -> None:
     exchange, settlement, views = venue.exchange, venue.floor.settlement, venue.floor.views
     settlement.resume(state.next_ns, state.samples)
     exchange.settling_until_ns.update(state.settling_until_ns)
+    for currency, vols in state.vols.items():
+        settlement.vols[currency].extend(vols)
     settlement.delivered.update(state.delivered)
     settlement.public_events.extend(state.public_events)
     for account_id, rows in state.account_events.items():

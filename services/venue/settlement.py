@@ -42,7 +42,7 @@ class Settlement:
             currency: deque(maxlen=SAMPLES_KEPT) for currency in exchange.currencies
         }
         self._marks: deque[tuple[int, Any]] = deque(maxlen=MARKS_KEPT)
-        self._vols: dict[str, deque[tuple[int, float]]] = {
+        self.vols: dict[str, deque[tuple[int, float]]] = {
             currency: deque(maxlen=SAMPLES_KEPT) for currency in exchange.currencies
         }
         self.delivered: dict[str, list[dict[str, Any]]] = {
@@ -105,7 +105,7 @@ class Settlement:
     ) -> list[list[float]]:
         """Returns open, high, low and close of the volatility index, oldest first."""
         bars: dict[int, list[float]] = {}
-        for at, vol in self._vols.get(currency, ()):
+        for at, vol in self.vols.get(currency, ()):
             at_ms = at // NS_PER_MS
             if not start_ms <= at_ms <= end_ms:
                 continue
@@ -116,7 +116,7 @@ class Settlement:
 
     def _sample_vols(self, now_ns: int) -> None:
         """Keeps the volatility index, once a minute: it walks the whole chain."""
-        for currency, vols in self._vols.items():
+        for currency, vols in self.vols.items():
             if not vols or now_ns - vols[-1][0] >= 60 * NS_PER_S:
                 vols.append((now_ns, self._exchange.marks.volatility_index(currency, now_ns)))
 

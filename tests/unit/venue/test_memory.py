@@ -246,6 +246,7 @@ def test_what_was_settled_and_delivered_stays_so():
     assert new.public_events == old.floor.settlement.public_events
     assert new.account_events == old.floor.settlement.account_events
     assert new.samples == old.floor.settlement.samples
+    assert new.vols == old.floor.settlement.vols
     house.pass_time(5, step_s=1)
     assert house.venue.exchange.accounts.get(FIRST_USER).wallets["BTC"].futures_rpl_e12 == 0
 
