@@ -7,6 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 NATIVE_SOURCES := $(wildcard native/src/*.c)
 NATIVE_HEADERS := $(wildcard native/include/*.h native/src/*.h)
+TEST_HEADERS := $(wildcard native/tests/*.h)
 C_TESTS := $(patsubst native/tests/%.c,%,$(wildcard native/tests/test_*.c))
 SAN ?= address,undefined
 C_FLAGS := -std=c11 -g -O1 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all \
@@ -47,7 +48,7 @@ check: .venv/dev .venv/native ## linters, types, import contracts, C format
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/clang-format --dry-run -Werror native/include/*.h native/src/*.[ch] native/tests/*.c
+	$(BIN)/clang-format --dry-run -Werror native/include/*.h native/src/*.[ch] native/tests/*.[ch]
 
 test: .venv/dev .venv/native test-c ## all tests: C under sanitizers, then Python
 	$(BIN)/python -m pytest -q -m "not long"
@@ -55,7 +56,7 @@ test: .venv/dev .venv/native test-c ## all tests: C under sanitizers, then Pytho
 test-c: $(C_TESTS:%=build/$(SAN)/%) ## C tests under a sanitizer (SAN=address,undefined or thread)
 	@for test in $^; do echo "$$test"; ./$$test || exit 1; done
 
-build/$(SAN)/%: native/tests/%.c $(NATIVE_SOURCES) $(NATIVE_HEADERS)
+build/$(SAN)/%: native/tests/%.c $(TEST_HEADERS) $(NATIVE_SOURCES) $(NATIVE_HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(C_FLAGS) $< $(NATIVE_SOURCES) -o $@ -lm
 
@@ -86,7 +87,7 @@ soak: setup ## ten minutes of desk; prints the memory slope of every process (SE
 # ---- write --------------------------------------------------------------------------------------
 format: .venv/dev ## formats Python and C
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
-	$(BIN)/clang-format -i native/include/*.h native/src/*.[ch] native/tests/*.c
+	$(BIN)/clang-format -i native/include/*.h native/src/*.[ch] native/tests/*.[ch]
 
 docs: setup ## rewrites the generated parts of README and the AsyncAPI document
 	$(BIN)/python -m infra.docs
