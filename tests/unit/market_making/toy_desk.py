@@ -300,3 +300,10 @@ class ToyDesk:
                 else:
                     self.rests[name, side] = (quote[side]["price"], quote[side]["amount"])
         return {"errors": errors}
+
+
+def quoting_desk(**config: Any) -> ToyDesk:
+    desk = ToyDesk(Config(**config))
+    desk.run(300)
+    assert len(desk.two_sided()) > 80
+    return desk
