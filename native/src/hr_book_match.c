@@ -3,16 +3,6 @@
 #include <stddef.h>
 #include <string.h>
 
-typedef struct {
-    int64_t id;
-    int64_t price_ticks;
-    int64_t lots;
-    int32_t instrument;
-    int32_t owner;
-    int32_t side;
-    int32_t group;
-} incoming;
-
 static int is_order_valid(const hr_book *book, int32_t instrument, int32_t owner, int32_t side) {
     return instrument >= 0 && instrument < book->params.instrument_max && owner >= 0 &&
            owner < book->params.owner_max && (side == HR_BOOK_BUY || side == HR_BOOK_SELL);
@@ -34,12 +24,12 @@ static int has_event_room(const hr_book *book, int32_t instrument, int32_t side)
     return room >= book->instruments[instrument].order_count[1 - side];
 }
 
-static void record(hr_book *book, int32_t kind, const order_node *maker, const incoming *taker,
+static void record(hr_book *book, int32_t kind, const order_node *maker, const hr_book_order *taker,
                    int64_t lots, int64_t maker_remaining_lots) {
     hr_book_event *event = book_event_push(book);
     event->kind = kind;
     event->maker_order_id = maker->id;
-    event->taker_order_id = taker->id;
+    event->taker_order_id = taker->order_id;
     event->price_ticks = maker->price_ticks;
     event->lots = lots;
     event->maker_remaining_lots = maker_remaining_lots;
@@ -53,7 +43,7 @@ static void record(hr_book *book, int32_t kind, const order_node *maker, const i
 }
 
 /* Trades `taker` down to what is left in its lots. */
-static void match(hr_book *book, incoming *taker) {
+static void match(hr_book *book, hr_book_order *taker) {
     instrument_node *instrument = &book->instruments[taker->instrument];
     while (taker->lots > 0) {
         const int32_t best = instrument->best[1 - taker->side];
@@ -86,8 +76,8 @@ static void match(hr_book *book, incoming *taker) {
 /* Matches a slot's order, which must not rest, and rests or frees it. Returns what rests. */
 static int64_t match_and_rest(hr_book *book, int32_t slot) {
     order_node *order = &book->orders[slot];
-    incoming taker = {order->id,    order->price_ticks, order->lots, order->instrument,
-                      order->owner, order->side,        order->group};
+    hr_book_order taker = {order->id,    order->price_ticks, order->lots, order->instrument,
+                           order->owner, order->side,        order->group};
     match(book, &taker);
     order->lots = taker.lots;
     if (taker.lots > 0) {
@@ -167,15 +157,15 @@ hr_status hr_book_submit(hr_book *book, const hr_book_request *request,
         result_out->filled_lots = request->lots - result_out->resting_lots;
         return HR_OK;
     }
-    incoming taker = {.id = book_next_id(book, HR_BOOK_ORDER_MAX),
-                      .price_ticks = request->price_ticks,
-                      .lots = request->lots,
-                      .instrument = request->instrument,
-                      .owner = request->owner,
-                      .side = request->side,
-                      .group = HR_BOOK_NO_GROUP};
+    hr_book_order taker = {.order_id = book_next_id(book, HR_BOOK_ORDER_MAX),
+                           .price_ticks = request->price_ticks,
+                           .lots = request->lots,
+                           .instrument = request->instrument,
+                           .owner = request->owner,
+                           .side = request->side,
+                           .group = HR_BOOK_NO_GROUP};
     match(book, &taker);
-    *result_out = (hr_book_result){taker.id, request->lots - taker.lots, 0};
+    *result_out = (hr_book_result){taker.order_id, request->lots - taker.lots, 0};
     return HR_OK;
 }
 
