@@ -7,7 +7,7 @@ moves less than a reader could care about goes with the rolling refresh.
 
 from typing import Any
 
-from services.gateway.books import LOTS_MAX, PRICE_TICKS_MAX, Book
+from services.gateway.books import Book, lots_of, ticks_on_grid
 from services.gateway.readings import STAMP_MS_MAX, stamp_ns
 from shared.clock import NS_PER_MS
 from shared.messages.market import Instrument, Tick, TicksV1
@@ -75,20 +75,12 @@ class Market:
         bid_ticks = bid_lots = ask_ticks = ask_lots = 0
         amount = data["best_bid_amount"]
         if amount:
-            bid_lots = round(amount * self._amount_scale)
-            scaled = data["best_bid_price"] * self._price_scale
-            bid_ticks = round(scaled)
-            if not (-1e-3 < scaled - bid_ticks < 1e-3 and 0 < bid_ticks <= PRICE_TICKS_MAX):
-                raise ValueError("bid is not on the grid")
+            bid_lots = lots_of(amount, self._amount_scale)
+            bid_ticks = ticks_on_grid(data["best_bid_price"], self._price_scale)
         amount = data["best_ask_amount"]
         if amount:
-            ask_lots = round(amount * self._amount_scale)
-            scaled = data["best_ask_price"] * self._price_scale
-            ask_ticks = round(scaled)
-            if not (-1e-3 < scaled - ask_ticks < 1e-3 and 0 < ask_ticks <= PRICE_TICKS_MAX):
-                raise ValueError("ask is not on the grid")
-        if not (0 <= bid_lots <= LOTS_MAX and 0 <= ask_lots <= LOTS_MAX):
-            raise ValueError("amount out of range")
+            ask_lots = lots_of(amount, self._amount_scale)
+            ask_ticks = ticks_on_grid(data["best_ask_price"], self._price_scale)
         if bid_ticks >= ask_ticks > 0 and bid_lots:
             raise ValueError("crossed")
         self.venue_ns = venue_ns
