@@ -9,12 +9,13 @@ from msgspec import Meta
 from services.hedging.band import BandConfig, band_coin, hedge_coin, whole_lots
 from services.hedging.carriers import Carrier, Carriers
 from services.hedging.pending import Pending, position_of
+from shared.alerts import Alerts
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.desk import TimerV1
 from shared.messages.hedging import HedgeIntentV1, HedgeOutcomeV1
 from shared.messages.market import InstrumentsV1, TicksV1
 from shared.messages.message import Message, Ratio
-from shared.messages.risk import AlertV1, LeaseV1, PortfolioV1
+from shared.messages.risk import LeaseV1, PortfolioV1
 
 ALERT_INTERVAL_NS = 10 * NS_PER_S
 Milliseconds = Annotated[int, Meta(ge=1, le=600_000)]
@@ -49,12 +50,12 @@ class Book:
         self.lease_ns = 0
         self.index_usd = 0.0
         self.index_ns = 0
-        self.alerted_ns: dict[str, int] = {}
 
 
 class Hedging:
     def __init__(self, config: Config, underlyings: tuple[str, ...]) -> None:
         self._config = config
+        self._alerts = Alerts("hedging", ALERT_INTERVAL_NS)
         self._is_started = False
         self._is_draining = False
         self._now_ns = 0
@@ -132,7 +133,9 @@ class Hedging:
         if book.pending.is_open():
             if now_ns < self._overdue_ns(book):
                 return
-            yield from self._alert(book, now_ns, "hedge_overdue", "no outcome of the open intent")
+            yield from self._alerts.raised(
+                "hedge_overdue", "page", "no outcome of the open intent", now_ns, book.name
+            )
         elif not book.pending.is_settled(portfolio, self._config.settle_ms * NS_PER_MS):
             return
         is_old = now_ns - portfolio.created_ns > self._config.portfolio_age_ms_max * NS_PER_MS
@@ -141,11 +144,15 @@ class Hedging:
         if abs(portfolio.delta_coin) <= band:
             return
         if is_old or is_silent:
-            yield from self._alert(book, now_ns, "hedging_blind", "portfolio or ticks are stale")
+            yield from self._alerts.raised(
+                "hedging_blind", "page", "portfolio or ticks are stale", now_ns, book.name
+            )
             return
         carrier = self._carrier(book, now_ns, urgency)
         if carrier is None:
-            yield from self._alert(book, now_ns, "no_hedge_market", "no future has two sides")
+            yield from self._alerts.raised(
+                "no_hedge_market", "page", "no future has two sides", now_ns, book.name
+            )
             return
         amount = hedge_coin(portfolio.delta_coin, band, is_to_edge=urgency == "taking")
         lots = whole_lots(amount, carrier.mid_usd, carrier.lot_usd)
@@ -206,19 +213,6 @@ class Hedging:
             band_coin=band,
             reason="reducing" if book.is_reducing else "delta outside its band",
             portfolio_fill_count=portfolio.fill_count,
-        )
-
-    def _alert(self, book: Book, now_ns: int, name: str, text: str) -> Iterator[Message]:
-        if now_ns - book.alerted_ns.get(name, -ALERT_INTERVAL_NS) < ALERT_INTERVAL_NS:
-            return
-        book.alerted_ns[name] = now_ns
-        yield AlertV1(
-            created_ns=now_ns,
-            alert_id=f"hedging-{name}-{book.name}-{now_ns}",
-            name=name,
-            severity="page",
-            text=f"{book.name}: {text}",
-            source="hedging",
         )
 
     def _at(self, created_ns: int) -> int:

@@ -10,6 +10,7 @@ from services.risk.lease import Condition, lease, refusal
 from services.risk.limits import Limits, limits_message, says_the_same, standing
 from services.risk.portfolio import Portfolio
 from services.risk.reconciliation import Reconciliation
+from shared.alerts import Alerts
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.desk import TimerV1
 from shared.messages.market import FeedV1, InstrumentsV1, TicksV1
@@ -17,7 +18,7 @@ from shared.messages.message import Message
 from shared.messages.orders import AccountV1, FillV1, SettlementV1
 from shared.messages.pricing import SurfaceV1
 from shared.messages.quoting import QuotesV1
-from shared.messages.risk import AlertV1, HaltV1, LimitsV1, PnlV1
+from shared.messages.risk import HaltV1, LimitsV1, PnlV1
 
 HOUR_NS = 3600 * NS_PER_S
 FEED_AGE_NS_MAX = 5 * NS_PER_S
@@ -78,7 +79,7 @@ class Risk:
         self._config = config
         self.underlyings = {name: Underlying(name, getattr(config, name)) for name in underlyings}
         self._feed: FeedV1 | None = None
-        self._alerted_ns: dict[str, int] = {}
+        self._alerts = Alerts("risk", ALERT_INTERVAL_NS)
         self._halt_ids: set[str] = set()
         self._is_final = False
         self._grid = (config.spot_moves_ratio, config.vol_moves, config.horizons_ns)
@@ -128,8 +129,8 @@ class Risk:
             return
         yield verdict
         if known.reconciliation.is_broken and not was_broken:
-            yield from self._alert(
-                "reconciliation_break", "page", known.name, verdict.detail, account.created_ns
+            yield from self._alerts.raised(
+                "reconciliation_break", "page", verdict.detail, account.created_ns, known.name
             )
 
     def on_halt(self, halt: HaltV1) -> Iterator[Message]:
@@ -175,7 +176,7 @@ class Risk:
             if is_crossed or quote.bid_lots > lots_max or quote.ask_lots > lots_max:
                 name = "quote_crossed" if is_crossed else "quote_too_large"
                 text = f"{quote.instrument} {quote.bid_ticks}x{quote.ask_ticks}"
-                yield from self._alert(name, "page", known.name, text, quotes.created_ns)
+                yield from self._alerts.raised(name, "page", text, quotes.created_ns, known.name)
 
     def on_start(self, timer: TimerV1) -> Iterator[Message]:
         for known in self.underlyings.values():
@@ -189,7 +190,7 @@ class Risk:
                 yield lease(known.name, timer.created_ns, is_soft=known.is_soft)
             if reason and not known.refusal:
                 text = "no lease to quote"
-                yield from self._alert(reason, "ticket", known.name, text, timer.created_ns)
+                yield from self._alerts.raised(reason, "ticket", text, timer.created_ns, known.name)
             known.refusal = reason
 
     def on_value_timer(self, timer: TimerV1) -> Iterator[Message]:
@@ -251,24 +252,7 @@ class Risk:
         )
         yield from self.on_halt(halt)  # latched here before anybody else hears of it
         yield halt
-        yield from self._alert(name, "page", known.name, text, now_ns)
-
-    def _alert(
-        self, name: str, severity: str, underlying: str, text: str, now_ns: int
-    ) -> Iterator[AlertV1]:
-        key = f"{name}-{underlying}"
-        last_ns = self._alerted_ns.get(key)
-        if last_ns is not None and now_ns - last_ns < ALERT_INTERVAL_NS:
-            return
-        self._alerted_ns[key] = now_ns
-        yield AlertV1(
-            created_ns=now_ns,
-            alert_id=f"{key}-{now_ns}",
-            name=name,
-            severity="page" if severity == "page" else "ticket",
-            text=f"{underlying}: {text}"[:1000],
-            source="risk",
-        )
+        yield from self._alerts.raised(name, "page", text, now_ns, known.name)
 
     def _publish_limits(self, known: Underlying, version: int, now_ns: int) -> LimitsV1:
         known.published_limits = limits_message(known.limits, known.name, version, now_ns)
