@@ -80,7 +80,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     spot_horizon_s: NonNegative = 2.0
     spot_vol_floor: Positive = 0.2
     realised_half_life_s: Positive = 30.0
-    widen_ratio: NonNegative = 2.0
+    widen_ratio: NonNegative = 4.0
     widen_max: Annotated[float, Meta(ge=1.0, le=100.0)] = 12.0
     half_spread_coin_max: Positive = 0.02
     away_ratio: Annotated[float, Meta(ge=1.0, le=1000.0)] = 20.0
@@ -90,9 +90,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     improve_years_max: NonNegative = 60 / 365
     rival_relax_s: Positive = 60.0
     skew_delta_ratio: NonNegative = 2e-5  # per coin
-    skew_vega_vol: NonNegative = 4e-7  # per USD of vega
-    skew_term_vol: NonNegative = 8e-7
-    skew_region_vol: NonNegative = 4e-7
+    skew_vega_vol: NonNegative = 1.2e-6  # per USD of vega
+    skew_term_vol: NonNegative = 2.4e-6
+    skew_region_vol: NonNegative = 1.2e-6
     skew_half_spreads_max: NonNegative = 6.0
     flow_delta_ratio: NonNegative = 5e-5
     flow_vega_vol: NonNegative = 2e-6

@@ -66,7 +66,7 @@ class MakersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     # Rounding outward adds half a step a side on average; this much of a step comes off first.
     rounding_share: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.8
     width_min_share: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.35
-    median_size_coin: Above = 3.0  # of a BTC quote
+    median_size_coin: Above = 1.0  # of a BTC quote
     size_spread: Annotated[float, Meta(ge=0.0, le=3.0)] = 0.8  # standard deviation of its log
     size_per_usd: Above = 90_000.0  # sizes of other underlyings are worth as much
     # A trade moves its expiry's vols by this much for each USD of vega a point; it fades.
