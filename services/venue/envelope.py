@@ -47,7 +47,8 @@ def parse(data: bytes) -> Call:
         raise VenueError(11050, data={"reason": "id must be a number or a string"})
     if not isinstance(method, str) or not isinstance(params, dict):
         raise BadCallError(call_id, has_id)
-    return Call(method=method, params=Params(params), call_id=call_id, has_id=has_id)
+    name = method.removeprefix("/")  # some clients write the method as a path
+    return Call(method=name, params=Params(params), call_id=call_id, has_id=has_id)
 
 
 class BadCallError(VenueError):

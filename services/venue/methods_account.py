@@ -3,7 +3,8 @@
 from typing import Any
 
 from services.venue.floor import KINDS, Context, Floor, Method, Table
-from shared.units import E12
+from services.venue.money_log import money_rows
+from services.venue.parameters import INTEGER_MAX
 
 COUNT_MAX = 1_000
 
@@ -27,6 +28,13 @@ class AccountMethods:
                 "get_deposits": _nothing,
                 "get_withdrawals": _nothing,
                 "get_transfers": _nothing,
+                "get_access_log": lambda _c: {"data": [], "records_total": 0},
+                "get_address_book": lambda _c: [],
+                "get_new_announcements": lambda _c: [],
+                "get_email_language": lambda _c: "en",
+                "get_block_trades": lambda _c: [],
+                "get_block_trade_requests": lambda _c: [],
+                "get_block_rfqs": lambda _c: {"block_rfqs": [], "continuation": None},
             }.items()
         }
 
@@ -60,6 +68,7 @@ class AccountMethods:
         portfolio = self._floor.portfolio
         row = portfolio.identity(call.account_id)
         row.update(is_password=True, receive_notifications=False, margin_model="segregated_pm")
+        row["security_keys_assignments"] = []
         if call.params.boolean("with_portfolio"):
             row["portfolio"] = {
                 currency.lower(): portfolio.money(call.account_id, currency)
@@ -83,84 +92,25 @@ class AccountMethods:
         return [row]
 
     def transactions(self, call: Context) -> dict[str, Any]:
-        """Returns what moved the balance, newest first: trades and settlements."""
+        """Returns what moved the balance, newest first: trades, settlements and deliveries."""
         currency = self._floor.currency(call.params)
         start_ms = call.params.integer("start_timestamp")
         end_ms = call.params.integer("end_timestamp")
         count = call.params.integer("count", 100, 1, COUNT_MAX)
-        rows = [*self._trade_rows(call, currency), *self._settlement_rows(call, currency)]
-        rows = [row for row in rows if start_ms <= row["timestamp"] <= end_ms]
-        rows.sort(key=lambda row: (row["timestamp"], row["id"]), reverse=True)
-        return {"logs": rows[:count], "continuation": None}
+        below = call.params.integer("continuation", INTEGER_MAX)
+        rows = [
+            row
+            for row in reversed(money_rows(self._floor, call.account_id, currency))
+            if start_ms <= row["timestamp"] <= end_ms and row["id"] <= below
+        ]
+        has_more = len(rows) > count
+        return {"logs": rows[:count], "continuation": rows[count]["id"] if has_more else None}
 
     def locks(self, _call: Context) -> list[dict[str, Any]]:
         return [
-            {"currency": currency, "locked": False} for currency in self._floor.exchange.currencies
+            {"currency": currency, "locked": False, "enabled": False}
+            for currency in self._floor.exchange.currencies
         ]
-
-    def _trade_rows(self, call: Context, currency: str) -> list[dict[str, Any]]:
-        exchange = self._floor.exchange
-        rows = []
-        for trade, party in exchange.history.by_account.get(call.account_id, ()):
-            instrument = exchange.instruments[trade.index]
-            if instrument.underlying != currency:
-                continue
-            wire = trade.wire_of(instrument, party)
-            fee = party.fee_e12 / E12
-            premium = 0.0
-            if instrument.kind == "option":
-                premium = wire["amount"] * wire["price"]
-                premium = -premium if wire["direction"] == "buy" else premium
-            rows.append(
-                {
-                    **self._row(call, trade.number, "trade", wire["timestamp"], currency),
-                    "instrument_name": instrument.name,
-                    "side": f"open {wire['direction']}",
-                    "amount": wire["amount"],
-                    "price": wire["price"],
-                    "commission": fee,
-                    "cashflow": premium,
-                    "change": premium - fee,
-                    "trade_id": trade.trade_id,
-                    "order_id": party.order_id,
-                    "user_role": "maker" if party.is_maker else "taker",
-                }
-            )
-        return rows
-
-    def _settlement_rows(self, call: Context, currency: str) -> list[dict[str, Any]]:
-        events = self._floor.settlement.account_events.get(call.account_id, ())
-        return [
-            {
-                **self._row(call, number, event["type"], event["timestamp"], currency),
-                "instrument_name": event["instrument_name"],
-                "side": "-",
-                "price": event["mark_price"],
-                "position": event["position"],
-                "commission": 0.0,
-                "cashflow": event["profit_loss"],
-                "change": event["profit_loss"],
-                "trade_id": None,
-                "order_id": None,
-            }
-            for number, event in enumerate(events)
-            if event["instrument_name"].startswith(f"{currency}-")
-        ]
-
-    def _row(
-        self, call: Context, number: int, kind: str, at_ms: int, currency: str
-    ) -> dict[str, Any]:
-        account = self._floor.exchange.accounts.get(call.account_id)
-        return {
-            "id": number,
-            "user_seq": number,
-            "user_id": call.account_id,
-            "username": account.name,
-            "type": kind,
-            "timestamp": at_ms,
-            "currency": currency,
-            "info": {},
-        }
 
 
 def _nothing(_call: Context) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from services.venue.errors import VenueError, invalid
 from services.venue.expiries import date_name
 from services.venue.floor import KINDS, Context, Floor, Method, Table
 from services.venue.listing import created_ns, public_instrument
+from shared.clock import NS_PER_MS, NS_PER_S
 
 LONG_NAMES = {"BTC": "Bitcoin", "ETH": "Ethereum"}
 COIN_TYPES = {"BTC": "BITCOIN", "ETH": "ETHER"}
@@ -38,6 +39,12 @@ class MarketMethods:
             "public/get_announcements": Method(lambda _c: []),
             "public/get_funding_rate_value": Method(self.funding_value),
             "public/get_funding_rate_history": Method(self.funding_history),
+            "public/get_funding_chart_data": Method(self.funding_chart),
+            "public/get_combo_details": Method(self.combo_details),
+            "public/get_block_rfq_trades": Method(
+                lambda _c: {"block_rfqs": [], "continuation": None}
+            ),
+            "public/get_apr_history": Method(lambda _c: {"data": [], "continuation": None}),
             "public/get_trade_volumes": Method(self.trade_volumes),
         }
 
@@ -152,8 +159,39 @@ class MarketMethods:
         return 0.0
 
     def funding_history(self, call: Context) -> list[dict[str, Any]]:
-        self._perpetual(call)
-        return []
+        """Returns each full hour that the venue has seen, with no interest."""
+        currency = self._floor.exchange.instruments[self._perpetual(call)].underlying
+        start_ms = call.params.integer("start_timestamp")
+        end_ms = call.params.integer("end_timestamp")
+        hours = self._floor.settlement.index_hours(currency, start_ms, end_ms)
+        return [
+            {"timestamp": at_ms, "index_price": usd, "prev_index_price": hours[max(0, n - 1)][1],
+             "interest_8h": 0.0, "interest_1h": 0.0}
+            for n, (at_ms, usd) in enumerate(hours)
+        ]  # fmt: skip
+
+    def funding_chart(self, call: Context) -> dict[str, Any]:
+        currency = self._floor.exchange.instruments[self._perpetual(call)].underlying
+        length_h = {"8h": 8, "24h": 24, "1m": 720}[
+            call.params.choice("length", ("8h", "24h", "1m"), "8h")
+        ]
+        start_ms = (call.now_ns - length_h * 3600 * NS_PER_S) // NS_PER_MS
+        points = self._floor.settlement.index_history(currency)[::-10][::-1]  # one a minute
+        return {
+            "current_interest": 0.0,
+            "interest_8h": 0.0,
+            "data": [
+                {"timestamp": at_ms, "index_price": usd, "interest_8h": 0.0}
+                for at_ms, usd in points
+                if at_ms >= start_ms
+            ],
+        }
+
+    def combo_details(self, call: Context) -> dict[str, Any]:
+        """Refuses: no combos are listed here."""
+        raise VenueError(
+            13020, data={"reason": "no such combo", "id": call.params.text("combo_id")}
+        )
 
     def trade_volumes(self, call: Context) -> list[dict[str, Any]]:
         exchange = self._floor.exchange

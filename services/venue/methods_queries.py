@@ -106,7 +106,8 @@ class QueryMethods:
             for order in self._floor.exchange.orders.ended(call.account_id)
             if order.trigger and matches(order.index)
         ]
-        return {"entries": found[: call.params.integer("count", 20, 1, COUNT_MAX)]}
+        count = call.params.integer("count", 20, 1, COUNT_MAX)
+        return {"entries": found[:count], "continuation": None}
 
     def trades(self, call: Context) -> Any:
         matches = self._matcher(call)
@@ -130,7 +131,8 @@ class QueryMethods:
             for row in reversed(events)
             if wanted in ("", row["type"]) and matches(index_of[row["instrument_name"]])
         ]
-        return {"settlements": rows[:count], "continuation": "none"}
+        page = [{k: v for k, v in row.items() if k != "commission"} for row in rows[:count]]
+        return {"settlements": page, "continuation": "none"}
 
     def _page(self, call: Context, pairs: list[tuple[Trade, Party]]) -> dict[str, Any]:
         """Returns a page; a trade has both parties where the caller dealt with itself (never:

@@ -201,7 +201,7 @@ class OrderEntry:
 
     def _terms(self, order: Order) -> tuple[int, int]:
         """Returns limit and time in force for the book. A market order may go as far as the price
-        band; market_limit rests where it began to trade."""
+        band, and shows that as its price; market_limit rests where it began to trade."""
         tif = TIFS[order.time_in_force]
         if order.price_ticks:
             if order.is_post_only:
@@ -216,10 +216,12 @@ class OrderEntry:
         low, high = self.band_ticks(order.index)
         limit = high if order.side == BUY else low
         if order.order_type != "market_limit":
+            order.price_ticks = limit
             return limit, FOK if tif == FOK else IOC
         levels, _ = self._exchange.book.levels(_one(order.index), 1)
         opposite = int(levels[0][1 - order.side][0]["price_ticks"])
         if not opposite:
+            order.price_ticks = limit
             return limit, IOC
         order.price_ticks = min(opposite, high) if order.side == BUY else max(opposite, low)
         return order.price_ticks, GTC

@@ -23,7 +23,7 @@ class Order:
     connection_id: int  # 0: placed over HTTP
     index: int  # instrument, in the listing
     side: int
-    price_ticks: int  # limit; 0 for a market order
+    price_ticks: int  # limit; 0 for a market order that waits for its trigger
     lots: int
     created_ns: int
     updated_ns: int
@@ -101,6 +101,7 @@ class Order:
             "api": self.is_api,
             "web": False,
             "is_liquidation": False,
+            "is_rebalance": False,
             "risk_reducing": False,
             "user_id": user_id,
         }

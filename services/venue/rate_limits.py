@@ -26,6 +26,7 @@ class Tier:
 
     def wire(self) -> dict[str, Any]:
         """Returns `limits` as get_account_summary shows them."""
+        quotes = {"burst": self.quotes_burst, "rate": self.quotes_rate}
         trading = {"burst": self.trading_burst, "rate": self.trading_rate}
         mass_quotes = {"burst": self.mass_quote_burst, "rate": self.mass_quote_rate}
         return {
@@ -34,7 +35,10 @@ class Tier:
             "matching_engine": {
                 "trading": {"total": trading},
                 "spot": trading,
-                "maximum_quotes": {"burst": self.quotes_burst, "rate": self.quotes_rate},
+                "quotes": quotes,  # as the reference has them, then as the guide on limits does
+                "max_quotes": mass_quotes,
+                "guaranteed_quotes": {"burst": 2, "rate": 2},
+                "maximum_quotes": quotes,
                 "maximum_mass_quotes": mass_quotes,
                 "guaranteed_mass_quotes": {"burst": 2, "rate": 2},
                 "cancel_all": {"burst": self.cancel_all_burst, "rate": self.cancel_all_rate},

@@ -7,6 +7,7 @@ what expires is delivered at the time-weighted average of the index over the hal
 import itertools
 import math
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from shared.clock import NS_PER_MS, NS_PER_S
 from shared.units import E8, E12
 
 DAY_NS = 24 * 3600 * NS_PER_S
+HOUR_NS = 3600 * NS_PER_S
 SETTLEMENT_NS = 8 * 3600 * NS_PER_S  # of the day, UTC
 TWAP_NS = 1800 * NS_PER_S
 SAMPLE_NS = 6 * NS_PER_S  # of the index for the average: 300 in half an hour
@@ -26,6 +28,15 @@ SAMPLES_KEPT = 1_500
 MARKS_KEPT = 600  # seconds of marks of every instrument
 EVENTS_MAX = 20_000
 DELIVERY_FEE_SHARE = 0.5  # of the taker fee; dailies are delivered free
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a settlement or delivery did to one account: the lots it held, coin in, fee out."""
+
+    lots: int
+    cash_e12: int
+    fee_e12: int = 0
 
 
 class Settlement:
@@ -100,6 +111,15 @@ class Settlement:
     def index_history(self, currency: str) -> list[list[float]]:
         return [[at // NS_PER_MS, usd] for at, usd in self.samples.get(currency, ())]
 
+    def index_hours(self, currency: str, start_ms: int, end_ms: int) -> list[list[float]]:
+        """Returns the index at each full hour that was seen, oldest first."""
+        hours: list[list[float]] = []
+        for (before, _), (at, usd) in itertools.pairwise(self.samples.get(currency, ())):
+            hour_ns = at - at % HOUR_NS
+            if before < hour_ns and start_ms <= hour_ns // NS_PER_MS <= end_ms:
+                hours.append([hour_ns // NS_PER_MS, usd])
+        return hours
+
     def volatility_bars(
         self, currency: str, start_ms: int, end_ms: int, step_ms: int
     ) -> list[list[float]]:
@@ -159,7 +179,11 @@ class Settlement:
             exchange.accounts.settle_option_session(index)
             return
         posted = exchange.accounts.settle_futures(index, mark)
-        self._note(index, "settlement", mark, now_ns, posted)
+        moved = {
+            account_id: Moved(exchange.position_lots(account_id, index), cash)
+            for account_id, cash in posted.items()
+        }
+        self._note(index, "settlement", mark, now_ns, moved)
 
     def _keep_price(self, index: int) -> float:
         """Shows an instrument's mark as its settlement price from now on; returns it."""
@@ -178,40 +202,49 @@ class Settlement:
         self._views.delivery_prices[index] = price_usd
         if instrument.kind != "option":
             paid = exchange.accounts.deliver_future(index, price_usd)
-            self._charge_future(index, price_usd, paid)
+            fees = self._charge_future(index, price_usd, paid)
         else:
             sign = 1.0 if instrument.is_call else -1.0
             intrinsic = max(sign * (price_usd - instrument.strike_usd), 0.0) / price_usd
             per_lot_e12 = round(intrinsic * instrument.lot_e8 / E8 * E12)
             paid = exchange.accounts.deliver_option(index, per_lot_e12)
-            self._charge_option(index, per_lot_e12, paid)
+            fees = self._charge_option(index, per_lot_e12, paid)
         exchange.history.tapes[index].open_interest_lots = 0
-        cash = {account_id: amount for account_id, (_, amount) in paid.items()}
-        self._note(index, "delivery", price_usd, now_ns, cash)
+        moved = {
+            account_id: Moved(lots, cash, fees.get(account_id, 0))
+            for account_id, (lots, cash) in paid.items()
+        }
+        self._note(index, "delivery", price_usd, now_ns, moved)
 
     def _charge_option(
         self, index: int, per_lot_e12: int, paid: dict[int, tuple[int, int]]
-    ) -> None:
-        """Takes the delivery fee: half the taker fee, at most 12.5 % of the payoff."""
+    ) -> dict[int, int]:
+        """Takes the delivery fee: half the taker fee, at most 12.5 % of the payoff. Returns what
+        each account was charged, in 1e-12 coin."""
         instrument = self._exchange.instruments[index]
         if instrument.expiry_ns in self._free_days():
-            return
+            return {}
         share = instrument.taker_fee_ratio * DELIVERY_FEE_SHARE * instrument.lot_e8 / E8
         fee_e12 = min(round(share * E12), per_lot_e12 // 8)
-        for account_id, (lots, _) in paid.items():
-            if lots and fee_e12:
-                accounts = self._exchange.accounts
-                accounts.charge(account_id, instrument.underlying, fee_e12 * abs(lots))
+        fees = {account_id: fee_e12 * abs(lots) for account_id, (lots, _) in paid.items()}
+        return self._charge(instrument.underlying, fees)
 
     def _charge_future(
         self, index: int, price_usd: float, paid: dict[int, tuple[int, int]]
-    ) -> None:
+    ) -> dict[int, int]:
         instrument = self._exchange.instruments[index]
         ratio = instrument.taker_fee_ratio * DELIVERY_FEE_SHARE
-        for account_id, (lots, _) in paid.items():
-            fee_e12 = round(abs(lots) * instrument.lot_e8 / E8 / price_usd * ratio * E12)
+        fees = {
+            account_id: round(abs(lots) * instrument.lot_e8 / E8 / price_usd * ratio * E12)
+            for account_id, (lots, _) in paid.items()
+        }
+        return self._charge(instrument.underlying, fees)
+
+    def _charge(self, currency: str, fees: dict[int, int]) -> dict[int, int]:
+        for account_id, fee_e12 in fees.items():
             if fee_e12:
-                self._exchange.accounts.charge(account_id, instrument.underlying, fee_e12)
+                self._exchange.accounts.charge(account_id, currency, fee_e12)
+        return fees
 
     def _free_days(self) -> set[int]:
         """Returns expiries that are neither weekly nor monthly: not on a Friday."""
@@ -221,7 +254,9 @@ class Settlement:
             if instrument.expiry_ns and (instrument.expiry_ns // DAY_NS + 4) % 7 != 5
         }
 
-    def _note(self, index: int, kind: str, price: float, now_ns: int, cash: dict[int, int]) -> None:
+    def _note(
+        self, index: int, kind: str, price: float, now_ns: int, moved: dict[int, "Moved"]
+    ) -> None:
         instrument, marks = self._exchange.instruments[index], self._exchange.marks
         row = {
             "type": kind,
@@ -232,12 +267,14 @@ class Settlement:
         }
         self.public_events.append(row)
         del self.public_events[:-EVENTS_MAX]
-        for account_id, amount in cash.items():
+        for account_id, part in moved.items():
             if account_id >= FIRST_USER and self._exchange.accounts.get(account_id).is_user:
                 events = self.account_events.setdefault(account_id, deque(maxlen=EVENTS_MAX))
                 events.append(
-                    {**row, "profit_loss": amount / E12, "session_profit_loss": amount / E12,
-                     "position": self._exchange.position_lots(account_id, index)}
+                    {**row, "profit_loss": part.cash_e12 / E12,
+                     "session_profit_loss": part.cash_e12 / E12,
+                     "position": part.lots * instrument.lot_e8 / E8,
+                     "commission": part.fee_e12 / E12}
                 )  # fmt: skip
 
 

@@ -125,3 +125,35 @@ def test_the_same_seed_and_calls_give_the_same_bytes():
         house.assert_sound()
     assert runs[0] == runs[1]
     assert len(runs[0]) > 10_000
+
+
+def test_a_client_that_writes_the_method_as_a_path(house):
+    """deribit-wrapper 0.6.4: posts JSON-RPC whose method begins with a slash."""
+    [currency, *_] = post(house, "/public/get_currencies")
+    assert currency["currency"] == "BTC"
+    keys = {"client_id": "desk-id", "client_secret": "desk-secret"}
+    token = post(house, "/public/auth", grant_type="client_credentials", **keys)["access_token"]
+    assert post(house, "/private/get_positions", token, currency="BTC", kind="any") == []
+
+
+def test_a_client_that_reads_every_price_as_a_number(house):
+    """NautilusTrader 1.231 drops a page of order history with a price that is a word."""
+    client = house.client()
+    price = float(round(house.chain.index_usd["BTC"]))
+    house.client("other").order("sell", PERPETUAL, 500, price)
+    client.call("private/buy", instrument_name=PERPETUAL, amount=500, type="market")
+    [order] = client.call("private/get_order_history_by_currency", currency="BTC")
+    assert (order["order_type"], order["order_state"]) == ("market", "filled")
+    assert order["price"] >= order["average_price"] == price
+
+
+def test_funding_is_nothing_and_says_so_hour_by_hour(house):
+    house.pass_time(3_700, step_s=30)
+    span = {"start_timestamp": 0, "end_timestamp": house.now_ns // 10**6}
+    rows = post(house, "public/get_funding_rate_history", instrument_name=PERPETUAL, **span)
+    assert [row["timestamp"] % 3_600_000 for row in rows] == [0]
+    assert (rows[0]["interest_1h"], rows[0]["interest_8h"]) == (0.0, 0.0)
+    chart = post(house, "public/get_funding_chart_data", instrument_name=PERPETUAL, length="8h")
+    assert chart["current_interest"] == 0.0
+    assert chart["data"][-1]["index_price"] == house.chain.index_usd["BTC"]
+    assert len(chart["data"]) > 10
