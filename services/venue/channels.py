@@ -20,6 +20,7 @@ INDEX_TOPICS = (
 NOBODY = -1
 CHANNELS_MAX = 5_000  # of a connection
 # Channels of the real venue that are silent here: nothing of theirs ever happens.
+PRIVATE = ("user.", "block_rfq.", "block_trade_confirmations.")  # how private channels begin
 SILENT = frozenset(
     {"announcements", "platform_state.public_methods_state", "user.access_log", "user.lock",
      "block_trade_confirmations"}
@@ -140,6 +141,8 @@ class Parser:
         if name == "platform_state" or name in SILENT:
             return Channel(name, name)
         parts = name.split(".")
+        if self._is_silent(parts):
+            return Channel(name, "user.nothing")
         if parts[0] == "user" and len(parts) > 2:
             return self._user(name, parts)
         if parts[0] in ("markprice", "chart", "instrument") and len(parts) == 4 - (
@@ -151,6 +154,19 @@ class Parser:
                 return None
             return Channel(name, parts[0], currency=_currency(parts[1]))
         return self._instrument(name, parts)
+
+    def _is_silent(self, parts: list[str]) -> bool:
+        """Says whether a name is of block trades or combos, of which there are none here."""
+        known = {"any", *(currency.lower() for currency in self._currencies)}
+        if parts[0] == "block_trade_confirmations" and len(parts) == 2:
+            return parts[1].lower() in known
+        if parts[0] == "block_rfq":
+            kind = ".".join(parts[1:-1])
+            is_kind = kind in ("maker", "taker", "maker.quotes", "trades")
+            return is_kind and parts[-1].lower() in known
+        return parts[:2] == ["user", "combo_trades"] and (
+            self._user(".".join(parts), ["user", "trades", *parts[2:]]) is not None
+        )
 
     def _instrument(self, name: str, parts: list[str]) -> Channel | None:
         index = self._index_of.get(parts[1], -1) if len(parts) > 1 else -1

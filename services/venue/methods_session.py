@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.venue.channels import CHANNELS_MAX, NOBODY
+from services.venue.channels import CHANNELS_MAX, NOBODY, PRIVATE
 from services.venue.errors import VenueError, invalid
 from services.venue.floor import Context, Floor, Method, Table
 from shared.clock import NS_PER_MS, NS_PER_S
@@ -113,7 +113,7 @@ class SessionMethods:
 
     def drop_private(self, connection_id: int, account_id: int, call: Context) -> None:
         """Takes an account's channels off a connection that is no longer logged in to it."""
-        private = sorted(name for name in call.connection.channels if name.startswith("user."))
+        private = sorted(name for name in call.connection.channels if name.startswith(PRIVATE))
         self._floor.registry.unsubscribe(connection_id, account_id, private)
         call.connection.channels.difference_update(private)
 

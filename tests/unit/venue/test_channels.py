@@ -41,6 +41,20 @@ def test_raw_channels_need_a_login(house):
     assert taken == [f"book.{PERPETUAL}.100ms", "user.lock"][:1]
 
 
+def test_channels_of_block_trades_and_combos_are_taken_and_stay_silent(house, desk):
+    names = [
+        "block_rfq.maker.btc", "block_rfq.maker.quotes.eth", "block_rfq.trades.any",
+        "block_trade_confirmations.any", "user.combo_trades.option.BTC.raw",
+        f"user.combo_trades.{PERPETUAL}.100ms",
+    ]  # fmt: skip
+    wrong = ["block_rfq.any", "block_rfq.maker.xyz", "user.combo_trades.NOPE.raw"]
+    assert desk.subscribe(*names, *wrong) == names
+    assert house.client(login=False).call("public/subscribe", channels=names) == []
+    house.pass_time(1)
+    assert desk.inbox == []
+    assert sorted(desk.call("private/unsubscribe", channels=names)) == sorted(names)
+
+
 def rebuilt(messages):
     """Returns the book that a careful client would have, checking every rule on the way."""
     sides = {"bids": {}, "asks": {}}

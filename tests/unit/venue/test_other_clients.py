@@ -137,7 +137,8 @@ def test_a_client_that_writes_the_method_as_a_path(house):
 
 
 def test_a_client_that_reads_every_price_as_a_number(house):
-    """NautilusTrader 1.231 drops a page of order history with a price that is a word."""
+    """A market order shows the band's edge, as in the vendor's examples; `market_price` is only
+    for one that waits for its trigger."""
     client = house.client()
     price = float(round(house.chain.index_usd["BTC"]))
     house.client("other").order("sell", PERPETUAL, 500, price)
