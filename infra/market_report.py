@@ -148,7 +148,7 @@ def targets_of(report: dict[str, Any]) -> list[Target]:
         Target("options two-sided, |delta| 0.05-0.95", report["two_sided_share"], 0.95, 1.0),
         Target("spread over recorded, median cell", spreads["ratio_median"], 0.8, 1.25),
         Target("spread cells within a factor of 1.6", spreads["share_near"], 0.85, 1.0),
-        Target("option trades a minute", takers["option_trades_per_minute"], 120.0, 900.0),
+        Target("option trades a minute", takers["option_trades_per_minute"], 120.0, 1200.0),
         Target("informed share of option volume", takers["informed_volume_share"], 0.15, 0.6),
         Target("informed share of option trades", takers["informed_trade_share"], 0.15, 0.6),
     ]

@@ -38,7 +38,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     BTC: Policy = Policy()
     ETH: Policy = Policy(
-        amount_lots=60,
+        amount_lots=24,
         skew_delta_ratio=8e-7,
         flow_delta_ratio=2e-6,
         vol_half=0.0003,

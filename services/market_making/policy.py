@@ -106,7 +106,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     theo_ticks_min: NonNegative = 4.0
     tenor_h_min: NonNegative = 1.0
     tenor_days_max: Positive = 400.0
-    amount_lots: Annotated[int, Meta(ge=1, le=10**6)] = 20
+    amount_lots: Annotated[int, Meta(ge=1, le=10**6)] = 8
     quoted_max: Annotated[int, Meta(ge=1, le=4096)] = 1000
     exposed_max: Annotated[int, Meta(ge=1, le=4096)] = 60  # beyond: one cancel beats many moves
     mmp_interval_s: Annotated[int, Meta(ge=1, le=60)] = 3

@@ -57,9 +57,9 @@ class MakersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
                delta_min=0.01),
         Temper(turn_ms=500, lag_ms=250, vol_lag_s=3.0, width=1.1, error=0.005, size=1.5,
                delta_min=0.02),
-        Temper(turn_ms=700, lag_ms=400, vol_lag_s=5.0, width=1.25, error=0.007, size=2.5,
+        Temper(turn_ms=700, lag_ms=400, vol_lag_s=5.0, width=1.25, error=0.006, size=2.5,
                delta_min=0.01),
-        Temper(turn_ms=1000, lag_ms=600, vol_lag_s=8.0, width=1.6, error=0.010, size=5.0,
+        Temper(turn_ms=1000, lag_ms=600, vol_lag_s=6.0, width=2.0, error=0.005, size=5.0,
                delta_min=0.005),
     )  # fmt: skip
     error_decay_s: Above = 180.0

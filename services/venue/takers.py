@@ -42,9 +42,9 @@ OWNERS = ("noise", "informed", "surface")
 class TakersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Rates are looks per second at mean activity; not every look ends in a trade."""
 
-    noise_per_s: Above = 20.0
-    informed_per_s: Above = 29.0
-    surface_per_s: Above = 4.0
+    noise_per_s: Above = 25.0
+    informed_per_s: Above = 62.0
+    surface_per_s: Above = 6.0
     # How arrivals follow volatility: their rate goes with this power of it.
     activity_power: Annotated[float, Meta(ge=0.0, le=4.0)] = 0.7
     underlying_shares: Annotated[tuple[float, ...], Meta(min_length=1, max_length=4)] = (0.6, 0.4)
