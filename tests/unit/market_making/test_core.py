@@ -151,7 +151,7 @@ def test_reducing_quotes_only_what_shrinks_a_position():
 def test_position_limit_stops_the_opening_side_only():
     desk = quoting_desk()
     name = "BTC-44D-95000-C"
-    desk.take(desk.core.on_limits(limits(2, position_lots_max=20)))
+    desk.take(desk.core.on_limits(limits(2, position_lots_max=8)))
     desk.trade(name, "bid", desk.rests[name, "bid"][1], "t1")
     desk.answer()
     desk.run(1000)
