@@ -9,6 +9,10 @@ from shared.clock import NS_PER_S
 REQUEST_COST = 500
 INSTRUMENTS_COST = 10_000
 SUBSCRIBE_COST = 3_000
+# Ten times the documented 30,000 and 10,000 a second: clients that work against the real venue
+# (NautilusTrader) send one subscribe a channel and do not pace themselves.
+SUBSCRIBE_POOL = 300_000
+SUBSCRIBE_REFILL = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ class Allowance:
             case "instruments":
                 return 500_000, 10_000, INSTRUMENTS_COST
             case "subscribe":
-                return 30_000, 10_000, SUBSCRIBE_COST
+                return SUBSCRIBE_POOL, SUBSCRIBE_REFILL, SUBSCRIBE_COST
             case "trading":
                 return tier.trading_burst, tier.trading_rate, 1
             case "mass_quote":
