@@ -23,6 +23,8 @@ from shared.configuration import (
 )
 from shared.recorded_chain import read_chain
 
+# One server for nine clients: collect early, so that resident memory stays flat.
+GO_ENVIRONMENT = {"GOGC": "40", "GOMEMLIMIT": "48MiB"}
 DERIBIT_TEST_HOST = "test.deribit.com"
 # Started in this order, and ended so that quotes go first and the record last.
 START_ORDER = (
@@ -91,7 +93,9 @@ def make(config_path: str, chain_path: str, seed: int, venue: str | None) -> Pla
         runtime=runtime,
         desk=desk,
         directory=directory,
-        nats=Program("nats", embedded_nats.write_config(directory, run_id, nats_port)),
+        nats=Program(
+            "nats", embedded_nats.write_config(directory, run_id, nats_port), GO_ENVIRONMENT
+        ),
         venue=agent_program("venue", environment) if venue == "simulated" else None,
         agents=tuple(agent_program(name, environment) for name in START_ORDER),
     )

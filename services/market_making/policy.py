@@ -90,9 +90,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     improve_years_max: NonNegative = 60 / 365
     rival_relax_s: Positive = 60.0
     skew_delta_ratio: NonNegative = 2e-5  # per coin
-    skew_vega_vol: NonNegative = 1.2e-6  # per USD of vega
-    skew_term_vol: NonNegative = 2.4e-6
-    skew_region_vol: NonNegative = 1.2e-6
+    skew_vega_vol: NonNegative = 3e-6  # per USD of vega
+    skew_term_vol: NonNegative = 6e-6
+    skew_region_vol: NonNegative = 3e-6
     skew_half_spreads_max: NonNegative = 6.0
     flow_delta_ratio: NonNegative = 5e-5
     flow_vega_vol: NonNegative = 2e-6
