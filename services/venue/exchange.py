@@ -56,7 +56,7 @@ class Exchange:
         self.book = Book(len(instruments), order_max, OWNER_MAX, GROUP_MAX)
         self.accounts = Accounts(instruments, currencies)
         self.orders = Orders()
-        self.history = History(len(instruments), currencies)
+        self.history = History(len(instruments), currencies, self._is_user)
         self.candles = Candles()
         self.news = News()
         self.groups: dict[int, Groups] = {}
@@ -79,6 +79,9 @@ class Exchange:
 
     def is_settling(self, currency: str, now_ns: int) -> bool:
         return now_ns < self.settling_until_ns[currency]
+
+    def _is_user(self, account_id: int) -> bool:
+        return self.accounts.get(account_id).is_user
 
     def settle_events(self, now_ns: int) -> list[Trade]:
         """Books everything the matching engine has done since the last call; returns the trades.

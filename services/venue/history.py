@@ -1,6 +1,7 @@
 """The tape: trades, last prices, day statistics and open interest of every instrument."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,8 @@ from shared.messages.market import Instrument
 from shared.units import amount_from_lots, price_from_ticks
 
 TRADES_MAX = 1_000  # kept per instrument
-TRADES_ALL_MAX = 20_000  # kept per currency
+TRADES_ALL_MAX = 4_000  # kept per currency
+USER_TRADES_MAX = 20_000  # kept per account that can log in
 HOUR_NS = 3_600 * NS_PER_S
 HOURS = 24
 FIRST_NUMBER = 10_000_000
@@ -174,9 +176,12 @@ class Tape:
 
 
 class History:
-    """All tapes, and the trades of each currency and account in order."""
+    """All tapes, and the trades of each currency and of each user's account in order."""
 
-    def __init__(self, count: int, currencies: tuple[str, ...]) -> None:
+    def __init__(
+        self, count: int, currencies: tuple[str, ...], is_user: Callable[[int], bool]
+    ) -> None:
+        self._is_user = is_user
         self.tapes = [Tape() for _ in range(count)]
         self.by_currency: dict[str, deque[Trade]] = {
             currency: deque(maxlen=TRADES_ALL_MAX) for currency in currencies
@@ -200,7 +205,9 @@ class History:
         self.tapes[trade.index].trades.append(trade)
         self.by_currency[currency].append(trade)
         for party in trade.parties:
+            if not self._is_user(party.account_id):
+                continue  # nobody can ask for the crowd's
             mine = self.by_account.get(party.account_id)
             if mine is None:
-                mine = self.by_account[party.account_id] = deque(maxlen=TRADES_ALL_MAX)
+                mine = self.by_account[party.account_id] = deque(maxlen=USER_TRADES_MAX)
             mine.append((trade, party))

@@ -8,7 +8,7 @@ from shared.clock import NS_PER_MS
 from shared.messages.market import Instrument
 from shared.units import amount_from_lots, price_from_ticks
 
-HISTORY_MAX = 20_000  # ended orders kept per venue
+HISTORY_MAX = 10_000  # ended orders kept per venue
 BUY, SELL = 0, 1  # as in native/include/hr_book.h
 DIRECTIONS = ("buy", "sell")
 
