@@ -72,8 +72,8 @@ surface-report: setup ## the fitted surface against a recorded chain (CHAIN=FILE
 market-report: setup ## the simulated market's stylised facts beside their targets
 	$(BIN)/python -m infra.market_report $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
-desk-report: setup ## P&L of simulated hours over seeds (SEEDS=1-20 JSON=FILE)
-	$(BIN)/python -m infra.desk_report --seeds $(or $(SEEDS),1-20) $(if $(JSON),--json $(JSON))
+desk-report: setup ## P&L of simulated hours over seeds (SEEDS=1-20 SECONDS=3600 JSON=FILE)
+	$(BIN)/python -m infra.desk_report --seeds $(or $(SEEDS),1-20) $(if $(SECONDS_GIVEN),--seconds $(SECONDS_GIVEN)) $(if $(JSON),--json $(JSON))
 
 simulate-many: setup ## simulated desks with faults, invariants checked (SEEDS=1000)
 	$(BIN)/python -m infra.simulate_many --seeds $(or $(SEEDS),1000)

@@ -115,7 +115,7 @@ def print_report(result: dict[str, Any]) -> None:
     means = {name: statistics.fmean(row[name] for row in result["rows"]) for name in COLUMNS}
     print(f"| mean | {' | '.join(f'{means[name]:+,.0f}' for name in COLUMNS)} | |")
     print(
-        f"\nmean P&L {result['mean_pnl_usd']:+,.0f} USD an hour of {result['seconds']:,.0f} s, "
+        f"\nmean P&L {result['mean_pnl_usd']:+,.0f} USD in {result['seconds']:,.0f} s, "
         f"standard error {result['standard_error_usd']:,.0f}; P&L per standard deviation "
         f"{result['sharpe']:.2f}, plain {result['sharpe_plain']:.2f}; "
         f"{result['violations']} violations"
