@@ -10,8 +10,7 @@ from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.market import Instrument
 from shared.units import amount_from_lots, price_from_ticks
 
-TRADES_MAX = 1_000  # kept per instrument
-TRADES_ALL_MAX = 4_000  # kept per currency
+TRADES_MAX = 2_000  # kept per currency
 USER_TRADES_MAX = 20_000  # kept per account that can log in
 HOUR_NS = 3_600 * NS_PER_S
 HOURS = 24
@@ -117,9 +116,8 @@ class Hour:
 
 @dataclass(slots=True)
 class Tape:
-    """One instrument's trades and what follows from them."""
+    """What follows from one instrument's trades; History keeps the trades."""
 
-    trades: deque[Trade] = field(default_factory=lambda: deque(maxlen=TRADES_MAX))
     sequence: int = 0
     last_ticks: int = 0
     tick_direction: int = 0
@@ -184,7 +182,7 @@ class History:
         self._is_user = is_user
         self.tapes = [Tape() for _ in range(count)]
         self.by_currency: dict[str, deque[Trade]] = {
-            currency: deque(maxlen=TRADES_ALL_MAX) for currency in currencies
+            currency: deque(maxlen=TRADES_MAX) for currency in currencies
         }
         self.by_account: dict[int, deque[tuple[Trade, Party]]] = {}
         self.trade_count = 0
@@ -201,8 +199,11 @@ class History:
         self.trade_count = number - FIRST_NUMBER
         self.trade_counts[currency] += 1
 
+    def of_instrument(self, index: int, currency: str) -> list[Trade]:
+        """Returns an instrument's trades among those kept, oldest first."""
+        return [trade for trade in self.by_currency[currency] if trade.index == index]
+
     def add(self, trade: Trade, currency: str) -> None:
-        self.tapes[trade.index].trades.append(trade)
         self.by_currency[currency].append(trade)
         for party in trade.parties:
             if not self._is_user(party.account_id):

@@ -41,7 +41,9 @@ class TradeMethods:
 
     def by_instrument(self, call: Context) -> dict[str, Any]:
         index = self._floor.index(call.params.text("instrument_name"))
-        return self._page(call.params, self._floor.exchange.history.tapes[index].trades)
+        exchange = self._floor.exchange
+        currency = exchange.instruments[index].underlying
+        return self._page(call.params, exchange.history.of_instrument(index, currency))
 
     def by_currency(self, call: Context) -> dict[str, Any]:
         currency = self._floor.currency(call.params)

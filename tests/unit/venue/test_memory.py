@@ -110,8 +110,8 @@ def test_users_trades_are_remembered_and_ids_go_on(busy):
     fresh = [t for t in history.by_currency["BTC"] if t.at_ns > busy.now_ns - 10 * NS_PER_S]
     assert fresh
     assert numbers.isdisjoint(t.number for t in fresh)
-    for tape in history.tapes:
-        sequences = [t.sequence for t in tape.trades]
+    for index, instrument in enumerate(busy.venue.exchange.instruments):
+        sequences = [t.sequence for t in history.of_instrument(index, instrument.underlying)]
         assert sequences == sorted(set(sequences))
 
 
