@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from native.book import IOC, TRADE, Best, Book, Records
-from services.venue.chain import Chain
-from services.venue.market import Market, MarketConfig
+from services.venue.market.chain import Chain
+from services.venue.market.market import Market, MarketConfig
 
 STEP_MS = 100
 GROUP_MAX = 64

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from infra.bare_market import BareMarket, BareTrade
 from native.book import BUY
-from services.venue.chain import chain_from_record, generate_chain
-from services.venue.market import MarketConfig
-from services.venue.recorded import (
+from services.venue.market.chain import chain_from_record, generate_chain
+from services.venue.market.market import MarketConfig
+from services.venue.market.recorded import (
     DELTA_COUNT,
     SPREADS_TICKS,
     delta_columns,

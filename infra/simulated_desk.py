@@ -19,7 +19,7 @@ from infra.desk_plan import check_tables
 from infra.simulated_edges import MemoryJournal
 from infra.simulated_venue import SimulatedVenue
 from services.venue.core import Config as VenueConfig
-from services.venue.opening import open_chain
+from services.venue.market.opening import open_chain
 from shared.clock import NS_PER_S
 from shared.configuration import DeskConfig, load_tables, section
 from shared.faults import FaultRates

@@ -1,8 +1,8 @@
 """The venue's core inside a simulation: the bytes of a socket, carried by the event heap."""
 
-from services.venue.chain import Chain
 from services.venue.core import Close, Config, Output, Send, UserAccount
-from services.venue.opening import build_venue
+from services.venue.market.chain import Chain
+from services.venue.market.opening import build_venue
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.simulated_link import SimulatedLink
 from shared.simulation import Simulation

@@ -9,8 +9,8 @@ import time
 from infra.desk_plan import check_tables
 from services.venue.core import Config
 from services.venue.front import Front
-from services.venue.opening import build_venue, open_chain
-from services.venue.server import Server
+from services.venue.market.opening import build_venue, open_chain
+from services.venue.rpc.server import Server
 from services.venue.service import desk_and_guests, service_of
 from shared.clock import NS_PER_MS, SystemClock
 from shared.configuration import load_tables, section

@@ -11,32 +11,32 @@ from typing import Annotated, Protocol
 import msgspec
 from msgspec import Meta
 
-from services.venue import envelope
-from services.venue.accounts import FIRST_USER
-from services.venue.chain import Chain
-from services.venue.channels import FAST, NOBODY, RAW, SLOW, Parser, Registry
-from services.venue.crowd_access import FIRST_CROWD, CrowdAccess
-from services.venue.exchange import Exchange, News
+from services.venue.accounts.accounts import FIRST_USER
+from services.venue.accounts.margin import Margin
+from services.venue.accounts.portfolio import Portfolio, coin_e12
 from services.venue.floor import Floor
-from services.venue.history import Trade
-from services.venue.http_requests import HttpRequest, HttpResponse
-from services.venue.margin import Margin
-from services.venue.market import MarketConfig
-from services.venue.market_access import MarketAccess
-from services.venue.market_feeds import MarketFeeds
-from services.venue.marks import Fair, Marks
-from services.venue.methods import all_methods
-from services.venue.order_entry import OrderEntry
+from services.venue.market.chain import Chain
+from services.venue.market.crowd_access import FIRST_CROWD, CrowdAccess
+from services.venue.market.market import MarketConfig
+from services.venue.market.market_access import MarketAccess
+from services.venue.market.marks import Fair, Marks
+from services.venue.matching.exchange import Exchange, News
+from services.venue.matching.history import Trade
+from services.venue.matching.order_entry import OrderEntry
+from services.venue.matching.quote_entry import QuoteEntry
+from services.venue.matching.settlement import Settlement
+from services.venue.matching.triggers import Triggers
 from services.venue.outputs import Close, Output, Send
-from services.venue.portfolio import Portfolio, coin_e12
-from services.venue.quote_entry import QuoteEntry
-from services.venue.rate_limits import Allowance, Tier
-from services.venue.sessions import Connection, Key, Sessions
-from services.venue.settlement import Settlement
-from services.venue.switchboard import Switchboard
-from services.venue.triggers import Triggers
-from services.venue.user_feeds import UserFeeds
-from services.venue.views import Views
+from services.venue.rpc import envelope
+from services.venue.rpc.channels import FAST, NOBODY, RAW, SLOW, Parser, Registry
+from services.venue.rpc.http_requests import HttpRequest, HttpResponse
+from services.venue.rpc.market_feeds import MarketFeeds
+from services.venue.rpc.methods import all_methods
+from services.venue.rpc.rate_limits import Allowance, Tier
+from services.venue.rpc.sessions import Connection, Key, Sessions
+from services.venue.rpc.switchboard import Switchboard
+from services.venue.rpc.user_feeds import UserFeeds
+from services.venue.rpc.views import Views
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.market import VenueAuditV1
 from shared.units import ticks_nearest

@@ -4,19 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from services.venue.channels import Registry
+from services.venue.accounts.margin import Margin
+from services.venue.accounts.portfolio import Portfolio
 from services.venue.errors import VenueError
-from services.venue.exchange import Exchange
-from services.venue.margin import Margin
-from services.venue.market_feeds import MarketFeeds
-from services.venue.order_entry import OrderEntry
-from services.venue.parameters import Params
-from services.venue.portfolio import Portfolio
-from services.venue.quote_entry import QuoteEntry
-from services.venue.sessions import Connection, Sessions
-from services.venue.settlement import Settlement
-from services.venue.user_feeds import UserFeeds
-from services.venue.views import Views
+from services.venue.matching.exchange import Exchange
+from services.venue.matching.order_entry import OrderEntry
+from services.venue.matching.quote_entry import QuoteEntry
+from services.venue.matching.settlement import Settlement
+from services.venue.rpc.channels import Registry
+from services.venue.rpc.market_feeds import MarketFeeds
+from services.venue.rpc.parameters import Params
+from services.venue.rpc.sessions import Connection, Sessions
+from services.venue.rpc.user_feeds import UserFeeds
+from services.venue.rpc.views import Views
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from services.venue.core import Close, Output, Send, Venue
-from services.venue.http_requests import HttpRequest, HttpResponse
+from services.venue.rpc.http_requests import HttpRequest, HttpResponse
 from shared.messages.desk import TimerV1
 from shared.messages.market import VenueAuditV1
 

@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 from services.venue.core import Config, UserAccount
 from services.venue.front import Asked, Front, Gone, Opened, Received
-from services.venue.memory import Memory
-from services.venue.opening import build_venue, open_chain
-from services.venue.recall import read_log
-from services.venue.server import Server
-from services.venue.state_file import StateFile
+from services.venue.market.opening import build_venue, open_chain
+from services.venue.persistence.memory import Memory
+from services.venue.persistence.recall import read_log
+from services.venue.persistence.state_file import StateFile
+from services.venue.rpc.server import Server
 from shared.clock import SystemClock
 from shared.configuration import DeskConfig, Runtime
 from shared.messages.market import VenueAuditV1

@@ -14,8 +14,8 @@ from services.gateway.service import build as build_gateway
 from services.venue.core import Config as VenueConfig
 from services.venue.core import UserAccount
 from services.venue.front import Front
-from services.venue.opening import build_venue, open_chain
-from services.venue.server import Server
+from services.venue.market.opening import build_venue, open_chain
+from services.venue.rpc.server import Server
 from services.venue.service import service_of
 from shared.clock import NS_PER_S, SystemClock
 from shared.configuration import DeskConfig

@@ -6,7 +6,7 @@ import json
 import aiohttp
 import pytest
 
-from services.venue import server as edge
+from services.venue.rpc import server as edge
 from tests.integration.server import until
 from tests.integration.venue_server import CLIENT_ID, CLIENT_SECRET, serving
 

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from services.venue.chain import generate_chain
 from services.venue.core import Config
 from services.venue.front import Front
-from services.venue.opening import build_venue
-from services.venue.server import Server
+from services.venue.market.chain import generate_chain
+from services.venue.market.opening import build_venue
+from services.venue.rpc.server import Server
 from services.venue.service import desk_and_guests, service_of
 from shared.clock import SystemClock
 from shared.messages.desk import TimerV1

@@ -10,7 +10,7 @@ from services.gateway.core import Config as GatewayConfig
 from services.gateway.service import build as build_gateway
 from services.venue.core import Close, Output, Send, UserAccount, Venue
 from services.venue.core import Config as VenueConfig
-from services.venue.opening import build_venue, open_chain
+from services.venue.market.opening import build_venue, open_chain
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.configuration import DeskConfig
 from shared.faults import FaultRates

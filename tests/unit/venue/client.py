@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from services.venue.chain import generate_chain
 from services.venue.core import Close, Config, Send, UserAccount, Venue
-from services.venue.opening import build_venue
-from services.venue.still_market import StillMarket
+from services.venue.market.chain import generate_chain
+from services.venue.market.opening import build_venue
+from services.venue.market.still_market import StillMarket
 from shared.clock import NS_PER_S
 
 NOW_NS = 1_769_160_600 * NS_PER_S  # a Friday, 09:30 UTC

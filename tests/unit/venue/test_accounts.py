@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.venue.accounts import FEES, HOUSE, Accounts, fee_e12, value_e12
-from services.venue.listing import future, option, perpetual
+from services.venue.accounts.accounts import FEES, HOUSE, Accounts, fee_e12, value_e12
+from services.venue.market.listing import future, option, perpetual
 from shared.clock import NS_PER_S
 from shared.units import E12
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.venue.envelope import notice
+from services.venue.rpc.envelope import notice
 from tests.unit.venue.client import PERPETUAL, House, RefusedError, two_sided
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.venue.http_requests import HttpRequest
+from services.venue.rpc.http_requests import HttpRequest
 from tests.unit.venue.client import PERPETUAL, House
 
 HOUSE = House(

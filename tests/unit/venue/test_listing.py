@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from native.pricing import black76_batch
-from services.venue.chain import chain_from_record, generate_chain
-from services.venue.expiries import date_name, listed_expiries, to_ns
-from services.venue.listing import option_name, public_instrument, strikes_around
+from services.venue.market.chain import chain_from_record, generate_chain
+from services.venue.market.expiries import date_name, listed_expiries, to_ns
+from services.venue.market.listing import option_name, public_instrument, strikes_around
 from shared.clock import NS_PER_YEAR
 from shared.recorded_chain import ChainError, ChainRow, RecordedChain
 

@@ -13,8 +13,8 @@ import pytest
 from infra.bare_market import BareMarket
 from infra.market_report import figures, main, observe, recorded_spreads, targets_of
 from native.book import BUY, SELL
-from services.venue.chain import chain_from_record, generate_chain
-from services.venue.market import MarketConfig
+from services.venue.market.chain import chain_from_record, generate_chain
+from services.venue.market.market import MarketConfig
 from shared.recorded_chain import RecordedChain
 from tests.unit.venue.test_listing import NOW_NS, recorded_row
 

@@ -6,13 +6,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from services.venue import memory
-from services.venue.accounts import FIRST_USER
+from services.venue.accounts.accounts import FIRST_USER
 from services.venue.core import Config
-from services.venue.memory import Memory, Record
-from services.venue.opening import build_venue
-from services.venue.recall import read_log
-from services.venue.state_file import StateFile
+from services.venue.market.opening import build_venue
+from services.venue.persistence import memory
+from services.venue.persistence.memory import Memory, Record
+from services.venue.persistence.recall import read_log
+from services.venue.persistence.state_file import StateFile
 from shared.clock import NS_PER_S
 from tests.unit.venue.client import NOW_NS, PERPETUAL, USERS, House, RefusedError
 

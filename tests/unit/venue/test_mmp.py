@@ -3,8 +3,8 @@
 import pytest
 
 from services.venue.errors import VenueError
-from services.venue.mmp import Group, Groups
-from services.venue.parameters import Params
+from services.venue.matching.mmp import Group, Groups
+from services.venue.rpc.parameters import Params
 from shared.clock import NS_PER_S
 from tests.unit.venue.client import GROUP, House, RefusedError, two_sided
 

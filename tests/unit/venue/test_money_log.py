@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.venue.accounts import FIRST_USER
+from services.venue.accounts.accounts import FIRST_USER
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.units import E12
 from tests.unit.venue.client import NOW_NS, PERPETUAL, House

@@ -8,8 +8,8 @@ import pytest
 
 from infra.bare_market import BareMarket
 from native.pricing import black76_batch
-from services.venue.chain import chain_from_record
-from services.venue.market import MarketConfig
+from services.venue.market.chain import chain_from_record
+from services.venue.market.market import MarketConfig
 from shared.clock import NS_PER_YEAR
 from shared.recorded_chain import read_chain
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from services.venue.http_requests import HttpRequest
+from services.venue.rpc.http_requests import HttpRequest
 from tests.unit.venue.client import PERPETUAL, House, RefusedError
 
 

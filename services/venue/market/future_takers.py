@@ -1,0 +1,128 @@
+"""The crowd's flow in perpetuals and dated futures: runs of noise, and a few who know more."""
+
+import math
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from native.book import BUY, SELL
+from services.venue.market.board import Board
+from services.venue.market.fair import FairSurface
+from services.venue.market.index import Paths
+from services.venue.market.market_access import MarketAccess
+from shared.clock import NS_PER_S
+
+Floats = NDArray[np.float64]
+Above = Annotated[float, Meta(gt=0.0, le=1e9)]
+Part = Annotated[float, Meta(ge=0.0, le=1.0)]
+
+OWNERS = ("future-noise", "future-informed")
+LAST_MINUTES_NS = 120 * NS_PER_S
+
+
+class FutureTakersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    noise_per_s: Above = 3.0
+    informed_per_s: Above = 1.2
+    activity_power: Annotated[float, Meta(ge=0.0, le=4.0)] = 1.5
+    run_share: Part = 0.7  # orders that go the way of the one before
+    dated_share: Part = 0.15
+    noise_size_usd: Above = 6_000.0  # median
+    informed_size_usd: Above = 25_000.0
+    size_spread: Annotated[float, Meta(ge=0.0, le=3.0)] = 1.3
+    slippage_bps: Above = 3.0  # noise goes as far as this
+    horizon_min_s: Above = 1.0
+    horizon_max_s: Above = 60.0
+    edge_min_bps: Above = 2.5  # beyond the price; the best customers pay less than the table's fee
+
+
+class FutureTakers:
+    """Crowd owners `first_owner` and on: OWNERS."""
+
+    def __init__(
+        self,
+        config: FutureTakersConfig,
+        random: np.random.Generator,
+        board: Board,
+        fair: FairSurface,
+        paths: Paths,
+        first_owner: int,
+        opened_ns: int,
+    ) -> None:
+        self._config = config
+        self._random = random
+        self._board = board
+        self._fair = fair
+        self._paths = paths
+        self._first_owner = first_owner
+        self.count = len(OWNERS)
+        self._stepped_ns = opened_ns
+        self._side = BUY
+        perpetual = board.future_is_perpetual
+        self._perpetuals = np.flatnonzero(perpetual)
+        self._dated = np.flatnonzero(~perpetual)
+
+    def resume(self, now_ns: int) -> None:
+        """Nobody arrived before this."""
+        self._stepped_ns = now_ns
+
+    def step(self, now_ns: int, access: MarketAccess) -> None:
+        """Lets those who arrive since the last step trade."""
+        config = self._config
+        elapsed_s = (now_ns - self._stepped_ns) / NS_PER_S
+        self._stepped_ns = now_ns
+        pace = elapsed_s * min(self._paths.activity() ** config.activity_power, 20.0)
+        rate = config.noise_per_s + config.informed_per_s
+        for _ in range(self._random.poisson(rate * pace)):
+            if self._random.random() * rate < config.noise_per_s:
+                self._noise(now_ns, access)
+            else:
+                self._informed(access)
+
+    def _noise(self, now_ns: int, access: MarketAccess) -> None:
+        random, config, board = self._random, self._config, self._board
+        if random.random() >= config.run_share:
+            self._side = BUY if random.random() < 0.5 else SELL
+        rows = self._perpetuals
+        if len(self._dated) and random.random() < config.dated_share:
+            rows = self._dated
+        row = int(rows[int(random.random() * len(rows))])
+        expiry_ns = int(board.future_expiry_ns[row])
+        if expiry_ns and expiry_ns - now_ns < LAST_MINUTES_NS:
+            return
+        self._take(access, 0, row, self._side, config.slippage_bps, config.noise_size_usd)
+
+    def _informed(self, access: MarketAccess) -> None:
+        random, config, board = self._random, self._config, self._board
+        row = int(self._perpetuals[int(random.random() * len(self._perpetuals))])
+        underlying = int(board.future_underlying[row])
+        horizon_s = config.horizon_min_s * math.exp(
+            random.random() * math.log(config.horizon_max_s / config.horizon_min_s)
+        )
+        now = self._paths.index_usd(underlying)
+        move = self._paths.index_usd(underlying, round(horizon_s * 1000)) / now - 1.0
+        reach_bps = abs(move) * 1e4 - config.edge_min_bps
+        if reach_bps > 0.0:
+            side = BUY if move > 0.0 else SELL
+            self._take(access, 1, row, side, reach_bps, config.informed_size_usd)
+
+    def _take(
+        self,
+        access: MarketAccess,
+        taker: int,
+        row: int,
+        side: int,
+        reach_bps: float,
+        size_usd: float,
+    ) -> None:
+        board, config = self._board, self._config
+        at = int(board.futures[row])
+        fair_usd = float(self._fair.forwards_usd()[at])
+        reach = 1.0 + (reach_bps if side == BUY else -reach_bps) * 1e-4
+        exact = fair_usd * reach / float(board.future_tick[row])
+        ticks = math.floor(exact) if side == BUY else math.ceil(exact)
+        usd = size_usd * math.exp(config.size_spread * self._random.standard_normal())
+        lots = max(round(usd / float(board.future_lot[row])), 1)
+        access.take(self._first_owner + taker, at, side, lots, ticks)
