@@ -22,6 +22,7 @@ typedef int32_t hr_status;
 #define HR_ERR_STALE -8         /* An input is older than its bound. */
 #define HR_ERR_WOULD_CROSS -9   /* A post-only order would have traded. */
 #define HR_ERR_NOT_FILLABLE -10 /* A fill-or-kill order finds too little. */
+#define HR_ERR_MALFORMED -11    /* Bytes that break their format: a group shorter than it says. */
 
 /* Returns the name of a status, "HR_ERR_FULL"; "unknown" for any other number. */
 const char *hr_status_name(hr_status status);

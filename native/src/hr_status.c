@@ -24,6 +24,8 @@ const char *hr_status_name(hr_status status) {
         return "HR_ERR_WOULD_CROSS";
     case HR_ERR_NOT_FILLABLE:
         return "HR_ERR_NOT_FILLABLE";
+    case HR_ERR_MALFORMED:
+        return "HR_ERR_MALFORMED";
     default:
         return "unknown";
     }
