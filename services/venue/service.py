@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from services.venue.core import Config, UserAccount
+from services.venue.edges import Edges
 from services.venue.front import Asked, Front, Gone, Opened, Received
 from services.venue.market.opening import build_venue, open_chain
 from services.venue.persistence.memory import Memory
@@ -34,7 +35,11 @@ def build(config: Config, desk: DeskConfig, runtime: Runtime) -> Service:
 
     url = urlsplit(runtime.venue_ws_url)
     host, port = url.hostname or "127.0.0.1", url.port or 0
-    return service_of(Front(venue, keep), lambda: Server(host, port, clock), config.step_ms)
+
+    def doors() -> Edge:
+        return Edges((Server(host, port, clock),))
+
+    return service_of(Front(venue, keep), doors, config.step_ms)
 
 
 def service_of(front: Front, edge: Callable[[], Edge], step_ms: int) -> Service:
