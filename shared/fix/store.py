@@ -1,0 +1,42 @@
+"""What a session has sent, for as long as it may be asked for again, and both next numbers."""
+
+from collections import deque
+from typing import NamedTuple
+
+STORED_MAX = 20_000
+
+
+class Sent(NamedTuple):
+    """One application message: its number, its type, its packed body, and when it went out."""
+
+    seq: int
+    msg_type: str
+    body: bytes
+    sent_ns: int
+
+
+class Store:
+    """Outlives connections. Admin messages are not kept: GapFill stands for them."""
+
+    def __init__(self, stored_max: int = STORED_MAX) -> None:
+        self.next_in = 1
+        self.next_out = 1
+        self._stored_max = stored_max
+        self._sent: deque[Sent] = deque()
+        self.dropped_count = 0  # messages that are too old to be sent again
+
+    def reset(self) -> None:
+        self.next_in = self.next_out = 1
+        self._sent.clear()
+
+    def add(self, sent: Sent) -> None:
+        if self._stored_max == 0:
+            return
+        if len(self._sent) >= self._stored_max:
+            self._sent.popleft()
+            self.dropped_count += 1
+        self._sent.append(sent)
+
+    def between(self, begin: int, end: int) -> list[Sent]:
+        """Returns what is kept of the numbers begin..end, in order."""
+        return [sent for sent in self._sent if begin <= sent.seq <= end]
