@@ -9,6 +9,7 @@ NATIVE_SOURCES := $(wildcard native/src/*.c)
 NATIVE_HEADERS := $(wildcard native/include/*.h native/src/*.h)
 TEST_HEADERS := $(wildcard native/tests/*.h)
 C_TESTS := $(patsubst native/tests/%.c,%,$(wildcard native/tests/test_*.c))
+THREAD_TESTS := test_ring test_swap
 SAN ?= address,undefined
 C_FLAGS := -std=c11 -g -O1 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all \
     -Werror -Wall -Wextra -Wpedantic -Wconversion -Wdouble-promotion -Wshadow -Wstrict-prototypes \
@@ -53,12 +54,28 @@ check: .venv/dev .venv/native ## linters, types, import contracts, C format
 test: .venv/dev .venv/native test-c ## all tests: C under sanitizers, then Python
 	$(BIN)/python -m pytest -q -m "not long"
 
-test-c: $(C_TESTS:%=build/$(SAN)/%) ## C tests under a sanitizer (SAN=address,undefined or thread)
-	@for test in $^; do echo "$$test"; ./$$test || exit 1; done
+test-c: $(C_TESTS:%=build/$(SAN)/%) test-threads ## C tests under a sanitizer (SAN=address,undefined or thread)
+	@for test in $(C_TESTS:%=build/$(SAN)/%); do echo "$$test"; ./$$test || exit 1; done
+
+# What two threads share, under the thread sanitizer; with weaker memory orders it must complain.
+RACED := -DHR_ORDER_PUBLISH=memory_order_relaxed -DHR_ORDER_EXCHANGE=memory_order_relaxed
+test-threads: $(THREAD_TESTS:%=build/threads/%) $(THREAD_TESTS:%=build/raced/%)
+	@for test in $(THREAD_TESTS); do \
+	    echo "build/threads/$$test"; build/threads/$$test || exit 1; \
+	    if build/raced/$$test 2>/dev/null >&2; then echo "$$test: a race went unseen"; exit 1; fi; \
+	done
+
+build/threads/%: native/tests/%.c $(TEST_HEADERS) $(NATIVE_SOURCES) $(NATIVE_HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(subst $(SAN),thread,$(C_FLAGS)) $< $(NATIVE_SOURCES) -o $@ -lm -lpthread
+
+build/raced/%: native/tests/%.c $(TEST_HEADERS) $(NATIVE_SOURCES) $(NATIVE_HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(subst $(SAN),thread,$(C_FLAGS)) $(RACED) $< $(NATIVE_SOURCES) -o $@ -lm -lpthread
 
 build/$(SAN)/%: native/tests/%.c $(TEST_HEADERS) $(NATIVE_SOURCES) $(NATIVE_HEADERS)
 	@mkdir -p $(@D)
-	$(CC) $(C_FLAGS) $< $(NATIVE_SOURCES) -o $@ -lm
+	$(CC) $(C_FLAGS) $< $(NATIVE_SOURCES) -o $@ -lm -lpthread
 
 ci: check test ## what CI runs
 
@@ -102,5 +119,5 @@ lock: .venv/dev ## resolves the lock files anew (needs uv)
 clean: ## removes what was built
 	rm -rf .venv build native/_hedgerow* *.egg-info
 
-.PHONY: help setup run check test test-c ci bench surface-report market-report desk-report \
+.PHONY: help setup run check test test-c test-threads ci bench surface-report market-report desk-report \
     simulate-many fuzz-bus soak format docs golden lock clean

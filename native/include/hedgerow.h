@@ -1,7 +1,7 @@
 /* hedgerow.h: what every part of the C core shares; the parts have a header each beside it.
  *
  * Units are in names: _ticks _lots _ns are integers; _years _vol _usd _coin are doubles.
- * Nothing here allocates, logs, locks or calls the system. Callers own all memory.
+ * Nothing here allocates, logs or locks, and only hr_loop calls the system. Callers own all memory.
  */
 #ifndef HEDGEROW_H
 #define HEDGEROW_H
@@ -23,6 +23,7 @@ typedef int32_t hr_status;
 #define HR_ERR_WOULD_CROSS -9   /* A post-only order would have traded. */
 #define HR_ERR_NOT_FILLABLE -10 /* A fill-or-kill order finds too little. */
 #define HR_ERR_MALFORMED -11    /* Bytes that break their format: a group shorter than it says. */
+#define HR_ERR_SYSTEM -12       /* The system refused: a port in use; errno says why. */
 
 /* Returns the name of a status, "HR_ERR_FULL"; "unknown" for any other number. */
 const char *hr_status_name(hr_status status);

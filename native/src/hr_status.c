@@ -26,6 +26,8 @@ const char *hr_status_name(hr_status status) {
         return "HR_ERR_NOT_FILLABLE";
     case HR_ERR_MALFORMED:
         return "HR_ERR_MALFORMED";
+    case HR_ERR_SYSTEM:
+        return "HR_ERR_SYSTEM";
     default:
         return "unknown";
     }
