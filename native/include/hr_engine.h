@@ -190,6 +190,7 @@ typedef struct {
     int64_t one_sided_count;
     int64_t refused_count;  /* Sides refused by the gate in this pass. */
     int64_t exposed_count;  /* Quotes that would trade at a loss and stay: no budget. */
+    int64_t revalued_count; /* Instruments that were valued anew, not stepped. */
     int32_t blocked_reason; /* HR_GATE_ reason why nothing may be quoted. */
     int32_t reserved;
 } hr_engine_pass;
@@ -226,7 +227,9 @@ hr_status hr_engine_set_limits(hr_engine *engine, const hr_gate_limits *limits);
 hr_status hr_engine_set_lease(hr_engine *engine, int32_t state, int64_t expires_ns);
 hr_status hr_engine_set_halted(hr_engine *engine, int32_t is_halted);
 hr_status hr_engine_set_hedge(hr_engine *engine, double hedge_usd); /* Signed inverse futures. */
-hr_status hr_engine_rearm(hr_engine *engine); /* Opens the repeated-execution latches. */
+/* A person's word: opens the latches of repeated execution and of execution beyond what was sent.
+ */
+hr_status hr_engine_rearm(hr_engine *engine);
 
 /* What rests at the venue is not what was sent: a side was refused, filled up or cancelled. It is
  * not quoted again before `hold_until_ns`. */
@@ -247,9 +250,24 @@ int32_t hr_engine_blocked(const hr_engine *engine, int64_t now_ns);
  * sent. */
 hr_status hr_engine_decide(hr_engine *engine, int64_t now_ns, int64_t capacity,
                            hr_engine_decision *decisions_out, hr_engine_pass *pass_out);
-/* Re-decides one instrument, after a tick of its own book. */
+/* Re-decides one instrument, after a tick of its own book. Without budget nothing goes out, the
+ * slot is marked and counts as a candidate. `pass_out` counts this slot alone. */
 hr_status hr_engine_decide_slot(hr_engine *engine, int64_t slot, int64_t now_ns,
                                 hr_engine_decision *decision_out, hr_engine_pass *pass_out);
+/* Re-decides what an index tick, or anything since the last pass, can have moved; cheap where
+ * nothing did. What it leaves alone hr_engine_decide would leave alone too. The `capacity` that
+ * matter most go out; the rest stays marked. */
+hr_status hr_engine_decide_index(hr_engine *engine, int64_t now_ns, int64_t capacity,
+                                 hr_engine_decision *decisions_out, hr_engine_pass *pass_out);
+/* Has the next pass decide a slot whatever its numbers: its decision did not go out. */
+hr_status hr_engine_mark(hr_engine *engine, int64_t slot);
+/* Returns how many slots are marked: a pass is owed. */
+int64_t hr_engine_marked_count(const hr_engine *engine);
+
+/* The venue's protection has tripped: HR_GATE_TRIPPED until it is reset. */
+hr_status hr_engine_on_trip(hr_engine *engine, int64_t now_ns);
+/* The venue's protection has been reset; HR_ERR_STALE while it is too early. */
+hr_status hr_engine_reset_trip(hr_engine *engine, int64_t now_ns);
 
 hr_status hr_engine_read_risk(const hr_engine *engine, hr_engine_risk *risk_out);
 hr_status hr_engine_read_quote(const hr_engine *engine, int64_t slot, hr_engine_book *live_out,
@@ -273,6 +291,6 @@ _Static_assert(sizeof(hr_engine_policy) == 400, "hr_engine_policy crosses: no pa
 _Static_assert(sizeof(hr_engine_book) == 40, "hr_engine_book crosses: no padding");
 _Static_assert(sizeof(hr_engine_fill) == 32, "hr_engine_fill crosses: no padding");
 _Static_assert(sizeof(hr_engine_decision) == 72, "hr_engine_decision crosses: no padding");
-_Static_assert(sizeof(hr_engine_pass) == 64, "hr_engine_pass crosses: no padding");
+_Static_assert(sizeof(hr_engine_pass) == 72, "hr_engine_pass crosses: no padding");
 
 #endif

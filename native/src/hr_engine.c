@@ -52,6 +52,17 @@ int hr_engine_is_valid(const hr_engine *engine) {
     return engine != NULL && engine->magic == HR_ENGINE_MAGIC;
 }
 
+void hr_engine_see_time(hr_engine *engine, int64_t now_ns) {
+    if (now_ns > engine->now_ns) {
+        engine->now_ns = now_ns;
+    }
+}
+
+void hr_engine_mark_slot(hr_engine *engine, hr_slot *slot) {
+    engine->marked_count += !slot->is_marked;
+    slot->is_marked = 1;
+}
+
 hr_status hr_engine_find_slot(hr_engine *engine, int64_t slot, hr_slot **slot_out) {
     if (!hr_engine_is_valid(engine)) {
         return HR_ERR_MAGIC;
@@ -76,6 +87,7 @@ hr_status hr_engine_set_live(hr_engine *engine, int64_t slot, int32_t side, int6
     target->live_ticks[side] = ticks;
     target->live_lots[side] = lots;
     target->hold_until_ns[side] = hold_until_ns;
+    hr_gate_account_sent(&target->accounts[side], lots, engine->now_ns);
     return HR_OK;
 }
 
@@ -84,8 +96,10 @@ hr_status hr_engine_clear_live(hr_engine *engine) {
         return HR_ERR_MAGIC;
     }
     for (int64_t i = 0; i < engine->slot_count; i++) {
-        engine->slots[i].live_lots[HR_SIDE_BID] = 0;
-        engine->slots[i].live_lots[HR_SIDE_ASK] = 0;
+        for (int32_t side = 0; side < 2; side++) {
+            engine->slots[i].live_lots[side] = 0;
+            hr_gate_account_sent(&engine->slots[i].accounts[side], 0, engine->now_ns);
+        }
     }
     return HR_OK;
 }
@@ -176,6 +190,10 @@ hr_status hr_engine_on_fill(hr_engine *engine, const hr_engine_fill *fill, int64
     }
     const double signed_coin = (double)signed_lots * slot->spec.lot_coin;
     const int32_t side = fill->is_buy ? HR_SIDE_BID : HR_SIDE_ASK;
+    hr_engine_see_time(engine, now_ns);
+    if (hr_gate_account_filled(&slot->accounts[side], fill->amount_lots, now_ns) != HR_GATE_OK) {
+        engine->is_excess = 1;
+    }
     if (slot->live_ticks[side] == fill->price_ticks) {
         const int64_t left = slot->live_lots[side] - fill->amount_lots;
         slot->live_lots[side] = left > 0 ? left : 0;
@@ -194,6 +212,35 @@ hr_status hr_engine_on_fill(hr_engine *engine, const hr_engine_fill *fill, int64
         open_window(engine, fill, slot, signed_coin, now_ns);
     }
     return HR_OK;
+}
+
+hr_status hr_engine_on_trip(hr_engine *engine, int64_t now_ns) {
+    if (!hr_engine_is_valid(engine)) {
+        return HR_ERR_MAGIC;
+    }
+    hr_engine_see_time(engine, now_ns);
+    hr_gate_trip_on(&engine->trip, now_ns);
+    return HR_OK;
+}
+
+hr_status hr_engine_reset_trip(hr_engine *engine, int64_t now_ns) {
+    if (!hr_engine_is_valid(engine)) {
+        return HR_ERR_MAGIC;
+    }
+    return hr_gate_trip_reset(&engine->trip, now_ns);
+}
+
+hr_status hr_engine_mark(hr_engine *engine, int64_t slot) {
+    hr_slot *target = NULL;
+    const hr_status status = hr_engine_find_slot(engine, slot, &target);
+    if (status == HR_OK) {
+        hr_engine_mark_slot(engine, target);
+    }
+    return status;
+}
+
+int64_t hr_engine_marked_count(const hr_engine *engine) {
+    return hr_engine_is_valid(engine) ? engine->marked_count : 0;
 }
 
 int32_t hr_engine_blocked(const hr_engine *engine, int64_t now_ns) {

@@ -40,6 +40,7 @@ hr_status hr_engine_set_instrument(hr_engine *engine, int64_t slot,
                         target->spec.is_call == instrument->is_call &&
                         fabs(target->spec.strike_usd - instrument->strike_usd) < 1e-9;
     if (!is_same) {
+        engine->marked_count -= target->is_marked;
         memset(target, 0, sizeof *target);
     }
     target->spec = *instrument;
@@ -183,6 +184,7 @@ hr_status hr_engine_rearm(hr_engine *engine) {
     if (!hr_engine_is_valid(engine)) {
         return HR_ERR_MAGIC;
     }
+    engine->is_excess = 0;
     for (int64_t i = 0; i < engine->slot_count; i++) {
         for (int32_t side = 0; side < 2; side++) {
             engine->slots[i].is_latched[side] = 0;

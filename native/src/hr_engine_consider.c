@@ -54,6 +54,8 @@ hr_gate_state hr_engine_gate_state(const hr_engine *engine, int64_t now_ns) {
         .gamma_up_in_flight = least(sums->gamma[0], gamma_bound),
         .gamma_down_in_flight = least(sums->gamma[1], gamma_bound),
         .state = engine->is_halted ? HR_STATE_HALTED : engine->lease_state,
+        .latches = (engine->trip.is_tripped ? HR_LATCH_TRIPPED : 0) |
+                   (engine->is_excess ? HR_LATCH_EXCESS : 0),
     };
 }
 

@@ -106,6 +106,7 @@ static void send(hr_engine *engine, const hr_engine_decision *decision, int64_t 
             slot->left_ns[side] = now_ns;
             slot->live_ticks[side] = decision->lots[side] > 0 ? decision->ticks[side] : 0;
             slot->live_lots[side] = decision->lots[side];
+            hr_gate_account_sent(&slot->accounts[side], decision->lots[side], now_ns);
         }
     }
     engine->quote_tokens -= 1.0;
@@ -180,6 +181,7 @@ static hr_status begin(hr_engine *engine, int64_t now_ns, const void *decisions,
     if (decisions == NULL || pass == NULL) {
         return HR_ERR_ARGUMENT;
     }
+    hr_engine_see_time(engine, now_ns);
     *pass = (hr_engine_pass){.blocked_reason = hr_engine_blocked(engine, now_ns)};
     const double elapsed_s = (double)(now_ns - engine->flow_ns) / NS_PER_S;
     const double half_lives = elapsed_s / engine->policy.flow_half_life_s;
@@ -242,7 +244,12 @@ hr_status hr_engine_decide_slot(hr_engine *engine, int64_t slot, int64_t now_ns,
         return HR_ERR_NOT_FOUND;
     }
     hr_slot *target = &engine->slots[slot];
-    if (pass_out->blocked_reason != HR_GATE_OK || budget(engine, now_ns, 1) < 1) {
+    if (pass_out->blocked_reason != HR_GATE_OK) {
+        return HR_OK;
+    }
+    if (budget(engine, now_ns, 1) < 1) {
+        hr_engine_mark_slot(engine, target);
+        pass_out->candidate_count = 1;
         return HR_OK;
     }
     value_slot(engine, target, now_ns);
@@ -254,4 +261,13 @@ hr_status hr_engine_decide_slot(hr_engine *engine, int64_t slot, int64_t now_ns,
         pass_out->decision_count = 1;
     }
     return HR_OK;
+}
+
+hr_status hr_engine_decide_index(hr_engine *engine, int64_t now_ns, int64_t capacity,
+                                 hr_engine_decision *decisions_out, hr_engine_pass *pass_out) {
+    const hr_status status = hr_engine_decide(engine, now_ns, capacity, decisions_out, pass_out);
+    for (int64_t i = 0; status == HR_OK && i < engine->used_count; i++) {
+        engine->slots[i].is_marked = 0;
+    }
+    return status;
 }

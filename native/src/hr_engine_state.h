@@ -27,11 +27,14 @@ typedef struct {
     int64_t left_ns[2];
     double anchor_coin; /* Model price at the start of the drift period. */
     int64_t anchor_ns;
+    hr_gate_account accounts[2]; /* Executed against sent. */
     int32_t is_latched[2];
-    int32_t slice; /* Index in the surface, or HR_SLICE_NONE. */
+    int32_t is_marked; /* The next pass decides it, whatever its numbers. */
+    int32_t slice;     /* Index in the surface, or HR_SLICE_NONE. */
     int32_t region;
     int32_t is_valued;
     int32_t is_quotable;
+    int32_t reserved;
 } hr_slot;
 
 /* Exposures that may be filled before a decision can take them back: sums over live quotes. */
@@ -68,6 +71,7 @@ struct hr_engine {
     hr_book_greeks book;
     hr_in_flight in_flight;
     hr_window window;
+    hr_gate_trip trip;
     double index_usd;
     double realised_variance_per_s;
     double hedge_usd;
@@ -83,8 +87,12 @@ struct hr_engine {
     int64_t frozen_until_ns;
     int64_t fill_count;
     int64_t freeze_count;
+    int64_t marked_count;
+    int64_t now_ns; /* The newest time that any call carried. */
     int32_t lease_state;
     int32_t is_halted;
+    int32_t is_excess; /* Latched. */
+    int32_t reserved;
     hr_slot *slots;
     hr_engine_decision *candidates; /* (slot_count) scratch of one pass. */
     int32_t *heap;                  /* (slot_count) scratch: the candidates that matter most. */
@@ -92,6 +100,12 @@ struct hr_engine {
 
 /* Returns 1 if the memory holds an engine of this version. */
 int hr_engine_is_valid(const hr_engine *engine);
+
+/* Notes the newest time. */
+void hr_engine_see_time(hr_engine *engine, int64_t now_ns);
+
+/* Has the next pass decide a slot. */
+void hr_engine_mark_slot(hr_engine *engine, hr_slot *slot);
 
 /* Finds a slot; HR_ERR_MAGIC or HR_ERR_NOT_FOUND if there is none. */
 hr_status hr_engine_find_slot(hr_engine *engine, int64_t slot, hr_slot **slot_out);

@@ -30,6 +30,9 @@ int32_t hr_gate_check_state(const hr_gate_limits *limits, const hr_gate_state *s
     if (state->state != HR_STATE_ACTIVE && state->state != HR_STATE_REDUCING) {
         return HR_GATE_HALTED;
     }
+    if (state->latches != 0) {
+        return state->latches & HR_LATCH_EXCESS ? HR_GATE_EXCESS : HR_GATE_TRIPPED;
+    }
     if (state->now_ns <= 0 || state->now_ns >= state->lease_expires_ns) {
         return HR_GATE_NO_LEASE;
     }
@@ -195,7 +198,7 @@ const char *hr_gate_reason_name(int32_t reason) {
         "ok",     "halted",     "no_limits", "no_lease", "stale_surface", "stale_tick",
         "frozen", "not_finite", "size",      "value",    "grid",          "crossed",
         "bounds", "collar",     "drift",     "reducing", "position",      "delta",
-        "vega",   "gamma",      "repeated",
+        "vega",   "gamma",      "repeated",  "tripped",  "excess",        "rate",
     };
     return reason >= 0 && reason < HR_GATE_REASONS ? names[reason] : "unknown";
 }

@@ -33,7 +33,7 @@ static void test_own_window_freezes_before_the_next_decision(void) {
     assert(decide(&one) > 40);
     for (int64_t i = 0; i < 3; i++) {
         assert(hr_engine_blocked(one.engine, one.now_ns) == HR_GATE_OK);
-        fill(&one, 40 + i, 1, 1, 1);
+        fill(&one, 2 * STRIKES * 2 + 10 + i, 1, 1, 1);
     }
     assert(hr_engine_blocked(one.engine, one.now_ns) == HR_GATE_FROZEN);
     assert(decide(&one) == 0);

@@ -14,6 +14,7 @@ def verdict(limits, state, order):
     for control in (
         _limits_present,
         _not_halted,
+        _not_latched,
         _has_lease,
         _surface_fresh,
         _tick_fresh,
@@ -49,6 +50,12 @@ def _limits_present(limits, state, order):
 
 def _not_halted(limits, state, order):
     return "" if state["state"] in (0, 1) else "halted"
+
+
+def _not_latched(limits, state, order):
+    if state["latches"] == 0:
+        return ""
+    return "tripped" if state["latches"] % 4 == 1 else "excess"
 
 
 def _has_lease(limits, state, order):
