@@ -10,13 +10,16 @@
 
 #include "hedgerow.h"
 
+/* cdef: begin */
 #define HR_FIX_MESSAGE_BYTES_MAX 65536 /* Longer ones are garbled. 100 quotes' answer: 40 KiB. */
 #define HR_FIX_STREAM_BYTES_MIN 131072
 #define HR_FIX_QUOTES_MAX 100
 #define HR_FIX_NAME_BYTES_MAX 64   /* Of an instrument, a group, a client's order id, a label. */
 #define HR_FIX_PARTY_BYTES_MAX 32  /* SenderCompID and TargetCompID. */
 #define HR_FIX_BODY_BYTES_MAX 8192 /* Of a message that comes as a body: admin. */
-#define HR_FIX_UNITS_MAX 1000000000000000000
+#define HR_FIX_COUNT_MAX 1000000000000 /* Ticks or lots. */
+#define HR_FIX_MANTISSA_MAX 1000000    /* Of a tick or a lot. */
+#define HR_FIX_OUT_BYTES_MAX 24576     /* Room for any message that is encoded here. */
 
 #define HR_FIX_BID 0
 #define HR_FIX_ASK 1
@@ -28,6 +31,11 @@
 #define HR_FIX_REJECT 51              /* 3 */
 #define HR_FIX_SEQUENCE_RESET 52      /* 4 */
 #define HR_FIX_LOGOUT 53              /* 5 */
+#define HR_FIX_NEW_ORDER 68           /* D */
+#define HR_FIX_CANCEL_ORDER 70        /* F */
+#define HR_FIX_REPLACE_ORDER 71       /* G */
+#define HR_FIX_QUOTE_CANCEL 90        /* Z */
+#define HR_FIX_MASS_QUOTE 105         /* i */
 #define HR_FIX_EXECUTION_REPORT 56    /* 8 */
 #define HR_FIX_CANCEL_REJECT 57       /* 9 */
 #define HR_FIX_LOGON 65               /* A */
@@ -343,6 +351,7 @@ hr_status hr_fix_to_integer(const hr_fix_text *text, int64_t *value_out);
 /* 64-bit FNV-1a: the fast path knows trades by the hash of their id, instruments by their name's.
  */
 uint64_t hr_fix_hash(const uint8_t *bytes, int64_t count);
+/* cdef: end */
 
 _Static_assert(sizeof(hr_fix_message) == 104, "hr_fix_message crosses: no padding");
 _Static_assert(sizeof(hr_fix_stream) == 56, "hr_fix_stream crosses: no padding");
