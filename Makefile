@@ -11,9 +11,17 @@ TEST_HEADERS := $(wildcard native/tests/*.h)
 C_TESTS := $(patsubst native/tests/%.c,%,$(wildcard native/tests/test_*.c))
 THREAD_TESTS := test_ring test_swap
 SAN ?= address,undefined
+SMOKE_RUNS ?= 5000
 C_FLAGS := -std=c11 -g -O1 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all \
     -Werror -Wall -Wextra -Wpedantic -Wconversion -Wdouble-promotion -Wshadow -Wstrict-prototypes \
     -Inative/include -Inative/src
+
+FUZZ_TARGETS := $(filter-out canary,$(patsubst native/fuzz/fuzz_%.c,%,$(wildcard native/fuzz/fuzz_*.c)))
+# Sources whose coverage `make fuzz-coverage` reports.
+FUZZ_SOURCES_sbe := $(wildcard native/src/hr_sbe_read.c native/src/hr_sbe_layout.c)
+FUZZ_SOURCES_roundtrip := $(wildcard native/src/hr_sbe_*.c)
+FUZZ_SOURCES_feed := $(wildcard native/src/hr_feed*.c)
+FUZZ_SOURCES_canary := native/fuzz/fuzz_canary.c
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,7 +57,7 @@ check: .venv/dev .venv/native ## linters, types, import contracts, C format
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/clang-format --dry-run -Werror native/include/*.h native/src/*.[ch] native/tests/*.[ch]
+	$(BIN)/clang-format --dry-run -Werror native/include/*.h native/src/*.[ch] native/tests/*.[ch] native/fuzz/*.c
 
 test: .venv/dev .venv/native test-c ## all tests: C under sanitizers, then Python
 	$(BIN)/python -m pytest -q -m "not long"
@@ -73,9 +81,47 @@ build/raced/%: native/tests/%.c $(TEST_HEADERS) $(NATIVE_SOURCES) $(NATIVE_HEADE
 	@mkdir -p $(@D)
 	$(CC) $(subst $(SAN),thread,$(C_FLAGS)) $(RACED) $< $(NATIVE_SOURCES) -o $@ -lm -lpthread
 
+test-c: $(FUZZ_TARGETS:%=fuzz-smoke-%) fuzz-smoke-canary
+
+# Each fuzz target over its corpus and some thousand changes of it, without clang.
+fuzz-smoke-%: build/$(SAN)/fuzz_%
+	$< native/fuzz/corpus/$*.hex $(SMOKE_RUNS) 1
+
+fuzz-smoke-canary: build/$(SAN)/fuzz_canary
+	@! $< native/fuzz/corpus/canary.hex 1000 1 2>/dev/null || { echo "the canary did not fail: the fuzz targets see nothing"; exit 1; }
+
+build/$(SAN)/fuzz_%: native/fuzz/fuzz_%.c native/fuzz/driver.c $(NATIVE_SOURCES) $(NATIVE_HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(C_FLAGS) $< native/fuzz/driver.c $(NATIVE_SOURCES) -o $@ -lm -lpthread
+
 build/$(SAN)/%: native/tests/%.c $(TEST_HEADERS) $(NATIVE_SOURCES) $(NATIVE_HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(C_FLAGS) $< $(NATIVE_SOURCES) -o $@ -lm -lpthread
+
+fuzz: build/fuzz/$(TARGET) ## libFuzzer on one target, needs clang (TARGET=sbe RUNS=1000000 MAX_LEN=512 SEED=1)
+	$(PYTHON) -m infra.fuzz_corpus unpack $(TARGET) build/fuzz/corpus/$(TARGET)
+	$< -runs=$(or $(RUNS),1000000) -max_len=$(or $(MAX_LEN),512) -seed=$(or $(SEED),1) \
+	    -artifact_prefix=build/fuzz/ -print_final_stats=1 build/fuzz/corpus/$(TARGET)
+
+fuzz-coverage: build/fuzz/$(TARGET).coverage ## what a target's corpus covers, needs clang (TARGET=sbe)
+	$(PYTHON) -m infra.fuzz_corpus unpack $(TARGET) build/fuzz/corpus/$(TARGET)
+	LLVM_PROFILE_FILE=$<.profraw $< -runs=0 build/fuzz/corpus/$(TARGET) 2>/dev/null
+	llvm-profdata merge -sparse $<.profraw -o $<.profdata
+	llvm-cov report $< -instr-profile=$<.profdata -show-branch-summary $(FUZZ_SOURCES_$(TARGET))
+
+FUZZ_FLAGS := -std=c11 -g -O2 -Werror -Wall -Wextra -Inative/include -Inative/src
+FUZZ_INPUTS := $(NATIVE_SOURCES) $(NATIVE_HEADERS)
+HAS_CLANG = @command -v clang >/dev/null || { echo "this needs clang with libFuzzer, for example: apt-get install clang llvm"; exit 1; }
+
+build/fuzz/%.coverage: native/fuzz/fuzz_%.c $(FUZZ_INPUTS)
+	$(HAS_CLANG)
+	@mkdir -p $(@D)
+	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping $< $(NATIVE_SOURCES) -o $@ -lm -lpthread
+
+build/fuzz/%: native/fuzz/fuzz_%.c $(FUZZ_INPUTS)
+	$(HAS_CLANG)
+	@mkdir -p $(@D)
+	clang $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $< $(NATIVE_SOURCES) -o $@ -lm -lpthread
 
 ci: check test ## what CI runs
 
@@ -104,7 +150,7 @@ soak: setup ## ten minutes of desk; prints the memory slope of every process (SE
 # ---- write --------------------------------------------------------------------------------------
 format: .venv/dev ## formats Python and C
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
-	$(BIN)/clang-format -i native/include/*.h native/src/*.[ch] native/tests/*.[ch]
+	$(BIN)/clang-format -i native/include/*.h native/src/*.[ch] native/tests/*.[ch] native/fuzz/*.c
 
 docs: setup ## rewrites the generated parts of README and the AsyncAPI document
 	$(BIN)/python -m infra.docs
@@ -121,3 +167,5 @@ clean: ## removes what was built
 
 .PHONY: help setup run check test test-c test-threads ci bench surface-report market-report desk-report \
     simulate-many fuzz-bus soak format docs golden lock clean
+.PHONY: help setup run check test test-c ci bench surface-report market-report desk-report \
+    simulate-many fuzz fuzz-coverage fuzz-bus soak format docs golden lock clean

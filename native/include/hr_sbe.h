@@ -11,6 +11,7 @@
 
 #include "hedgerow.h"
 
+/* cdef: begin */
 #define HR_SBE_INSTRUMENT 1000
 #define HR_SBE_BOOK 1001
 #define HR_SBE_TRADES 1002
@@ -53,7 +54,7 @@ typedef struct {
     uint16_t entry_bytes; /* From one entry to the next. */
     uint16_t entry_count;
     uint16_t text_bytes;
-    uint32_t reserved;
+    uint32_t is_nested; /* Entries have groups or texts of their own. */
 } hr_sbe_message;
 
 /* Of 1000 and 1010; the latter has tick steps for entries and no `rfq`. */
@@ -228,5 +229,6 @@ typedef struct {
 /* Writes a message. HR_ERR_FULL when `capacity` is too small; nothing is written then. */
 hr_status hr_sbe_message_write(const hr_sbe_outgoing *outgoing, uint8_t *bytes_out,
                                int64_t capacity, int64_t *count_out);
+/* cdef: end */
 
 #endif
