@@ -1,13 +1,15 @@
 """Candles from trades: one-minute bars, joined to longer ones when asked."""
 
-from collections import OrderedDict
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
 from typing import Any
 
 MINUTE_MS = 60_000
 MINUTES_MAX = 3 * 24 * 60  # bars kept per instrument
 RESOLUTIONS = ("1", "3", "5", "10", "15", "30", "60", "120", "180", "360", "720", "1D")
 BARS_MAX = 5_000
+WIDTH = 7  # numbers of a bar
 
 
 @dataclass(slots=True)
@@ -22,49 +24,50 @@ class Bar:
     volume: float = 0.0
     cost: float = 0.0
 
-    def add(self, price: float, volume: float, cost: float) -> None:
-        self.high = max(self.high, price)
-        self.low = min(self.low, price)
-        self.close = price
-        self.volume += volume
-        self.cost += cost
-
 
 def resolution_ms(name: str) -> int:
     return 24 * 60 * MINUTE_MS if name == "1D" else int(name) * MINUTE_MS
 
 
 class Candles:
-    """Minute bars per instrument, only for minutes that traded."""
+    """Minute bars per instrument, only for minutes that traded: flat rows of Bar's seven fields."""
 
     def __init__(self) -> None:
-        self._bars: dict[int, OrderedDict[int, Bar]] = {}
+        self._rows: dict[int, array[float]] = {}
 
     def on_trade(self, index: int, at_ms: int, price: float, volume: float, cost: float) -> None:
-        bars = self._bars.setdefault(index, OrderedDict())
+        rows = self._rows.setdefault(index, array("d"))
         tick_ms = at_ms - at_ms % MINUTE_MS
-        bar = bars.get(tick_ms)
-        if bar is None:
-            bar = bars[tick_ms] = Bar(tick_ms, price, price, price, price)
-            if len(bars) > MINUTES_MAX:
-                bars.popitem(last=False)
-        bar.add(price, volume, cost)
+        if not rows or rows[-WIDTH] != tick_ms:
+            rows.extend((tick_ms, price, price, price, price, 0.0, 0.0))
+            del rows[: -MINUTES_MAX * WIDTH]
+        _, _, high, low, _, old_volume, old_cost = rows[-WIDTH:]
+        rows[-5:] = array(
+            "d", (max(high, price), min(low, price), price, old_volume + volume, old_cost + cost)
+        )
 
     def rows(self) -> dict[int, list[Bar]]:
         """Returns all minute bars by instrument, oldest first."""
-        return {index: list(bars.values()) for index, bars in self._bars.items()}
+        return {index: list(self._minutes(index)) for index in self._rows}
 
     def restore(self, rows: dict[int, list[Bar]]) -> None:
-        self._bars = {
-            index: OrderedDict((bar.tick_ms, bar) for bar in bars) for index, bars in rows.items()
+        self._rows = {
+            index: array("d", [value for bar in bars for value in astuple(bar)])
+            for index, bars in rows.items()
         }
+
+    def _minutes(self, index: int) -> Iterator[Bar]:
+        rows = self._rows.get(index, ())
+        for at in range(0, len(rows), WIDTH):
+            tick_ms, *values = rows[at : at + WIDTH]
+            yield Bar(int(tick_ms), *values)
 
     def bars(self, index: int, start_ms: int, end_ms: int, resolution: str) -> list[Bar]:
         """Returns the bars that begin in [start, end], oldest first. A bar without trades repeats
         the close before it; there is none before the first trade."""
         step_ms = resolution_ms(resolution)
         joined: dict[int, Bar] = {}
-        for minute in self._bars.get(index, {}).values():
+        for minute in self._minutes(index):
             tick_ms = minute.tick_ms - minute.tick_ms % step_ms
             if tick_ms > end_ms:
                 break

@@ -1,9 +1,12 @@
 """The tape: trades, last prices, day statistics and open interest of every instrument."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
+
+import numpy as np
 
 from services.venue.matching.orders import DIRECTIONS, contracts
 from shared.clock import NS_PER_MS, NS_PER_S
@@ -104,6 +107,50 @@ class Trade:
         return body
 
 
+_PUBLIC = (
+    ("index", "i4"), ("number", "i8"), ("sequence", "i8"), ("at_ns", "i8"), ("side", "i1"),
+    ("price_ticks", "i8"), ("lots", "i8"), ("tick_direction", "i1"), ("mark_price", "f8"),
+    ("index_price", "f8"), ("underlying_price", "f8"), ("vol", "f8"), ("taker", "i4"),
+    ("maker", "i4"),
+)  # fmt: skip
+_public = attrgetter(*[name for name, _ in _PUBLIC])
+
+
+class TradeRing:
+    """The last trades of one currency without their parties, oldest first: flat rows, in memory
+    that is taken when the venue opens."""
+
+    def __init__(self, currency: str) -> None:
+        self._currency = currency
+        self._rows = np.empty(TRADES_MAX, dtype=list(_PUBLIC))
+        self._rows.fill(0)
+        self._count = 0  # of all that ever came
+
+    def append(self, trade: Trade) -> None:
+        self._rows[self._count % TRADES_MAX] = _public(trade)
+        self._count += 1
+
+    def __iter__(self) -> Iterator[Trade]:
+        return self._trades(self._ordered())
+
+    def of_instrument(self, index: int) -> list[Trade]:
+        rows = self._ordered()
+        return list(self._trades(rows[rows["index"] == index]))
+
+    def _ordered(self) -> Any:
+        if self._count <= TRADES_MAX:
+            return self._rows[: self._count]
+        return np.roll(self._rows, -(self._count % TRADES_MAX))
+
+    def _trades(self, rows: Any) -> Iterator[Trade]:
+        for index, number, *rest in rows.tolist():
+            yield Trade(index, trade_id_of(self._currency, number), number, *rest)
+
+
+def trade_id_of(currency: str, number: int) -> str:
+    return str(number) if currency == "BTC" else f"{currency}-{number}"
+
+
 @dataclass(slots=True)
 class Hour:
     hour: int
@@ -181,9 +228,7 @@ class History:
     ) -> None:
         self._is_user = is_user
         self.tapes = [Tape() for _ in range(count)]
-        self.by_currency: dict[str, deque[Trade]] = {
-            currency: deque(maxlen=TRADES_MAX) for currency in currencies
-        }
+        self.by_currency = {currency: TradeRing(currency) for currency in currencies}
         self.by_account: dict[int, deque[tuple[Trade, Party]]] = {}
         self.trade_count = 0
         self.trade_counts = dict.fromkeys(currencies, 0)
@@ -192,7 +237,7 @@ class History:
         self.trade_count += 1
         self.trade_counts[currency] += 1
         number = FIRST_NUMBER + self.trade_count
-        return (str(number) if currency == "BTC" else f"{currency}-{number}"), number
+        return trade_id_of(currency, number), number
 
     def resume(self, number: int, currency: str) -> None:
         """Counts a remembered trade: its id is not given again."""
@@ -201,7 +246,7 @@ class History:
 
     def of_instrument(self, index: int, currency: str) -> list[Trade]:
         """Returns an instrument's trades among those kept, oldest first."""
-        return [trade for trade in self.by_currency[currency] if trade.index == index]
+        return self.by_currency[currency].of_instrument(index)
 
     def add(self, trade: Trade, currency: str) -> None:
         self.by_currency[currency].append(trade)

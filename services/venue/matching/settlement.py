@@ -52,7 +52,10 @@ class Settlement:
         self.samples: dict[str, deque[tuple[int, float]]] = {
             currency: deque(maxlen=SAMPLES_KEPT) for currency in exchange.currencies
         }
-        self._marks: deque[tuple[int, Any]] = deque(maxlen=MARKS_KEPT)
+        # Taken whole when the venue opens: (second, instrument), and venue time in ms, 0: unused.
+        self._marks = np.full((MARKS_KEPT, len(exchange.instruments)), 0.0, dtype=np.float32)
+        self._marks_ms = np.zeros(MARKS_KEPT, dtype=np.int64)
+        self._marks_count = 0
         self.vols: dict[str, deque[tuple[int, float]]] = {
             currency: deque(maxlen=SAMPLES_KEPT) for currency in exchange.currencies
         }
@@ -66,7 +69,9 @@ class Settlement:
 
     def on_second(self, now_ns: int) -> None:
         """Keeps samples; settles and delivers when it is time."""
-        self._marks.append((now_ns // NS_PER_MS, self._exchange.marks.prices.astype(np.float32)))
+        at = self._marks_count % MARKS_KEPT
+        self._marks[at], self._marks_ms[at] = self._exchange.marks.prices, now_ns // NS_PER_MS
+        self._marks_count += 1
         self.sample(now_ns, {c: self._exchange.marks.index_usd(c) for c in self.samples})
         self._sample_vols(now_ns)
         if now_ns >= self.next_ns:
@@ -102,10 +107,12 @@ class Settlement:
 
     def mark_history(self, index: int, start_ms: int, end_ms: int) -> list[list[float]]:
         """Returns marks of the last ten minutes, newest first."""
+        newest_first = np.roll(np.arange(MARKS_KEPT), -(self._marks_count % MARKS_KEPT))[::-1]
+        rows = zip(self._marks_ms[newest_first], self._marks[newest_first, index], strict=True)
         return [
-            [at_ms, round(float(prices[index]), 8)]
-            for at_ms, prices in reversed(self._marks)
-            if start_ms <= at_ms <= end_ms
+            [int(at_ms), round(float(price), 8)]
+            for at_ms, price in rows
+            if at_ms and start_ms <= at_ms <= end_ms
         ]
 
     def index_history(self, currency: str) -> list[list[float]]:

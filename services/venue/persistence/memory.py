@@ -20,7 +20,6 @@ from services.venue.matching.orders import Order
 from shared.clock import NS_PER_MS, NS_PER_S
 
 LOG_BYTES_MAX = 8 << 20  # after a checkpoint; then there is another
-PUBLIC_TRADES_MAX = 2_000  # kept per currency over a checkpoint; users' own are all kept
 BARS_KEPT_MS = 4 * 3_600_000
 Row = tuple[Any, ...]
 
@@ -199,8 +198,7 @@ def _kept_trades(venue: Venue) -> list[Row]:
     history = venue.exchange.history
     kept: dict[int, Trade] = {}
     for trades in history.by_currency.values():
-        for trade in list(trades)[-PUBLIC_TRADES_MAX:]:
-            kept[trade.number] = trade
+        kept |= {trade.number: trade for trade in trades}
     for mine in history.by_account.values():
         for trade, _ in mine:
             kept[trade.number] = trade

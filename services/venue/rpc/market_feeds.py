@@ -49,7 +49,7 @@ class MarketFeeds:
         self._index_prices = {
             currency: exchange.marks.index_usd(currency) for currency in exchange.currencies
         }
-        self._names: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._names: dict[tuple[str, str, str], tuple[str, ...]] = {}
 
     def take(self) -> Sends:
         """Returns what there is to send, in order."""
@@ -341,18 +341,17 @@ class MarketFeeds:
         ]
 
     def _trade_channels(self, instrument: Instrument, interval: str) -> tuple[str, ...]:
-        known = self._names.get((instrument.name, interval))
-        if known is None:
-            kind = "option" if instrument.kind == "option" else "future"
-            currency = instrument.underlying
-            known = self._names[instrument.name, interval] = (
-                f"trades.{instrument.name}.{interval}",
+        kind = "option" if instrument.kind == "option" else "future"
+        currency = instrument.underlying
+        shared = self._names.get((kind, currency, interval))
+        if shared is None:
+            shared = self._names[kind, currency, interval] = (
                 f"trades.{kind}.{currency}.{interval}",
                 f"trades.any.{currency}.{interval}",
                 f"trades.{kind}.any.{interval}",
                 f"trades.any.any.{interval}",
             )
-        return known
+        return (f"trades.{instrument.name}.{interval}", *shared)
 
     def _wire(self, trade: Trade) -> dict[str, Any]:
         return trade.wire(self._exchange.instruments[trade.index])
