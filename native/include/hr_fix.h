@@ -92,12 +92,12 @@ typedef struct {
     const uint8_t *bytes; /* From 8= to the SOH that ends the checksum. */
     const uint8_t *body;  /* The first field that is none of the header's. */
     int64_t count;
-    int64_t body_count;   /* Without the checksum. */
-    int64_t sequence;     /* 34; 0: absent. */
-    int64_t new_sequence; /* 36 of a SequenceReset; 0: absent. */
-    int64_t sending_ns;   /* 52; -1: absent or no time. */
-    hr_fix_text sender;   /* 49 */
-    hr_fix_text target;   /* 56 */
+    int64_t body_count;       /* Without the checksum. */
+    int64_t sequence;         /* 34; 0: absent. */
+    int64_t new_sequence;     /* 36 of a SequenceReset; 0: absent. */
+    hr_fix_text sender;       /* 49 */
+    hr_fix_text target;       /* 56 */
+    hr_fix_text sending_time; /* 52 */
     int32_t type;
     int32_t is_duplicate; /* 43=Y */
     int32_t is_gap_fill;  /* 123=Y of a SequenceReset. */
@@ -254,10 +254,10 @@ typedef struct {
     hr_fix_text set;
     hr_fix_text symbol;
     hr_fix_text order_id;
+    hr_fix_text transact_time; /* 60 */
     hr_fix_text text;
     hr_fix_decimal price[2]; /* BidPx, OfferPx */
     hr_fix_decimal size[2];  /* BidSize, OfferSize, in contracts. */
-    int64_t transact_ns;     /* 60; -1: absent. */
     int32_t type;            /* HR_FIX_ENTRY_ORDER; -1: absent. */
     int32_t status;          /* 1167; -1: absent. */
     int32_t side;            /* HR_FIX_BID, HR_FIX_ASK; -1: absent. */
@@ -273,6 +273,7 @@ typedef struct {
     hr_fix_text quote_id;       /* 117 */
     hr_fix_text quote_entry_id; /* 299 */
     hr_fix_text label;          /* 100010 */
+    hr_fix_text transact_time;  /* 60 */
     hr_fix_text text;           /* 58 */
     hr_fix_decimal price;
     hr_fix_decimal quantity;
@@ -281,7 +282,6 @@ typedef struct {
     hr_fix_decimal average_price;
     hr_fix_decimal last_price;
     hr_fix_decimal last_quantity;
-    int64_t transact_ns;
     const uint8_t *cursor; /* Moved by hr_fix_next_fill. */
     const uint8_t *end;
     int32_t execution_type; /* 150, its character; 0: absent. */
@@ -348,12 +348,14 @@ hr_status hr_fix_to_lots(const hr_fix_instrument *instrument, const hr_fix_decim
                          int64_t *lots_out);
 /* Reads a text of digits only; HR_ERR_MALFORMED for any other. */
 hr_status hr_fix_to_integer(const hr_fix_text *text, int64_t *value_out);
+/* Reads a UTCTimestamp, up to nine decimals, as ns since 1970; HR_ERR_MALFORMED for any other. */
+hr_status hr_fix_to_time(const hr_fix_text *text, int64_t *time_ns_out);
 /* 64-bit FNV-1a: the fast path knows trades by the hash of their id, instruments by their name's.
  */
 uint64_t hr_fix_hash(const uint8_t *bytes, int64_t count);
 /* cdef: end */
 
-_Static_assert(sizeof(hr_fix_message) == 104, "hr_fix_message crosses: no padding");
+_Static_assert(sizeof(hr_fix_message) == 112, "hr_fix_message crosses: no padding");
 _Static_assert(sizeof(hr_fix_stream) == 56, "hr_fix_stream crosses: no padding");
 _Static_assert(sizeof(hr_fix_lane) == 240, "hr_fix_lane crosses: no padding");
 _Static_assert(sizeof(hr_fix_instrument) == 128, "hr_fix_instrument crosses: no padding");

@@ -39,11 +39,6 @@ static hr_status side_take(const hr_fix_field *field, int32_t *out) {
     return side == '1' || side == '2' ? HR_OK : HR_ERR_MALFORMED;
 }
 
-static hr_status time_take(const hr_fix_field *field, int64_t *out) {
-    *out = hr_fix_time_read(&field->value);
-    return *out < 0 ? HR_ERR_MALFORMED : HR_OK;
-}
-
 /* ---- MassQuoteAck ------------------------------------------------------------------------ */
 
 hr_status hr_fix_decode_quote_ack(const hr_fix_message *message, hr_fix_quote_ack *ack_out) {
@@ -137,7 +132,7 @@ static hr_status entry_take(hr_fix_quote_entry *entry, const hr_fix_field *field
     case 135:
         return hr_fix_decimal_read(&field->value, &entry->size[field->tag - 134]);
     case 60:
-        return time_take(field, &entry->transact_ns);
+        return text_take(field, &entry->transact_time);
     case 9020:
         return small_take(field, &entry->type);
     case 1167:
@@ -159,7 +154,6 @@ hr_status hr_fix_next_entry(hr_fix_quote_ack *ack, hr_fix_quote_entry *entry_out
         return ack->cursor == ack->end ? HR_ERR_NOT_FOUND : HR_ERR_MALFORMED;
     }
     memset(entry_out, 0, sizeof *entry_out);
-    entry_out->transact_ns = -1;
     entry_out->type = -1;
     entry_out->status = -1;
     entry_out->side = -1;
@@ -230,7 +224,7 @@ static hr_status execution_take(void *out, const hr_fix_field *field) {
     case 32:
         return hr_fix_decimal_read(&field->value, &execution->last_quantity);
     case 60:
-        return time_take(field, &execution->transact_ns);
+        return text_take(field, &execution->transact_time);
     case 150:
         return char_take(field, &execution->execution_type);
     case 39:
@@ -257,7 +251,6 @@ hr_status hr_fix_decode_execution(const hr_fix_message *message, hr_fix_executio
         return HR_ERR_ARGUMENT;
     }
     memset(execution_out, 0, sizeof *execution_out);
-    execution_out->transact_ns = -1;
     execution_out->side = -1;
     execution_out->end = message->body + message->body_count;
     execution_out->cursor = execution_out->end;

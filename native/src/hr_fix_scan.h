@@ -16,6 +16,29 @@ typedef struct {
     int32_t tag;
 } hr_fix_field;
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the scan looks at eight bytes as a little-endian number"
+#endif
+
+/* Returns the first SOH at or after `at`, or `end`. */
+static inline const uint8_t *hr_fix_soh_find(const uint8_t *at, const uint8_t *end) {
+    const uint64_t ones = 0x0101010101010101ULL;
+    while (end - at >= 8) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        word ^= ones * HR_FIX_SOH;
+        const uint64_t zeros = (word - ones) & ~word & (ones << 7);
+        if (zeros != 0) {
+            return at + __builtin_ctzll(zeros) / 8;
+        }
+        at += 8;
+    }
+    while (at < end && *at != HR_FIX_SOH) {
+        at++;
+    }
+    return at;
+}
+
 /* Reads tag=value and its SOH at `at`; returns the byte after it, or NULL where there is no field:
  * no tag of 1 to 9 digits without leading zeros, an empty value, no SOH before `end`. */
 static inline const uint8_t *hr_fix_field_read(const uint8_t *at, const uint8_t *end,
@@ -33,9 +56,7 @@ static inline const uint8_t *hr_fix_field_read(const uint8_t *at, const uint8_t 
         return NULL;
     }
     const uint8_t *const value = ++at;
-    while (at < end && *at != HR_FIX_SOH) {
-        at++;
-    }
+    at = hr_fix_soh_find(at, end);
     if (at == end || at == value) {
         return NULL;
     }
@@ -97,9 +118,8 @@ static inline uint8_t hr_fix_sum(const uint8_t *bytes, int64_t count) {
     return sum;
 }
 
-/* Reads YYYYMMDD-HH:MM:SS with up to nine decimals; -1 for any other text. hr_fix_time.c */
-int64_t hr_fix_time_read(const hr_fix_text *text);
-/* Writes the 18 bytes of YYYYMMDD-HH:MM:SS. of a second from 1970 on and before 2200. */
+/* Writes the 18 bytes of YYYYMMDD-HH:MM:SS. of a second from 1970 on and before 2200.
+ * hr_fix_time.c */
 void hr_fix_time_write(int64_t second, uint8_t *out);
 
 #define HR_FIX_SECOND_MAX 7258118400 /* 2200-01-01 */

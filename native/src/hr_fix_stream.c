@@ -78,7 +78,7 @@ static int header_take(hr_fix_message *message, const hr_fix_field *field) {
         message->sender = field->value;
         return 1;
     case 52:
-        message->sending_ns = hr_fix_time_read(&field->value);
+        message->sending_time = field->value;
         return 1;
     case 56:
         message->target = field->value;
@@ -125,7 +125,6 @@ static void header_read(const uint8_t *bytes, int64_t total, int64_t body,
     memset(message, 0, sizeof *message);
     message->bytes = bytes;
     message->count = total;
-    message->sending_ns = -1;
     const uint8_t *const end = bytes + total - TRAILER_COUNT;
     hr_fix_field field;
     const uint8_t *at = hr_fix_field_read(bytes + body, end, &field);

@@ -62,7 +62,7 @@ static int64_t fraction_ns(const uint8_t *bytes, int64_t count) {
     return fraction;
 }
 
-int64_t hr_fix_time_read(const hr_fix_text *text) {
+static int64_t time_read(const hr_fix_text *text) {
     const uint8_t *const at = text->bytes;
     if (text->count < SECONDS_COUNT || at[8] != '-' || at[11] != ':' || at[14] != ':') {
         return -1;
@@ -81,6 +81,18 @@ int64_t hr_fix_time_read(const hr_fix_text *text) {
     const int64_t seconds =
         days_from_date(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second;
     return seconds * SECOND_NS + fraction;
+}
+
+hr_status hr_fix_to_time(const hr_fix_text *text, int64_t *time_ns_out) {
+    if (text == NULL || time_ns_out == NULL) {
+        return HR_ERR_ARGUMENT;
+    }
+    const int64_t time_ns = text->bytes == NULL ? -1 : time_read(text);
+    if (time_ns < 0) {
+        return HR_ERR_MALFORMED;
+    }
+    *time_ns_out = time_ns;
+    return HR_OK;
 }
 
 void hr_fix_time_write(int64_t second, uint8_t *out) {

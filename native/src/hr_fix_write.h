@@ -57,11 +57,9 @@ static inline uint8_t *hr_fix_put_digits(uint8_t *at, uint64_t number, int count
 }
 
 static inline int hr_fix_digit_count(uint64_t number) {
-    int count = 1;
-    while (count < 20 && number >= hr_fix_powers[count]) {
-        count++;
-    }
-    return count;
+    const int bits = 64 - __builtin_clzll(number | 1);
+    const int count = bits * 1233 >> 12; /* log10(2): right, or one too few. */
+    return count + (number >= hr_fix_powers[count] || count == 0);
 }
 
 static inline uint8_t *hr_fix_put_integer(uint8_t *at, uint64_t number) {
@@ -70,16 +68,29 @@ static inline uint8_t *hr_fix_put_integer(uint8_t *at, uint64_t number) {
     return at + count;
 }
 
-/* Writes number * 10^-decimals, all its decimals. */
-static inline uint8_t *hr_fix_put_decimal(uint8_t *at, uint64_t number, int decimals) {
-    if (decimals == 0) {
-        return hr_fix_put_integer(at, number);
-    }
-    const uint64_t whole = number / hr_fix_powers[decimals];
+static inline uint8_t *hr_fix_put_split(uint8_t *at, uint64_t number, uint64_t power,
+                                        int decimals) {
+    const uint64_t whole = number / power;
     at = hr_fix_put_integer(at, whole);
     *at++ = '.';
-    hr_fix_put_digits(at, number - whole * hr_fix_powers[decimals], decimals);
+    hr_fix_put_digits(at, number - whole * power, decimals);
     return at + decimals;
+}
+
+/* Writes number * 10^-decimals, all its decimals. The usual ones are spared a division. */
+static inline uint8_t *hr_fix_put_decimal(uint8_t *at, uint64_t number, int decimals) {
+    switch (decimals) {
+    case 0:
+        return hr_fix_put_integer(at, number);
+    case 1:
+        return hr_fix_put_split(at, number, 10, 1);
+    case 2:
+        return hr_fix_put_split(at, number, 100, 2);
+    case 4:
+        return hr_fix_put_split(at, number, 10000, 4);
+    default:
+        return hr_fix_put_split(at, number, hr_fix_powers[decimals], decimals);
+    }
 }
 
 static inline uint8_t *hr_fix_put_text(uint8_t *at, const uint8_t *bytes, int64_t count) {
