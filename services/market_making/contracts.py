@@ -1,5 +1,7 @@
 """The listed contracts of one underlying: a slot of the engine for each option, lots of futures."""
 
+from typing import Protocol
+
 from native.engine import ASK, BID, SLOTS_MAX, Engine
 from services.market_making.mass_quote import Contract
 from shared.messages.market import Instrument, InstrumentsV1
@@ -8,12 +10,36 @@ from shared.units import E8
 EMPTY = {"is_listed": 0}
 
 
+class Slots(Protocol):
+    """Where slots are given out: an engine, or the path that holds one."""
+
+    def put(self, slot: int, instrument: Instrument, *, is_listed: bool) -> None: ...
+
+    def clear(self, slot: int) -> None:
+        """Nothing is quoted there, and nothing of ours rests."""
+
+
+class EngineSlots:
+    """An engine in Python's hands."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def put(self, slot: int, instrument: Instrument, *, is_listed: bool) -> None:
+        self._engine.set_instrument(slot, option_block(instrument, is_listed=is_listed))
+
+    def clear(self, slot: int) -> None:
+        self._engine.set_instrument(slot, EMPTY)
+        for side in (BID, ASK):
+            self._engine.set_live(slot, side, 0, 0, 0)
+
+
 class Contracts:
     """Slots are given out as options are listed, and taken back when they expire."""
 
-    def __init__(self, engine: Engine, slot_count: int) -> None:
+    def __init__(self, slots: Slots, slot_count: int) -> None:
         assert slot_count <= SLOTS_MAX
-        self._engine = engine
+        self._slots = slots
         self._free = list(range(slot_count - 1, -1, -1))
         self._instruments: dict[int, Instrument] = {}
         self._names_of_expiry: dict[int, set[str]] = {}
@@ -37,7 +63,7 @@ class Contracts:
 
     def set_tradable(self, slot: int, *, is_tradable: bool) -> None:
         """Quotes an instrument, or not, as the venue opens and closes it."""
-        self._engine.set_instrument(slot, _fields(self._instruments[slot], is_listed=is_tradable))
+        self._slots.put(slot, self._instruments[slot], is_listed=is_tradable)
 
     def is_known(self, name: str) -> bool:
         return name in self.slots or name in self.future_lots_usd
@@ -69,7 +95,7 @@ class Contracts:
         self.of_slot[slot] = Contract(
             instrument.name, instrument.tick_e8 / E8, instrument.lot_e8 / E8
         )
-        self._engine.set_instrument(slot, _fields(instrument, is_listed=True))
+        self._slots.put(slot, instrument, is_listed=True)
         return True
 
     def _release(self, name: str) -> None:
@@ -78,13 +104,12 @@ class Contracts:
             return
         del self.of_slot[slot]
         del self._instruments[slot]
-        self._engine.set_instrument(slot, EMPTY)
-        for side in (BID, ASK):
-            self._engine.set_live(slot, side, 0, 0, 0)
+        self._slots.clear(slot)
         self._free.append(slot)
 
 
-def _fields(instrument: Instrument, *, is_listed: bool) -> dict[str, float]:
+def option_block(instrument: Instrument, *, is_listed: bool) -> dict[str, float]:
+    """Returns the engine's block of an option."""
     step = instrument.tick_steps[0] if instrument.tick_steps else None
     return {
         "expiry_ns": instrument.expiry_ns,

@@ -1,20 +1,21 @@
 """Market making: surface, ticks, limits and lease in; two-sided quotes at the venue out."""
 
-from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from native.engine import ACTIVE, REDUCING
 from services.market_making.mass_quote import (
-    channels,
-    index_name,
+    OWN_TRADES_CHANNEL,
+    TRIP_CHANNEL,
     own_trades,
     request_rates,
+    trip_channel,
+    trip_channels,
 )
 from services.market_making.policy import Policy
-from services.market_making.quoter import Phase, Quoter
+from services.market_making.quoter import Quoter
+from services.market_making.quoting import Outputs, Phase, Quoting
 from services.market_making.report import state_text
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.dedupe import Seen
@@ -28,9 +29,6 @@ from shared.venue_link import VenueDown, VenueNotice, VenueReply, VenueRequest, 
 NEWS_NS_MAX = 2 * NS_PER_S  # an older fill moves the position, and says nothing of the flow
 FULL_INTERVAL_NS = 5 * NS_PER_S
 TRADES_CHANNEL = "user.trades"
-MMP_CHANNEL = "user.mmp_trigger."
-
-Outputs = Iterator[object]
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,6 +43,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         mmp_quantity_coin=300.0,
         mmp_delta_coin=60.0,
     )
+    transport: Literal["fix", "websocket"] = "fix"  # of quotes, where the venue speaks both
     skew_enabled: bool = True
     instruments_max: Annotated[int, Meta(ge=1, le=4096)] = 2048  # slots an underlying
     in_flight_max: Annotated[int, Meta(ge=1, le=16)] = 4  # requests an underlying
@@ -56,7 +55,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Underlying:
     """What comes in for one underlying, newest only."""
 
-    def __init__(self, name: str, quoter: Quoter) -> None:
+    def __init__(self, name: str, quoter: Quoting) -> None:
         self.name = name
         self.quoter = quoter
         self.waiting: dict[str, int] = {}  # signed lots of instruments not listed yet
@@ -80,7 +79,7 @@ class MarketMaking:
     def __init__(self, config: Config, underlyings: tuple[str, ...]) -> None:
         self._config = config
         self._last_id = 0
-        self._roles: dict[int, Quoter] = {}  # request id -> who asked
+        self._roles: dict[int, Quoting] = {}  # request id -> who asked
         self._summary_id = 0
         self._seen = Seen()
         self._is_started = False
@@ -97,29 +96,15 @@ class MarketMaking:
         for name in book.quoter.contracts.update(batch):
             lots = book.waiting.pop(name, 0)
             if lots:
-                self._move_position(book, name, lots, 0, batch.created_ns, is_replayed=True)
+                late_id = f"{name}@{batch.created_ns}"
+                self._move_position(book, name, lots, 0, batch.created_ns, late_id, is_old=True)
         yield from ()
 
     def on_surface(self, surface: SurfaceV1) -> Outputs:
         book = self.books.get(surface.underlying)
         if book is None or surface.market_ns < book.quoter.report.surface_ns:
             return
-        slices = [
-            {
-                "expiry_ns": one.expiry_ns,
-                "years": one.years,
-                "forward_ratio": one.forward_ratio,
-                "a": one.a,
-                "b": one.b,
-                "rho": one.rho,
-                "m": one.m,
-                "sigma": one.sigma,
-            }
-            for one in surface.slices
-        ]
-        book.quoter.engine.set_surface(surface.version, surface.market_ns, slices)
-        book.quoter.report.surface_version = surface.version
-        book.quoter.report.surface_ns = surface.market_ns
+        book.quoter.set_surface(surface)
         yield from ()
 
     def on_ticks(self, batch: TicksV1) -> Outputs:
@@ -130,7 +115,7 @@ class MarketMaking:
         self._take_books(book, batch)
         if batch.index_ns >= book.index_ns:
             book.index_usd, book.index_ns = batch.index_usd, batch.index_ns
-            book.quoter.engine.on_index(batch.index_usd, batch.index_ns)
+            book.quoter.on_index(batch.index_usd, batch.index_ns)
         moved = abs(book.index_usd - book.decided_usd)
         if (
             moved > self._config.decide_move_ratio * book.index_usd
@@ -150,8 +135,7 @@ class MarketMaking:
         if book is None or lease.created_ns < book.lease_ns:
             return
         book.lease_ns, book.lease_state = lease.created_ns, lease.state
-        state = ACTIVE if lease.state == "active" else REDUCING
-        book.quoter.engine.set_lease(state, lease.expires_ns)
+        book.quoter.set_lease(lease.state, lease.expires_ns)
         yield from ()
 
     def on_halt(self, halt: HaltV1) -> Outputs:
@@ -160,9 +144,9 @@ class MarketMaking:
             if halt.underlying not in (book.name, "all") or halt.created_ns < book.halt_ns:
                 continue
             book.halt_ns = halt.created_ns
-            book.quoter.engine.set_halted(halt.action == "halt")
+            book.quoter.set_halted(is_halted=halt.action == "halt")
             if halt.action == "resume":
-                book.quoter.engine.rearm()
+                book.quoter.rearm()
             elif self._is_started:
                 now_ns = self._at(halt.created_ns)
                 yield from self._asked(book.quoter, book.quoter.pull(now_ns, "halted"))
@@ -175,7 +159,7 @@ class MarketMaking:
         lots = fill.amount_lots if fill.side == "buy" else -fill.amount_lots
         is_old = not self._is_started or now_ns - fill.venue_ns > NEWS_NS_MAX
         self._move_position(
-            book, fill.instrument, lots, fill.price_ticks, now_ns, is_replayed=is_old
+            book, fill.instrument, lots, fill.price_ticks, now_ns, fill.trade_id, is_old=is_old
         )
         if not is_old and fill.is_quote:
             yield from self._decide(book, now_ns)
@@ -208,7 +192,7 @@ class MarketMaking:
         now_ns = self._at(up.created_ns)
         for book in self.books.values():
             yield from self._asked(book.quoter, book.quoter.on_up(now_ns))
-        names = channels(list(self.books))
+        names = self._channels()
         yield VenueRequest(self._new_id(), "private/subscribe", {"channels": names})
         self._summary_id = self._new_id()
         currency = next(iter(self.books))
@@ -239,9 +223,9 @@ class MarketMaking:
         now_ns = self._at(notice.created_ns)
         if notice.channel.startswith(TRADES_CHANNEL):
             yield from self._on_own_trades(notice, now_ns)
-        elif notice.channel.startswith(MMP_CHANNEL):
+        elif notice.channel.startswith(TRIP_CHANNEL):
             for book in self.books.values():
-                if notice.channel == f"{MMP_CHANNEL}{index_name(book.name)}":
+                if notice.channel == trip_channel(book.name):
                     yield from self._asked(book.quoter, book.quoter.on_trip(now_ns))
 
     def on_drain(self, timer: TimerV1) -> Outputs:
@@ -258,6 +242,9 @@ class MarketMaking:
         down = [book.name for book in self.books.values() if book.quoter.phase is Phase.DOWN]
         return f"no venue session for {', '.join(down)}" if down else ""
 
+    def _channels(self) -> list[str]:
+        return [OWN_TRADES_CHANNEL, *trip_channels(list(self.books))]
+
     def _on_own_trades(self, notice: VenueNotice, now_ns: int) -> Outputs:
         changed: dict[str, Underlying] = {}
         for trade in own_trades(notice.data):
@@ -269,7 +256,7 @@ class MarketMaking:
                 ticks = book.quoter.contracts.ticks(trade.instrument, trade.price)
                 signed = lots if trade.is_buy else -lots
                 self._move_position(
-                    book, trade.instrument, signed, ticks, now_ns, is_replayed=False
+                    book, trade.instrument, signed, ticks, now_ns, trade.trade_id, is_old=False
                 )
                 changed[book.name] = book
         for book in changed.values():
@@ -282,20 +269,19 @@ class MarketMaking:
         lots: int,
         price_ticks: int,
         now_ns: int,
+        trade_id: str,
         *,
-        is_replayed: bool,
+        is_old: bool,
     ) -> None:
         contracts = book.quoter.contracts
         slot = contracts.slots.get(name)
         if lots == 0:
             return
         if slot is not None:
-            book.quoter.engine.on_fill(
-                slot, lots > 0, abs(lots), price_ticks, now_ns, is_replayed=is_replayed
-            )
+            book.quoter.on_fill(slot, lots, price_ticks, now_ns, trade_id, is_old=is_old)
         elif name in contracts.future_lots_usd:
             book.hedge_usd += lots * contracts.future_lots_usd[name]
-            book.quoter.engine.set_hedge(book.hedge_usd)
+            book.quoter.set_hedge(book.hedge_usd)
         else:
             book.waiting[name] = book.waiting.get(name, 0) + lots
 
@@ -312,13 +298,13 @@ class MarketMaking:
                 book.closed ^= {slot}
             changed.append((slot, tick.bid_ticks, tick.bid_lots, tick.ask_ticks, tick.ask_lots))
         if changed:
-            book.quoter.engine.on_books(changed)
+            book.quoter.on_books(changed)
 
     def _decide(self, book: Underlying, now_ns: int) -> Outputs:
         book.decided_usd, book.decided_ns = book.index_usd, now_ns
         yield from self._asked(book.quoter, book.quoter.decide(now_ns))
 
-    def _asked(self, quoter: Quoter, outputs: Outputs) -> Outputs:
+    def _asked(self, quoter: Quoting, outputs: Outputs) -> Outputs:
         """Remembers who asked the venue, so that the answer finds its way."""
         for output in outputs:
             if isinstance(output, VenueRequest):
@@ -332,9 +318,9 @@ class MarketMaking:
     def _state(self, book: Underlying, now_ns: int) -> str:
         quoter = book.quoter
         waiting = "" if quoter.phase is Phase.QUOTING else quoter.phase.value
-        return state_text(quoter.engine.blocked(now_ns), book.lease_state, waiting)
+        return state_text(quoter.blocked(now_ns), book.lease_state, waiting)
 
-    def _quoter(self, name: str, policy: Policy) -> Quoter:
+    def _quoter(self, name: str, policy: Policy) -> Quoting:
         return Quoter(
             name,
             policy,

@@ -13,6 +13,8 @@ from services.market_making.policy import Protection
 QUOTES_PER_REQUEST_MAX = 100
 SIDE_NAMES = {"bid": BID, "ask": ASK}
 MMP_TRIGGERED = 13030
+OWN_TRADES_CHANNEL = "user.trades.any.any.raw"
+TRIP_CHANNEL = "user.mmp_trigger."
 COIN_DIGITS = 10  # prices and amounts have far fewer; rounds away binary noise
 
 
@@ -51,10 +53,13 @@ def group_name(underlying: str) -> str:
     return f"hedgerow-{underlying.lower()}"
 
 
-def channels(underlyings: list[str]) -> list[str]:
-    return ["user.trades.any.any.raw"] + [
-        f"user.mmp_trigger.{index_name(name)}" for name in underlyings
-    ]
+def trip_channel(underlying: str) -> str:
+    """Returns the channel that tells when the venue's protection has tripped."""
+    return f"{TRIP_CHANNEL}{index_name(underlying)}"
+
+
+def trip_channels(underlyings: list[str]) -> list[str]:
+    return [trip_channel(name) for name in underlyings]
 
 
 def mass_quote_params(

@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.message import NonNegative, Positive, Ratio
+from shared.messages.pricing import SurfaceV1
 from shared.messages.risk import LimitsV1
 
 HOUR_NS = 3600 * NS_PER_S
@@ -63,6 +64,7 @@ DIRECT = (
     "amount_lots",
     "quoted_max",
 )
+SLICE = ("expiry_ns", "years", "forward_ratio", "a", "b", "rho", "m", "sigma")
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -189,3 +191,8 @@ def limits_block(policy: Policy, limits: LimitsV1) -> dict[str, float]:
         "executions_ns": policy.executions_ms * NS_PER_MS,
         "drift_ns": policy.drift_ms * NS_PER_MS,
     }
+
+
+def slice_blocks(surface: SurfaceV1) -> list[dict[str, float]]:
+    """Returns the engine's block of each expiry."""
+    return [{name: getattr(one, name) for name in SLICE} for one in surface.slices]

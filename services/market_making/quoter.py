@@ -1,10 +1,17 @@
 """The quotes of one underlying: when they may stand, go out, are pulled, and come back."""
 
-import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 
-from native.engine import GATE_FROZEN, GATE_OK, GATE_REASONS, Engine, Pass
-from services.market_making.contracts import Contracts
+from native.engine import (
+    ACTIVE,
+    GATE_FROZEN,
+    GATE_OK,
+    GATE_REASONS,
+    REDUCING,
+    Engine,
+    Pass,
+)
+from services.market_making.contracts import Contracts, EngineSlots
 from services.market_making.mass_quote import (
     MMP_TRIGGERED,
     QUOTES_PER_REQUEST_MAX,
@@ -19,10 +26,13 @@ from services.market_making.policy import (
     limits_block,
     policy_block,
     protection,
+    slice_blocks,
 )
 from services.market_making.quotes import InFlight
+from services.market_making.quoting import Outputs, Phase
 from services.market_making.report import Report
 from shared.clock import NS_PER_MS, NS_PER_S
+from shared.messages.pricing import SurfaceV1
 from shared.messages.risk import LimitsV1
 from shared.venue_budget import Bucket
 from shared.venue_link import VenueReply, VenueRequest
@@ -33,16 +43,6 @@ FAILURE_HOLD_NS = NS_PER_S  # before quoting after a request that failed whole
 RESET_WAIT_NS = NS_PER_S  # after the venue's protection tripped; doubles each time
 RESET_WAIT_NS_MAX = 30 * NS_PER_S
 CALM_NS = 60 * NS_PER_S  # without a trip: the wait starts from its least again
-
-Outputs = Iterator[object]
-
-
-class Phase(enum.Enum):
-    DOWN = "no venue session"
-    CLEARING = "pulling quotes"  # cancel_quotes is on its way, or must be sent again
-    CLEAR = "nothing rests"
-    PREPARING = "setting protection"
-    QUOTING = "quoting"
 
 
 class Quoter:
@@ -60,8 +60,8 @@ class Quoter:
     ) -> None:
         self.underlying = underlying
         self.engine = Engine(slot_count)
-        self.contracts = Contracts(self.engine, slot_count)
-        self.report = Report(underlying, self.engine, self.contracts)
+        self.contracts = Contracts(EngineSlots(self.engine), slot_count)
+        self.report = Report(underlying, self.engine.quote, self.contracts)
         self.limits: LimitsV1 | None = None
         self.phase = Phase.DOWN
         self.is_started = False  # positions have been replayed
@@ -104,6 +104,37 @@ class Quoter:
         self._quotes_per_s, self._quotes_burst = rates[2] * share * 0.9, rates[3] * share * 0.9
         if self.limits is not None:
             self._set_policy()
+
+    def blocked(self, now_ns: int) -> int:
+        return self.engine.blocked(now_ns)
+
+    def set_surface(self, surface: SurfaceV1) -> None:
+        self.engine.set_surface(surface.version, surface.market_ns, slice_blocks(surface))
+        self.report.on_surface(surface)
+
+    def set_lease(self, state: str, expires_ns: int) -> None:
+        self.engine.set_lease(ACTIVE if state == "active" else REDUCING, expires_ns)
+
+    def set_halted(self, *, is_halted: bool) -> None:
+        self.engine.set_halted(is_halted)
+
+    def rearm(self) -> None:
+        self.engine.rearm()
+
+    def set_hedge(self, hedge_usd: float) -> None:
+        self.engine.set_hedge(hedge_usd)
+
+    def on_books(self, books: Sequence[tuple[int, int, int, int, int]]) -> None:
+        self.engine.on_books(books)
+
+    def on_index(self, index_usd: float, tick_ns: int) -> None:
+        self.engine.on_index(index_usd, tick_ns)
+
+    def on_fill(
+        self, slot: int, lots: int, price_ticks: int, now_ns: int, trade_id: str, *, is_old: bool
+    ) -> None:
+        del trade_id  # the core has seen to it that each comes once
+        self.engine.on_fill(slot, lots > 0, abs(lots), price_ticks, now_ns, is_replayed=is_old)
 
     def on_up(self, now_ns: int) -> Outputs:
         """A new session: whatever an older one left is cancelled before anything else."""

@@ -1,16 +1,21 @@
 """What the desk is told of one underlying's quotes: changes, status, uptime, pulls and alerts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
-from native.engine import GATE_OK, GATE_REASONS, Decision, Engine, Pass
+from native.engine import GATE_OK, GATE_REASONS, Decision, LiveQuote, Pass
 from services.market_making.contracts import Contracts
+from shared.messages.pricing import SurfaceV1
 from shared.messages.quoting import Quote, QuotesPulledV1, QuotesV1, QuotingStatusV1
 from shared.messages.risk import AlertV1
 
 
 class Report:
-    def __init__(self, underlying: str, engine: Engine, contracts: Contracts) -> None:
+    """`live` gives what rests in a slot, as far as we know."""
+
+    def __init__(
+        self, underlying: str, live: Callable[[int], LiveQuote], contracts: Contracts
+    ) -> None:
         self.trip_count = 0
         self.rejected_count = 0  # sides refused by the venue
         self.surface_version = 0
@@ -19,7 +24,7 @@ class Report:
         self.two_sided_count = 0
         self.one_sided_count = 0
         self._underlying = underlying
-        self._engine = engine
+        self._live = live
         self._contracts = contracts
         self._sequence = 0
         self._sent_count = 0
@@ -28,6 +33,14 @@ class Report:
         self._quotable_ns = 0
         self._counted_ns = 0
         self._has_quoted = False
+
+    def on_surface(self, surface: SurfaceV1) -> None:
+        self.surface_version, self.surface_ns = surface.version, surface.market_ns
+
+    def counted(self, sent_count: int, refused_count: int, rejected_count: int) -> None:
+        """Takes counts that are kept elsewhere, since the start."""
+        self._sent_count, self._refused_count = sent_count, refused_count
+        self.rejected_count = rejected_count
 
     def passed(self, done: Pass) -> None:
         self.quotable_count = done.quotable_count
@@ -101,7 +114,7 @@ class Report:
         )
 
     def _quote(self, slot: int) -> Quote:
-        live = self._engine.quote(slot)
+        live = self._live(slot)
         return Quote(
             self._contracts.of_slot[slot].name,
             live.bid_ticks if live.bid_lots else 0,

@@ -1,7 +1,7 @@
 """What takes the quotes away, and what brings them back."""
 
 from services.market_making.policy import Policy
-from services.market_making.quoter import Phase
+from services.market_making.quoting import Phase
 from shared.clock import NS_PER_S
 from shared.messages.desk import TimerV1
 from shared.messages.quoting import QuotesPulledV1, QuotesV1
