@@ -51,6 +51,16 @@ hr_status hr_engine_set_instrument(hr_engine *engine, int64_t slot,
     return HR_OK;
 }
 
+hr_status hr_engine_set_barred(hr_engine *engine, int64_t slot, int32_t is_barred) {
+    hr_slot *target = NULL;
+    const hr_status status = hr_engine_find_slot(engine, slot, &target);
+    if (status != HR_OK) {
+        return status;
+    }
+    target->is_barred = is_barred;
+    return hr_engine_mark(engine, slot);
+}
+
 hr_status hr_engine_set_surface(hr_engine *engine, const hr_engine_surface *surface) {
     if (!hr_engine_is_valid(engine)) {
         return HR_ERR_MAGIC;

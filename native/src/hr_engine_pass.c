@@ -75,7 +75,7 @@ static void sum_book(hr_engine *engine) {
 /* A quotable option leaves the range later than it entered, so that none flickers at the edge. */
 static int is_in_range(const hr_engine *engine, const hr_slot *slot, int64_t now_ns) {
     const hr_engine_policy *policy = &engine->policy;
-    if (!slot->is_valued) {
+    if (!slot->is_valued || slot->is_barred) {
         return 0;
     }
     const int64_t tenor_ns = slot->spec.expiry_ns - now_ns;

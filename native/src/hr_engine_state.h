@@ -34,7 +34,7 @@ typedef struct {
     int32_t region;
     int32_t is_valued;
     int32_t is_quotable;
-    int32_t reserved;
+    int32_t is_barred; /* Not to be quoted, whatever it is worth. */
 } hr_slot;
 
 /* Exposures that may be filled before a decision can take them back: sums over live quotes. */

@@ -141,6 +141,23 @@ static void test_one_slot_is_decided_alone(void) {
     free(one.memory);
 }
 
+static void test_a_barred_option_is_taken_back_and_comes_again(void) {
+    fixture one;
+    open_fixture(&one);
+    decide(&one);
+    const int64_t slot = 2 * STRIKES * 2 + 10;
+    assert(hr_engine_set_barred(one.engine, slot, 1) == HR_OK);
+    assert(hr_engine_decide_slot(one.engine, slot, one.now_ns, one.decisions, &one.pass) == HR_OK);
+    assert(one.pass.decision_count == 1);
+    assert(one.decisions[0].lots[HR_SIDE_BID] == 0 && one.decisions[0].lots[HR_SIDE_ASK] == 0);
+    assert(hr_engine_set_barred(one.engine, slot, 0) == HR_OK);
+    assert(hr_engine_decide_index(one.engine, one.now_ns, SLOTS, one.decisions, &one.pass) ==
+           HR_OK);
+    assert(one.pass.decision_count == 1 && one.decisions[0].lots[HR_SIDE_BID] > 0);
+    assert(hr_engine_set_barred(one.engine, SLOTS, 1) == HR_ERR_NOT_FOUND);
+    free(one.memory);
+}
+
 int main(void) {
     test_bad_memory_is_refused();
     test_bad_blocks_are_refused_whole();
@@ -149,5 +166,6 @@ int main(void) {
     test_capacity_and_budget_bound_what_goes_out_and_the_rest_follows();
     test_quotes_with_most_edge_at_risk_go_first();
     test_one_slot_is_decided_alone();
+    test_a_barred_option_is_taken_back_and_comes_again();
     return 0;
 }
