@@ -3,6 +3,7 @@
 from services.venue.core import Close, Config, Output, Send, UserAccount
 from services.venue.market.chain import Chain
 from services.venue.market.opening import build_venue
+from services.venue.outputs import Datagram
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.simulated_link import SimulatedLink
 from shared.simulation import Simulation
@@ -56,6 +57,7 @@ class SimulatedVenue:
 
     def _route(self, outputs: list[Output]) -> None:
         for output in outputs:
+            assert not isinstance(output, Datagram), "nobody listens to datagrams here"
             link = self._links.get(output.connection_id)
             if link is None:
                 continue

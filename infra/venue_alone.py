@@ -5,18 +5,21 @@ import json
 import secrets
 import signal
 import time
+from typing import Any
 
 from infra.desk_plan import check_tables
 from services.venue.core import Config
+from services.venue.edges import Edges
 from services.venue.front import Front
 from services.venue.market.opening import build_venue, open_chain
+from services.venue.multicast.settings import described
 from services.venue.rpc.server import Server
-from services.venue.service import desk_and_guests, service_of
+from services.venue.service import desk_and_guests, feed_door, service_of
 from shared.clock import NS_PER_MS, SystemClock
 from shared.configuration import load_tables, section
 from shared.messages.desk import TimerV1
 from shared.recorded_chain import read_chain
-from shared.service import Every, Service
+from shared.service import Edge, Every, Service
 
 HOST = "127.0.0.1"
 
@@ -34,17 +37,23 @@ def run(config_path: str, chain_path: str, seed: int, port: int, *, as_json: boo
     users = desk_and_guests(client_id, client_secret)
     front = Front(build_venue(config, chain, seed, users, now_ns))
     server = Server(HOST, port, clock)
-    service = service_of(front, lambda: server, config.step_ms)
-    account = {"client_id": client_id, "client_secret": client_secret}
-    return asyncio.run(serve(front, service, server, clock, account, as_json=as_json))
+    edge = Edges((server, *feed_door(front.venue, config, None, now_ns)))
+    service = service_of(front, lambda: edge, config.step_ms)
+    facts = {
+        "client_id": client_id,
+        "client_secret": client_secret,
+        "multicast": described(config.multicast, desk.underlyings),
+    }
+    return asyncio.run(serve(front, service, server, edge, clock, facts, as_json=as_json))
 
 
 async def serve(
     front: Front,
     service: Service,
     server: Server,
+    edge: Edge,
     clock: SystemClock,
-    account: dict[str, str],
+    facts: dict[str, Any],
     *,
     as_json: bool,
 ) -> int:
@@ -56,41 +65,44 @@ async def serve(
 
     def deliver(message: object) -> None:
         for output in handlers[type(message)](message):
-            server.send(output)
+            edge.send(output)
 
     front.on_timer(TimerV1(created_ns=clock.wall_ns()))  # the books are there before the door opens
-    await server.start(deliver)
-    announce(server.port, account, as_json=as_json)
-    timers = [asyncio.create_task(tick(timer, server, clock)) for timer in service.timers]
+    await edge.start(deliver)
+    announce(server.port, facts, as_json=as_json)
+    timers = [asyncio.create_task(tick(timer, edge, clock)) for timer in service.timers]
     ended = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([ended, *timers], return_when=asyncio.FIRST_COMPLETED)
     for task in (ended, *timers):
         task.cancel()
-    await server.stop()
+    await edge.stop()
     for task in done:
         task.result()  # a timer ends only by an exception: let it be seen
     return 0
 
 
-async def tick(timer: Every, server: Server, clock: SystemClock) -> None:
+async def tick(timer: Every, edge: Edge, clock: SystemClock) -> None:
     """Hands the time to a handler each interval; beats that fell due meanwhile are left out."""
     interval_ns = timer.interval_ms * NS_PER_MS
     due_ns = clock.monotonic_ns() + interval_ns
     while True:
         await asyncio.sleep(max(0.0, (due_ns - clock.monotonic_ns()) / 1e9))
         for output in timer.handler(TimerV1(created_ns=clock.wall_ns())):
-            if type(output) in server.accepts:
-                server.send(output)  # its audit is for a bus, and here is none
+            if type(output) in edge.accepts:
+                edge.send(output)  # its audit is for a bus, and here is none
         due_ns = max(due_ns + interval_ns, clock.monotonic_ns())
 
 
-def announce(port: int, account: dict[str, str], *, as_json: bool) -> None:
+def announce(port: int, facts: dict[str, Any], *, as_json: bool) -> None:
     """Prints where the venue listens and a test account's keys."""
     http_url, ws_url = f"http://{HOST}:{port}", f"ws://{HOST}:{port}/ws/api/v2"
     if as_json:
-        print(json.dumps({"http_url": http_url, "ws_url": ws_url, **account}), flush=True)
+        print(json.dumps({"http_url": http_url, "ws_url": ws_url, **facts}), flush=True)
         return
     print(f"HTTP       {http_url}/api/v2")
     print(f"WebSocket  {ws_url}")
-    print(f"client id  {account['client_id']}")
-    print(f"secret     {account['client_secret']}", flush=True)
+    print(f"client id  {facts['client_id']}")
+    print(f"secret     {facts['client_secret']}", flush=True)
+    if facts["multicast"] is not None:
+        for channel in facts["multicast"]["channels"]:
+            print(f"UDP        {channel}", flush=True)

@@ -33,6 +33,16 @@ class DeskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     trace_ratio: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.01
 
 
+class FeedAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the desk takes the venue's market data over UDP: two ports on one address. With
+    `groups`, each is a multicast group to join on that address, for both ports."""
+
+    host: str
+    event_port: int
+    snapshot_port: int
+    groups: tuple[str, ...] = ()
+
+
 class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The facts of one run; written by the supervisor, read by every agent."""
 
@@ -48,6 +58,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     venue_client_id: str
     venue_client_secret_path: str  # a file that only this user can read
     http_ports: dict[str, int]  # service -> health and metrics port; 0: any free port
+    feed: FeedAddress | None = None  # None: the desk takes no datagrams
 
 
 def load_tables(path: str) -> dict[str, dict[str, Any]]:

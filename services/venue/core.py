@@ -26,6 +26,8 @@ from services.venue.matching.order_entry import OrderEntry
 from services.venue.matching.quote_entry import QuoteEntry
 from services.venue.matching.settlement import Settlement
 from services.venue.matching.triggers import Triggers
+from services.venue.multicast.publisher import Publisher
+from services.venue.multicast.settings import MulticastConfig
 from services.venue.outputs import Close, Output, Send
 from services.venue.rpc import envelope
 from services.venue.rpc.channels import FAST, NOBODY, RAW, SLOW, Parser, Registry
@@ -65,6 +67,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     orders_max: Annotated[int, Meta(ge=1_000, le=1_000_000)] = 100_000
     has_crowd: bool = True  # False: the market stands still
     market: MarketConfig = MarketConfig()
+    multicast: MulticastConfig = MulticastConfig()
 
 
 class Market(Fair, Protocol):
@@ -133,9 +136,15 @@ class Venue:
         self._next_fast_ns = now_ns
         self._next_second_ns = now_ns - now_ns % SECOND_NS + SECOND_NS
         self._sends: list[Output] = []
+        self._publisher: Publisher | None = None
         self.on_news: Callable[[News], None] = lambda _news: None  # whoever keeps a memory
         for number, user in enumerate(users):
             self._open_account(FIRST_USER + number, user, now_ns)
+
+    def broadcast(self, now_ns: int) -> None:
+        """From now on market data goes out as datagrams too."""
+        cycle_ms = self._config.multicast.snapshot_cycle_ms
+        self._publisher = Publisher(self.exchange, self.floor.views, cycle_ms, now_ns)
 
     # Connections
 
@@ -194,6 +203,8 @@ class Venue:
         if now_ns >= self._next_second_ns:
             self._next_second_ns = now_ns - now_ns % SECOND_NS + SECOND_NS
             self._second(now_ns)
+        if self._publisher is not None:
+            self._sends.extend(self._publisher.on_time(now_ns))
         return self._take()
 
     def audits(self, now_ns: int) -> Iterator[VenueAuditV1]:
@@ -256,6 +267,8 @@ class Venue:
         news = exchange.news
         exchange.news = News()
         self.on_news(news)
+        if self._publisher is not None:
+            self._sends.extend(self._publisher.on_changes(dirty, news, now_ns))
         if news.trades:
             floor.market_feeds.on_trades(news.trades, now_ns)
         if news.instrument_states:

@@ -1,4 +1,4 @@
-"""What the venue does to a connection: sends bytes, or ends it."""
+"""What the venue does: sends bytes on a connection, ends it, or tells everybody."""
 
 from typing import NamedTuple
 
@@ -17,4 +17,11 @@ class Close(NamedTuple):
     reason: str
 
 
-Output = Send | Close
+class Datagram(NamedTuple):
+    """One packet of market data, for whoever listens to the channel."""
+
+    channel_id: int
+    data: bytes
+
+
+Output = Send | Close | Datagram

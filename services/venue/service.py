@@ -1,19 +1,22 @@
-"""venue: bytes of clients over WebSocket and HTTP -> bytes to them, market.audit.v1."""
+"""venue: bytes of clients over WebSocket and HTTP -> bytes to them, market data over UDP,
+market.audit.v1."""
 
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from services.venue.core import Config, UserAccount
+from services.venue.core import Config, UserAccount, Venue
 from services.venue.edges import Edges
 from services.venue.front import Asked, Front, Gone, Opened, Received
 from services.venue.market.opening import build_venue, open_chain
+from services.venue.multicast.sender import Sender
+from services.venue.multicast.settings import destinations, is_wanted
 from services.venue.persistence.memory import Memory
 from services.venue.persistence.recall import read_log
 from services.venue.persistence.state_file import StateFile
 from services.venue.rpc.server import Server
 from shared.clock import SystemClock
-from shared.configuration import DeskConfig, Runtime
+from shared.configuration import DeskConfig, FeedAddress, Runtime
 from shared.messages.market import VenueAuditV1
 from shared.service import Edge, Service, every, on
 
@@ -37,9 +40,21 @@ def build(config: Config, desk: DeskConfig, runtime: Runtime) -> Service:
     host, port = url.hostname or "127.0.0.1", url.port or 0
 
     def doors() -> Edge:
-        return Edges((Server(host, port, clock),))
+        return Edges((Server(host, port, clock), *feed_door(venue, config, runtime.feed, now_ns)))
 
     return service_of(Front(venue, keep), doors, config.step_ms)
+
+
+def feed_door(
+    venue: Venue, config: Config, feed: FeedAddress | None, now_ns: int
+) -> tuple[Edge, ...]:
+    """Returns the door for market data over UDP, where anybody listens; else nothing is made."""
+    multicast = config.multicast
+    if not is_wanted(multicast, feed):
+        return ()
+    venue.broadcast(now_ns)
+    to = destinations(multicast, feed) if multicast.mode == "unicast" else ()
+    return (Sender(multicast, to),)
 
 
 def service_of(front: Front, edge: Callable[[], Edge], step_ms: int) -> Service:
