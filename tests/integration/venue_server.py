@@ -5,11 +5,12 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from services.venue.core import Config
+from services.venue.edges import Edges
 from services.venue.front import Front
 from services.venue.market.chain import generate_chain
 from services.venue.market.opening import build_venue
 from services.venue.rpc.server import Server
-from services.venue.service import desk_and_guests, service_of
+from services.venue.service import desk_and_guests, feed_door, service_of
 from shared.clock import SystemClock
 from shared.messages.desk import TimerV1
 
@@ -25,7 +26,8 @@ class Serving:
         users = desk_and_guests(CLIENT_ID, CLIENT_SECRET)
         self.front = Front(build_venue(config, generate_chain(now_ns, seed), seed, users, now_ns))
         self.server = Server("127.0.0.1", 0, self.clock)
-        self.service = service_of(self.front, lambda: self.server, config.step_ms)
+        self.edge = Edges((self.server, *feed_door(self.front.venue, config, None, now_ns)))
+        self.service = service_of(self.front, lambda: self.edge, config.step_ms)
         self._handlers = {consume.kind: consume.handler for consume in self.service.consumes}
 
     @property
@@ -38,24 +40,27 @@ class Serving:
 
     def deliver(self, message: object) -> None:
         for output in self._handlers[type(message)](message):
-            self.server.send(output)
+            self.edge.send(output)
 
     async def tick(self, interval_s: float) -> None:
         while True:
             await asyncio.sleep(interval_s)
-            for output in self.front.on_timer(TimerV1(created_ns=self.clock.wall_ns())):
-                self.server.send(output)
+            self.step()
+
+    def step(self) -> None:
+        for output in self.front.on_timer(TimerV1(created_ns=self.clock.wall_ns())):
+            self.edge.send(output)
 
 
 @contextlib.asynccontextmanager
 async def serving(seed: int = 11, **settings) -> AsyncIterator[Serving]:
     config = Config(**settings)
     venue = Serving(seed, config)
-    await venue.server.start(venue.deliver)
+    await venue.edge.start(venue.deliver)
     ticking = asyncio.create_task(venue.tick(config.step_ms / 1000))
     try:
         yield venue
     finally:
         ticking.cancel()
         await asyncio.gather(ticking, return_exceptions=True)
-        await venue.server.stop()
+        await venue.edge.stop()
