@@ -20,6 +20,7 @@
 #include "hedgerow.h"
 #include "hr_sbe.h"
 
+/* cdef: begin */
 #define HR_FEED_INSTRUMENTS_MAX 4096
 #define HR_FEED_INDEXES_MAX 16
 #define HR_FEED_CHANNELS_MAX 64
@@ -127,5 +128,6 @@ int32_t hr_feed_is_fresh(const hr_feed *feed, uint32_t instrument_id);
 /* Copies a book; HR_ERR_STALE (book_out is still written) when it is not fresh. */
 hr_status hr_feed_book_get(const hr_feed *feed, uint32_t instrument_id, hr_feed_book *book_out);
 hr_status hr_feed_counters_get(const hr_feed *feed, hr_feed_counters *counters_out);
+/* cdef: end */
 
 #endif
