@@ -89,10 +89,10 @@ static inline int text_is(hr_fix_text text, const char *wanted) {
            memcmp(text.bytes, wanted, strlen(wanted)) == 0;
 }
 
-/* What was encoded, with | for SOH. */
-static inline int wire_is(const uint8_t *bytes, int64_t count, const char *wanted) {
+/* What was encoded, framed independently. */
+static inline int is_framed(const uint8_t *bytes, int64_t count, const char *body) {
     wire expected;
-    wire_raw(&expected, wanted);
+    wire_framed(&expected, body);
     return count == expected.count && memcmp(bytes, expected.bytes, (size_t)count) == 0;
 }
 
