@@ -34,25 +34,25 @@ class PositionChecks:
     def __init__(self, invariants: Mapping[str, Invariant]) -> None:
         self._all = invariants
         self.lots: dict[str, dict[str, int]] = {}  # underlying -> instrument -> lots
-        self._fills: dict[str, FillV1] = {}
-        self._order: dict[str, list[FillV1]] = {}
+        self._fills: dict[str, int] = {}  # trade -> fingerprint
+        self._order: dict[str, list[int]] = {}  # underlying -> when each fill was made
         self._venue_ns: dict[str, int] = {}
         self._waiting: deque[PortfolioV1] = deque(maxlen=RECENT_MAX)
         self._excess: dict[str, dict[str, int]] = {}
         self._awaited: dict[str, str] = {}
-        self._recorded: dict[str, _Fact] = {}
+        self._ledger_lots: dict[str, int] = {}
         self._sequences: dict[str, int] = {}  # trade -> its record
         self._unrecorded: dict[str, FillV1] = {}  # oldest first
         self._early: dict[str, _Fact] = {}  # recorded before we saw them published
 
     def on_fill(self, fill: FillV1) -> None:
         known = self._fills.get(fill.trade_id)
-        same = known is None or _trade(known) == _trade(fill)
+        same = known is None or known == _fingerprint(fill)
         self._all["fills_idempotent"].expect(same, lambda: f"{fill.trade_id} differs from itself")
         if known is not None:
             return
-        self._fills[fill.trade_id] = fill
-        self._order.setdefault(fill.underlying, []).append(fill)
+        self._fills[fill.trade_id] = _fingerprint(fill)
+        self._order.setdefault(fill.underlying, []).append(fill.created_ns)
         book = self.lots.setdefault(fill.underlying, {})
         book[fill.instrument] = book.get(fill.instrument, 0) + _signed(fill.side, fill.amount_lots)
         newest_ns = self._venue_ns.get(fill.underlying, 0)
@@ -60,7 +60,7 @@ class PositionChecks:
         early = self._early.pop(fill.trade_id, None)
         if early is not None:
             self._expect_recorded(early, fill)
-        elif fill.trade_id not in self._recorded:
+        elif fill.trade_id not in self._sequences:
             self._unrecorded[fill.trade_id] = fill
         for portfolio in [p for p in self._waiting if p.underlying == fill.underlying]:
             if portfolio.fill_count <= len(self._order[fill.underlying]):
@@ -79,9 +79,9 @@ class PositionChecks:
             return
         self._expect_ledger_not_behind(portfolio)
         if portfolio.fill_count < count:  # risk has yet to hear of the newest
-            missed = self._order[portfolio.underlying][portfolio.fill_count]
+            missed_ns = self._order[portfolio.underlying][portfolio.fill_count]
             self._all["risk_equals_fills"].expect(
-                portfolio.created_ns - missed.created_ns <= BEHIND_NS_MAX,
+                portfolio.created_ns - missed_ns <= BEHIND_NS_MAX,
                 lambda: f"{portfolio.underlying} risk counts {portfolio.fill_count} of {count}",
             )
             return
@@ -116,15 +116,16 @@ class PositionChecks:
         if record.kind != FILL_ENTRY:
             return
         fact = msgspec.json.decode(record.payload, type=_Body).fact
+        is_new = fact.trade_id not in self._sequences
         sequence = self._sequences.setdefault(fact.trade_id, record.sequence)
         self._all["ledger_equals_fills"].expect(
             sequence == record.sequence, lambda: f"{fact.trade_id} was recorded twice"
         )
-        if fact.trade_id in self._recorded:
+        if not is_new:
             return
-        self._recorded[fact.trade_id] = fact
-        self._unrecorded.pop(fact.trade_id, None)
-        fill = self._fills.get(fact.trade_id)
+        name, lots = fact.instrument, _signed(fact.side, fact.amount_lots)
+        self._ledger_lots[name] = self._ledger_lots.get(name, 0) + lots
+        fill = self._unrecorded.pop(fact.trade_id, None)
         if fill is None:
             self._early[fact.trade_id] = fact
         else:
@@ -132,15 +133,11 @@ class PositionChecks:
 
     def ledger_lots(self) -> dict[str, int]:
         """Returns positions from the ledger's records alone."""
-        lots: dict[str, int] = {}
-        for fact in self._recorded.values():
-            name = fact.instrument
-            lots[name] = lots.get(name, 0) + _signed(fact.side, fact.amount_lots)
-        return _open(lots)
+        return _open(self._ledger_lots)
 
     def _expect_ledger_not_behind(self, portfolio: PortfolioV1) -> None:
         """For who hears the ledger at all."""
-        if self._recorded and self._unrecorded:
+        if self._sequences and self._unrecorded:
             oldest = next(iter(self._unrecorded.values()))
             self._all["ledger_equals_fills"].expect(
                 portfolio.created_ns - oldest.created_ns <= BEHIND_NS_MAX,
@@ -163,8 +160,9 @@ def _open(lots: dict[str, int]) -> dict[str, int]:
     return {name: held for name, held in lots.items() if held}
 
 
-def _trade(fill: FillV1) -> tuple[object, ...]:
-    return fill.instrument, fill.side, fill.amount_lots, fill.price_ticks, fill.fee_coin_e12
+def _fingerprint(fill: FillV1) -> int:
+    """Returns a hash of what makes a trade: the day's fills are too many to keep whole."""
+    return hash((fill.instrument, fill.side, fill.amount_lots, fill.price_ticks, fill.fee_coin_e12))
 
 
 def _difference(ours: dict[str, int], others: dict[str, int]) -> str:

@@ -75,8 +75,8 @@ class Invariants:
         self._deltas: dict[str, deque[tuple[int, float]]] = {}  # fill count and delta
         self._pnl_misses: dict[str, int] = {}
         self._beyond: dict[tuple[str, str], tuple[int, float]] = {}  # greek -> since, worst
-        self._orders: dict[str, OrderV1] = {}
-        self._placed: dict[str, PlaceOrderV1] = {}
+        self._orders: dict[str, tuple[int, int]] = {}  # venue's time and filled lots, newest
+        self._placed: dict[str, int] = {}  # hashes
         self._last_record: RecordV1 | None = None
         self._handlers: dict[type, Callable[[Any], None]] = {
             QuotesV1: self._on_quotes,
@@ -252,20 +252,19 @@ class Invariants:
         )
 
     def _on_order(self, message: OrderV1) -> None:
-        known = self._orders.get(message.order_id)
+        known_ns, known_lots = self._orders.get(message.order_id, (0, 0))
         is_held = message.filled_lots <= message.amount_lots
-        if known is not None and message.venue_ns >= known.venue_ns:
-            is_held = is_held and message.filled_lots >= known.filled_lots
-        if known is None or message.venue_ns >= known.venue_ns:
-            self._orders[message.order_id] = message
+        if message.venue_ns >= known_ns:
+            is_held = is_held and message.filled_lots >= known_lots
+            self._orders[message.order_id] = message.venue_ns, message.filled_lots
         self.all["order_once"].expect(
             is_held, lambda: f"{message.order_id} {message.filled_lots}/{message.amount_lots}"
         )
 
     def _on_place(self, message: PlaceOrderV1) -> None:
-        known = self._placed.setdefault(message.order_id, message)
+        known = self._placed.setdefault(message.order_id, hash(message))
         self.all["order_once"].expect(
-            known == message, lambda: f"{message.order_id} was placed twice, differently"
+            known == hash(message), lambda: f"{message.order_id} was placed twice, differently"
         )
 
     def _on_intent(self, message: HedgeIntentV1) -> None:
