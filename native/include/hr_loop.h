@@ -10,6 +10,7 @@
 #include "hedgerow.h"
 #include "hr_path.h"
 
+/* cdef: begin */
 #define HR_LOOP_BLOCKING 0 /* Sleeps until something comes. */
 #define HR_LOOP_ADAPTIVE 1 /* Looks again for `spin_ns`, then sleeps. */
 #define HR_LOOP_BUSY 2     /* Never sleeps; needs a core of its own. */
@@ -44,6 +45,8 @@ hr_status hr_loop_listen(hr_loop *loop, int32_t is_snapshot, const char *address
  * it. A loop can be started again. */
 hr_status hr_loop_start(hr_loop *loop);
 hr_status hr_loop_stop(hr_loop *loop);
+/* Control plane, when stopped. Closes the datagram sockets. */
+hr_status hr_loop_close(hr_loop *loop);
 
 /* Control plane, at any time. Hands over a connected TCP socket, which the loop now owns and
  * closes; an older one is closed first. -1 only closes. */
@@ -52,11 +55,10 @@ hr_status hr_loop_connect(hr_loop *loop, int32_t socket);
 /* Control plane. Ends the wait now: a command or a block was put. */
 hr_status hr_loop_wake(hr_loop *loop);
 
-/* Control plane. Is the thread running; the errno of what failed last; a descriptor that becomes
- * readable when there is something to take, for an event loop (eventfd). */
+/* Control plane, at any time. Is the thread running; the errno of what failed last. */
 int32_t hr_loop_is_running(const hr_loop *loop);
 int32_t hr_loop_error(const hr_loop *loop);
-int32_t hr_loop_notice_fd(const hr_loop *loop);
+/* cdef: end */
 
 _Static_assert(sizeof(hr_loop_config) == 48, "hr_loop_config crosses: no padding");
 

@@ -16,12 +16,12 @@
 #include "hr_engine.h"
 #include "hr_gate.h"
 
+/* cdef: begin */
 #define HR_PATH_UNDERLYINGS_MAX 4
 #define HR_PATH_NAME_BYTES 48  /* With the NUL that ends it. */
 #define HR_PATH_BODY_BYTES 512 /* Of a FIX message that Python words. */
 #define HR_PATH_RAW_BYTES 2048 /* Of a FIX message that Python reads. */
 #define HR_PATH_IN_FLIGHT_MAX 64
-#define HR_PATH_TRADES_MAX 65536 /* Trade ids remembered. */
 #define HR_HISTOGRAM_BUCKETS 1024
 
 /* Where the quotes of an underlying stand. */
@@ -43,22 +43,20 @@
 
 /* Commands, each with the fields it reads; `underlying` wherever one is meant. */
 #define HR_COMMAND_UNDERLYING 1 /* name: currency; text: index name; body: MMP group. First. */
-#define HR_COMMAND_INSTRUMENT 2 /* slot, instrument_id, name, instrument; unlisted: taken back. */
-#define HR_COMMAND_POSITION 3   /* slot, lots: sets what is held (signed), before quoting. */
-#define HR_COMMAND_FILL 4       /* slot, lots (signed), ticks, text: trade id, flag: old news. */
-#define HR_COMMAND_HEDGE 5      /* amount: signed USD of inverse futures held. */
-#define HR_COMMAND_HALT 6       /* flag: 1 halts (pulls at once), 0 resumes. */
-#define HR_COMMAND_REARM 7      /* Opens the repeated-execution latches. */
-#define HR_COMMAND_RATES 8      /* amount, burst: mass-quote requests per second. */
-#define HR_COMMAND_START 9      /* Quoting is allowed from now on; ns: not before. */
-#define HR_COMMAND_STOP 10      /* Pulls and stays clear; code: HR_PULL_ reason. */
-#define HR_COMMAND_SEND 11      /* name: FIX MsgType; body: fields with SOH; flag, number: below. */
-#define HR_COMMAND_CONNECTED 12 /* A new FIX connection: both sequences start at 1. */
-#define HR_COMMAND_SESSION 13   /* flag: 1 logged on (clears, then may quote), 0 not. */
-#define HR_COMMAND_SEEN 14      /* text: trade id already counted, in a position or elsewhere. */
-
-/* HR_COMMAND_SEND: flag 0 takes the next sequence number; 1 is sent as `number` with PossDup, and
- * uses none up (an answer to a resend request). */
+#define HR_COMMAND_INSTRUMENT 2 /* slot, instrument_id, name, instrument, flag: tradable. */
+#define HR_COMMAND_RELEASE 3    /* slot: delisted, free for another. */
+#define HR_COMMAND_TRADABLE 4   /* slot, flag. */
+#define HR_COMMAND_FILL 5       /* slot, lots (signed), ticks, text: trade id or none; flag: old. */
+#define HR_COMMAND_SEEN 6       /* text: trade id that is counted elsewhere. */
+#define HR_COMMAND_HEDGE 7      /* amount: signed USD of inverse futures held. */
+#define HR_COMMAND_HALT 8       /* flag: 1 halts (pulls at once), 0 resumes. */
+#define HR_COMMAND_REARM 9      /* Opens the latches of executions. */
+#define HR_COMMAND_RATES 10     /* budget; lots: messages a second, number: of them reserved. */
+#define HR_COMMAND_START 11     /* Protection is set or reset: quote. Refused while too early. */
+#define HR_COMMAND_STOP 12      /* Pulls and stays clear; code: HR_PULL_ reason. */
+#define HR_COMMAND_LOGGED_ON 13 /* flag: 1 logged on (clears first, then may quote), 0 not. */
+#define HR_COMMAND_SEND 14      /* name: FIX MsgType; body: fields, each ended by SOH; flag, */
+#define HR_COMMAND_KINDS 15     /* number: 1 sends it as `number` with PossDup, 0 as the next. */
 
 typedef struct {
     int32_t kind; /* HR_COMMAND_ */
@@ -72,7 +70,7 @@ typedef struct {
     int64_t number;
     int64_t ns;
     double amount;
-    double burst;
+    hr_gate_budget budget;
     hr_engine_instrument instrument;
     char name[HR_PATH_NAME_BYTES];
     char text[HR_PATH_NAME_BYTES];
@@ -80,16 +78,17 @@ typedef struct {
 } hr_command;
 
 /* Records. */
-#define HR_RECORD_QUOTE 1    /* A quote was sent: ticks, lots, is_moved, reasons, theo, request. */
-#define HR_RECORD_PULL 2     /* QuoteCancel was sent; code: why; count: instruments quoted. */
-#define HR_RECORD_CLEAR 3    /* The venue confirmed: nothing rests. code: why it was pulled. */
-#define HR_RECORD_ANSWER 4   /* MassQuoteAck: request, count: sides refused, code: error of all. */
+#define HR_RECORD_QUOTE 1 /* A quote was sent: ticks, lots, is_moved, reasons, theo, request. */
+#define HR_RECORD_PULL 2  /* QuoteCancel was sent; code: why; count: instruments quoted. */
+#define HR_RECORD_CLEAR 3 /* The venue confirmed: nothing rests. code: why it was pulled. */
+#define HR_RECORD_ANSWER                                                                           \
+    4 /* MassQuoteAck: request; number: when it was sent; count: entries; code. */
 #define HR_RECORD_SIDE 5     /* A side rests no more: slot, is_moved[side], code: venue's error. */
-#define HR_RECORD_FILL 6     /* slot, lots[0] signed, ticks[0], text: trade id, venue_ns. */
+#define HR_RECORD_FILL 6     /* slot, lots[0] signed, ticks[0], text: trade id. */
 #define HR_RECORD_TRIP 7     /* The venue's protection tripped. */
 #define HR_RECORD_PHASE 8    /* code: the new HR_PHASE_; count: blocked reason. */
 #define HR_RECORD_FEED 9     /* code: HR_FEED_ event; instrument_id, count. */
-#define HR_RECORD_SESSION 10 /* code: HR_SESSION_; count: sequence expected; request: got. */
+#define HR_RECORD_SESSION 10 /* code: HR_SESSION_; count: sequence expected; number: got. */
 #define HR_RECORD_COMMAND 11 /* A command was refused; code: hr_status; count: its kind. */
 #define HR_RECORD_PASS 12    /* An index pass: count: candidates; lots: quotable, two-sided. */
 #define HR_RECORD_KINDS 13
@@ -121,7 +120,7 @@ typedef struct {
     int64_t instrument_id;
     int64_t request;
     int64_t count;
-    int64_t venue_ns;
+    int64_t number;
     int64_t ticks[2];
     int64_t lots[2];
     double theo_coin;
@@ -144,19 +143,19 @@ typedef struct {
 } hr_path_message;
 
 typedef struct {
+    int64_t underlying_count;
     int64_t slot_count;      /* Options an underlying. */
     int64_t record_capacity; /* Powers of two. */
     int64_t command_capacity;
     int64_t message_capacity;
-    int64_t in_flight_max;    /* Mass quotes without an answer, an underlying. */
-    int64_t feed_silence_ns;  /* Events silent for so long: pull. */
-    int64_t answer_ns_max;    /* A request unanswered for so long: pull. */
-    int64_t retry_ns;         /* Between attempts at a cancel. */
-    int64_t refused_hold_ns;  /* Before a refused side is tried again. */
-    int64_t failed_hold_ns;   /* Before quoting after a request that failed whole. */
-    int64_t decide_ns;        /* A whole pass at least so often. */
-    int64_t exposed_max;      /* Quotes at a loss that found no budget: pull. */
-    double decide_move_ratio; /* Of the index: a whole pass at once; less: next time. */
+    int64_t in_flight_max;   /* Mass quotes without an answer, an underlying. */
+    int64_t feed_silence_ns; /* Events silent for so long: pull. */
+    int64_t answer_ns_max;   /* A request unanswered for so long: pull. */
+    int64_t retry_ns;        /* Between attempts at a cancel. */
+    int64_t refused_hold_ns; /* Before a refused side is tried again. */
+    int64_t failed_hold_ns;  /* Before quoting after a request that failed whole. */
+    int64_t decide_ns;       /* A whole pass at least so often. */
+    int64_t exposed_max;     /* Quotes at a loss that found no budget: pull. */
     int32_t is_recording_passes;
     int32_t reserved;
     char sender[HR_PATH_NAME_BYTES]; /* SenderCompID and TargetCompID of ours. */
@@ -176,6 +175,7 @@ typedef struct {
     int64_t fills;
     int64_t requests;
     int64_t in_flight;
+    int64_t quoted_ns; /* Time of the newest quote. */
     int64_t index_ns;
     double index_usd;
     hr_engine_pass pass; /* The last whole one. */
@@ -197,6 +197,7 @@ typedef struct {
     int64_t messages_lost; /* For Python, and the ring was full. */
     int64_t commands;
     int64_t commands_refused;
+    int64_t blocks; /* Taken. */
     int64_t index_passes;
     int64_t book_decisions;
     int64_t trades_doubled; /* Fills that were known. */
@@ -238,6 +239,8 @@ hr_status hr_path_on_datagram(hr_path *path, int32_t is_snapshot, const uint8_t 
 /* Bytes of the FIX connection, in any pieces. */
 hr_status hr_path_on_stream(hr_path *path, const uint8_t *bytes, int64_t byte_count,
                             int64_t now_ns);
+/* There is a new FIX connection: both sequences start at 1. */
+hr_status hr_path_on_connected(hr_path *path, int64_t now_ns);
 /* The FIX connection is gone. */
 hr_status hr_path_on_lost(hr_path *path, int64_t now_ns);
 /* Time has passed: blocks, commands, ages, time-outs. At least every 50 ms. */
@@ -252,8 +255,9 @@ void hr_path_publish_stats(hr_path *path, int64_t now_ns);
 /* Returns the bucket of a time in ns, and the least time of a bucket: 32 buckets an octave. */
 int64_t hr_histogram_bucket(int64_t ns);
 int64_t hr_histogram_least_ns(int64_t bucket);
+/* cdef: end */
 
-_Static_assert(sizeof(hr_command) == 744, "hr_command crosses: no padding");
+_Static_assert(sizeof(hr_command) == 800, "hr_command crosses: no padding");
 _Static_assert(sizeof(hr_record) == 256, "hr_record crosses: no padding");
 _Static_assert(sizeof(hr_path_message) == 2072, "hr_path_message crosses: no padding");
 _Static_assert(sizeof(hr_path_config) == 208, "hr_path_config crosses: no padding");

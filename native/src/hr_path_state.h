@@ -10,10 +10,11 @@
 #include "hr_trades.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 
 #define HR_PATH_MAGIC 0x48525041u /* "HRPA" */
 #define HR_PATH_OUT_BYTES 262144
-#define HR_PATH_SLOT_NONE (-1)
+#define HR_PATH_RECORDS_MIN 4096
 #define HR_PATH_REQUESTS 256 /* Remembered requests; a power of two. */
 
 /* An option of ours, by handle: underlying times slot_count plus slot. */
@@ -22,13 +23,13 @@ typedef struct {
     hr_engine_instrument spec;
     uint64_t name_hash; /* 0: nothing is registered here. */
     int64_t instrument_id;
-    int64_t newest[2];    /* Request that last moved a side. */
-    int64_t change_id;    /* Of the book. */
-    int64_t touched;      /* Number of the datagram that last touched it. */
-    int32_t is_tradable;  /* As the control plane says, */
-    int32_t is_open;      /* as the venue's ticker says, */
-    int32_t is_fresh;     /* and as the feed says. All three, or nothing is quoted. */
-    int32_t is_quotable;  /* What the engine was told. */
+    int64_t newest[2];   /* Request that last moved a side. */
+    int64_t change_id;   /* Of the book. */
+    int64_t touched;     /* Number of the datagram that last touched it. */
+    int32_t is_tradable; /* As the control plane says, */
+    int32_t is_open;     /* as the venue's ticker says, */
+    int32_t is_fresh;    /* and as the feed says. All three, or nothing is quoted. */
+    int32_t is_quotable; /* What the engine was told. */
 } hr_path_option;
 
 typedef struct {
@@ -57,24 +58,15 @@ typedef struct {
     int64_t policy_version;
     int64_t limits_version;
     int64_t lease_expires_ns;
-    int64_t cancel_id;   /* The QuoteCancel that has no answer yet; 0: none. */
-    int64_t cancel_ns;   /* When it may be sent again. */
-    int64_t hold_ns;     /* No quoting before. */
-    int64_t decided_ns;  /* The last whole pass. */
-    int64_t touched_from; /* First of this underlying in the list of touched handles. */
+    int64_t cancel_id;  /* The QuoteCancel that has no answer yet; 0: none. */
+    int64_t cancel_ns;  /* When it may be sent again. */
+    int64_t hold_ns;    /* No quoting before. */
+    int64_t decided_ns; /* The last whole pass. */
     int32_t is_used;
     int32_t is_started;
     int32_t is_index_moved;
     int32_t has_more; /* A decision waits for budget or room. */
 } hr_path_book;
-
-/* Requests that go out without a token are not sent: they wait. */
-typedef struct {
-    double tokens;
-    double per_s;
-    double burst;
-    int64_t filled_ns;
-} hr_path_bucket;
 
 struct hr_path {
     uint64_t magic;
@@ -88,7 +80,7 @@ struct hr_path {
     hr_swap *stats_swap;
     hr_path_option *options; /* (underlyings * slot_count) */
     int32_t *by_name;        /* Hash table of handles + 1. */
-    int64_t by_name_capacity;
+    int64_t names_capacity;
     hr_trades *trades;
     hr_feed_event *events;         /* Scratch of one datagram, */
     int32_t *touched;              /* the options it touched, */
@@ -113,10 +105,12 @@ struct hr_path {
     int32_t is_broken; /* The session must end: Python closes it. */
     hr_fix_lane lane;
     hr_fix_stream stream;
-    hr_path_bucket bucket;
+    hr_gate_budget budget; /* The account's credits at the venue, */
+    hr_gate_rate rate;     /* and our own bound on messages. */
     hr_path_book books[HR_PATH_UNDERLYINGS_MAX];
     hr_path_request requests[HR_PATH_REQUESTS];
     hr_path_stats stats;
+    hr_record lost; /* Where a record goes that the ring has no room for. */
     unsigned char apart[128];
     _Atomic int64_t news; /* Blocks and commands put, ever. */
 };
@@ -162,7 +156,9 @@ void hr_path_decide_touched(hr_path *path, int64_t now_ns);
 /* Takes an underlying one step on: pulls, cancels again, starts. */
 void hr_path_step(hr_path *path, int32_t underlying, int64_t now_ns);
 
-/* A fill, from FIX or from a command; 0: it was known. (hr_path_answer.c) */
+/* Handles a message that is in sequence (hr_path_answer.c). */
+void hr_path_take_message(hr_path *path, const hr_fix_message *message, int64_t now_ns);
+/* A fill, from FIX or from a command; 0: it was known. */
 int hr_path_fill(hr_path *path, int64_t handle, int64_t signed_lots, int64_t ticks,
                  const uint8_t *trade_id, int64_t trade_id_bytes, int32_t is_old, int64_t now_ns);
 /* Nothing of an underlying is in flight or rests any more. */
