@@ -1,14 +1,16 @@
 """The venue's market data over real sockets: unicast and multicast on loopback, and a full one."""
 
 import asyncio
+import contextlib
 import json
+import random
 import select
 import socket
 import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -24,6 +26,7 @@ from services.venue.multicast.settings import (
 from services.venue.outputs import Datagram
 from services.venue.rpc.views import DEPTH_MAX
 from shared.units import price_from_ticks
+from tests.feed_reader import FeedReader
 from tests.integration.venue_server import Serving, serving
 from tests.unit.venue.udp_receiver import Follower
 
@@ -46,11 +49,7 @@ class Listener:
         """Reads what has arrived, events first; returns how many datagrams that were."""
         count = 0
         for one in self.sockets:
-            while True:
-                try:
-                    data = one.recv(2048)
-                except BlockingIOError:
-                    break
+            for data in _arrived(one):
                 self.follower.on_packet(data)
                 count += 1
         return count
@@ -58,6 +57,12 @@ class Listener:
     def close(self) -> None:
         for one in self.sockets:
             one.close()
+
+
+def _arrived(one: socket.socket) -> Iterator[bytes]:
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            yield one.recv(2048)
 
 
 def _bound() -> socket.socket:
@@ -106,6 +111,34 @@ async def test_two_listeners_one_of_them_late_hold_the_venues_books() -> None:
     finally:
         first.close()
         second.close()
+
+
+async def test_the_desks_feed_heals_over_a_real_line_that_loses_packets() -> None:
+    listener, chance = Listener(), random.Random(5)
+    try:
+        config = MulticastConfig(destinations=(listener.destination,), snapshot_cycle_ms=1_000)
+        async with serving(multicast=config) as venue:
+            core = venue.front.venue
+            instruments = core.exchange.instruments
+            feed = FeedReader(instruments)
+
+            def stale(lost: float) -> int:
+                """Reads what has come, some of it, and compares every book."""
+                for is_snapshot, one in enumerate(listener.sockets):
+                    for data in _arrived(one):
+                        if chance.random() >= lost:
+                            now_ns = venue.clock.wall_ns()
+                            feed.on_packet(data, is_snapshot=bool(is_snapshot), now_ns=now_ns)
+                every = list(range(len(instruments)))
+                count, wrong = feed.judge(instruments, core.floor.views.books(every, DEPTH_MAX))
+                assert not wrong
+                return count
+
+            await until_read(lambda: stale(0.0) == 0)
+            await until_read(lambda: stale(0.01) > 0 and feed.counters()["gaps"] > 5)
+            await until_read(lambda: stale(0.0) == 0)
+    finally:
+        listener.close()
 
 
 def test_the_venue_alone_says_where_it_publishes(tmp_path: Path) -> None:
