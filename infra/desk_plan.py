@@ -27,6 +27,7 @@ from shared.recorded_chain import read_chain
 # on, where pacing by live data would follow its block caches (up to 8 MB a stream) up for hours.
 GO_ENVIRONMENT = {"GOGC": "off", "GOMEMLIMIT": "48MiB"}
 DERIBIT_TEST_HOST = "test.deribit.com"
+DERIBIT_FIX_HOST = "fix-test.deribit.com"
 # Started in this order, and ended so that quotes go first and the record last.
 START_ORDER = (
     "ledger", "risk", "gateway", "pricing", "execution", "hedging", "market_making",
@@ -84,6 +85,7 @@ def make(config_path: str, chain_path: str, seed: int, venue: str | None) -> Pla
         seed=seed,
         chain_path=str(Path(chain_path).resolve()) if chain_path else "",
         venue_ws_url=ws_url,
+        venue_fix_url=fix_url(venue),
         venue_http_url=http_url,
         venue_client_id=client_id,
         venue_client_secret_path=str(secret_path),
@@ -120,6 +122,12 @@ def venue_keys(venue: str) -> tuple[str, str]:
             "deribit-test needs keys: set DERIBIT_TEST_CLIENT_ID and DERIBIT_TEST_CLIENT_SECRET"
         )
     return client_id, client_secret
+
+
+def fix_url(venue: str) -> str:
+    if venue == "simulated":
+        return f"tcp://127.0.0.1:{embedded_nats.free_port()}"
+    return f"tcp://{DERIBIT_FIX_HOST}:9881"
 
 
 def venue_urls(venue: str) -> tuple[str, str]:

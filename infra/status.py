@@ -34,7 +34,11 @@ def facts() -> dict[str, Any]:
         "directory": str(directory),
         "up_s": round(time.time() - table.started_unix_s, 1),
         "nats_url": runtime.nats_url,
-        "venue": {"http_url": runtime.venue_http_url, "ws_url": runtime.venue_ws_url},
+        "venue": {
+            "http_url": runtime.venue_http_url,
+            "ws_url": runtime.venue_ws_url,
+            "fix_url": runtime.venue_fix_url,
+        },
         "agents": [
             agent_facts(entry, rows["agents"].get(entry.name), now_ns) for entry in table.processes
         ],

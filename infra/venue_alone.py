@@ -10,6 +10,7 @@ from typing import Any
 from infra.desk_plan import check_tables
 from services.venue.core import Config
 from services.venue.edges import Edges
+from services.venue.fix.server import FixServer
 from services.venue.front import Front
 from services.venue.market.opening import build_venue, open_chain
 from services.venue.multicast.settings import described
@@ -37,20 +38,25 @@ def run(config_path: str, chain_path: str, seed: int, port: int, *, as_json: boo
     users = desk_and_guests(client_id, client_secret)
     front = Front(build_venue(config, chain, seed, users, now_ns))
     server = Server(HOST, port, clock)
-    edge = Edges((server, *feed_door(front.venue, config, None, now_ns)))
+    fix_server = FixServer(HOST, 0, clock)
+    front.venue.open_fix(now_ns)
+    edge = Edges((server, fix_server, *feed_door(front.venue, config, None, now_ns)))
     service = service_of(front, lambda: edge, config.step_ms)
     facts = {
         "client_id": client_id,
         "client_secret": client_secret,
         "multicast": described(config.multicast, desk.underlyings),
     }
-    return asyncio.run(serve(front, service, server, edge, clock, facts, as_json=as_json))
+    return asyncio.run(
+        serve(front, service, server, fix_server, edge, clock, facts, as_json=as_json)
+    )
 
 
 async def serve(
     front: Front,
     service: Service,
     server: Server,
+    fix_server: FixServer,
     edge: Edge,
     clock: SystemClock,
     facts: dict[str, Any],
@@ -69,7 +75,7 @@ async def serve(
 
     front.on_timer(TimerV1(created_ns=clock.wall_ns()))  # the books are there before the door opens
     await edge.start(deliver)
-    announce(server.port, facts, as_json=as_json)
+    announce(server.port, fix_server.port, facts, as_json=as_json)
     timers = [asyncio.create_task(tick(timer, edge, clock)) for timer in service.timers]
     ended = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([ended, *timers], return_when=asyncio.FIRST_COMPLETED)
@@ -93,14 +99,16 @@ async def tick(timer: Every, edge: Edge, clock: SystemClock) -> None:
         due_ns = max(due_ns + interval_ns, clock.monotonic_ns())
 
 
-def announce(port: int, facts: dict[str, Any], *, as_json: bool) -> None:
+def announce(port: int, fix_port: int, facts: dict[str, Any], *, as_json: bool) -> None:
     """Prints where the venue listens and a test account's keys."""
     http_url, ws_url = f"http://{HOST}:{port}", f"ws://{HOST}:{port}/ws/api/v2"
     if as_json:
-        print(json.dumps({"http_url": http_url, "ws_url": ws_url, **facts}), flush=True)
+        urls = {"http_url": http_url, "ws_url": ws_url, "fix_host": HOST, "fix_port": fix_port}
+        print(json.dumps({**urls, **facts}), flush=True)
         return
     print(f"HTTP       {http_url}/api/v2")
     print(f"WebSocket  {ws_url}")
+    print(f"FIX        {HOST}:{fix_port}")
     print(f"client id  {facts['client_id']}")
     print(f"secret     {facts['client_secret']}", flush=True)
     if facts["multicast"] is not None:

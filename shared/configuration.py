@@ -59,6 +59,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     venue_client_secret_path: str  # a file that only this user can read
     http_ports: dict[str, int]  # service -> health and metrics port; 0: any free port
     feed: FeedAddress | None = None  # None: the desk takes no datagrams
+    venue_fix_url: str = ""  # tcp://host:port; empty: the venue opens no FIX port
 
 
 def load_tables(path: str) -> dict[str, dict[str, Any]]:

@@ -12,9 +12,8 @@ import msgspec
 from msgspec import Meta
 
 from services.venue.accounts.accounts import FIRST_USER
-from services.venue.accounts.margin import Margin
-from services.venue.accounts.portfolio import Portfolio, coin_e12
-from services.venue.floor import Floor
+from services.venue.accounts.portfolio import coin_e12
+from services.venue.fix.door import FixDoor
 from services.venue.market.chain import Chain
 from services.venue.market.crowd_access import FIRST_CROWD, CrowdAccess
 from services.venue.market.market import MarketConfig
@@ -22,23 +21,18 @@ from services.venue.market.market_access import MarketAccess
 from services.venue.market.marks import Fair, Marks
 from services.venue.matching.exchange import Exchange, News
 from services.venue.matching.history import Trade
-from services.venue.matching.order_entry import OrderEntry
-from services.venue.matching.quote_entry import QuoteEntry
-from services.venue.matching.settlement import Settlement
 from services.venue.matching.triggers import Triggers
 from services.venue.multicast.publisher import Publisher
 from services.venue.multicast.settings import MulticastConfig
 from services.venue.outputs import Close, Output, Send
 from services.venue.rpc import envelope
-from services.venue.rpc.channels import FAST, NOBODY, RAW, SLOW, Parser, Registry
+from services.venue.rpc.channels import FAST, NOBODY, RAW, SLOW
 from services.venue.rpc.http_requests import HttpRequest, HttpResponse
-from services.venue.rpc.market_feeds import MarketFeeds
 from services.venue.rpc.methods import all_methods
 from services.venue.rpc.rate_limits import Allowance, Tier
-from services.venue.rpc.sessions import Connection, Key, Sessions
+from services.venue.rpc.sessions import Connection, Key
 from services.venue.rpc.switchboard import Switchboard
-from services.venue.rpc.user_feeds import UserFeeds
-from services.venue.rpc.views import Views
+from services.venue.wiring import wire
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.market import VenueAuditV1
 from shared.units import ticks_nearest
@@ -126,7 +120,8 @@ class Venue:
         exchange = Exchange(instruments, chain.underlyings(), marks, order_max=config.orders_max)
         _remember(exchange, chain.open_interest_lots.tolist())
         self.exchange = exchange
-        self.floor = _floor(exchange, self._tier, token_secret, config, now_ns)
+        settlement_ns = config.settlement_s * NS_PER_S
+        self.floor = wire(exchange, self._tier, token_secret, settlement_ns, now_ns)
         self._switchboard = Switchboard(self.floor, all_methods(self.floor, now_ns), self._tier)
         self._crowd.bind(exchange, market.owners, coin_e12(1_000_000.0))
         exchange.on_trade = self._on_trade
@@ -137,6 +132,7 @@ class Venue:
         self._next_second_ns = now_ns - now_ns % SECOND_NS + SECOND_NS
         self._sends: list[Output] = []
         self._publisher: Publisher | None = None
+        self._fix: FixDoor | None = None
         self.on_news: Callable[[News], None] = lambda _news: None  # whoever keeps a memory
         for number, user in enumerate(users):
             self._open_account(FIRST_USER + number, user, now_ns)
@@ -146,11 +142,21 @@ class Venue:
         cycle_ms = self._config.multicast.snapshot_cycle_ms
         self._publisher = Publisher(self.exchange, self.floor.views, cycle_ms, now_ns)
 
+    def open_fix(self, now_ns: int) -> None:
+        """From now on FIX connections are taken too."""
+        self._fix = FixDoor(
+            self.floor, self._switchboard, self._tier, self._publish, self._leave, now_ns
+        )
+
     # Connections
 
     def on_open(self, connection_id: int, now_ns: int, transport: str = "ws") -> None:
-        """A connection was opened; ids are never reused."""
+        """A connection was opened; ids are never reused, nor are they on another door."""
         assert connection_id > 0
+        if transport == "fix":
+            assert self._fix is not None
+            self._fix.on_open(connection_id, now_ns)
+            return
         assert connection_id not in self._connections
         self._connections[connection_id] = Connection(
             connection_id=connection_id,
@@ -163,10 +169,13 @@ class Venue:
     def on_bytes(
         self, connection_id: int, data: bytes, now_ns: int, real_ns: int = 0
     ) -> list[Output]:
-        """One frame of a connection. Whatever it holds, it is answered."""
+        """One frame of a connection (bytes in any pieces, of a FIX one). Whatever it holds, it is
+        answered."""
         connection = self._connections.get(connection_id)
         if connection is None:
-            return []
+            if self._fix is not None:
+                self._fix.on_bytes(connection_id, data, now_ns, real_ns or now_ns)
+            return self._take()
         connection.last_received_ns = now_ns
         answer = self._switchboard.answer(connection, data, now_ns, real_ns or now_ns)
         self._sends.append(Send(connection_id, answer))
@@ -180,6 +189,8 @@ class Venue:
         connection = self._connections.pop(connection_id, None)
         if connection is not None:
             self._leave(connection, now_ns)
+        elif self._fix is not None:
+            self._fix.on_close(connection_id, now_ns)
         return self._take()
 
     def on_http(self, request: HttpRequest, now_ns: int, real_ns: int = 0) -> HttpResponse:
@@ -205,6 +216,8 @@ class Venue:
             self._second(now_ns)
         if self._publisher is not None:
             self._sends.extend(self._publisher.on_time(now_ns))
+        if self._fix is not None:
+            self._fix.on_timer(now_ns)
         return self._take()
 
     def audits(self, now_ns: int) -> Iterator[VenueAuditV1]:
@@ -223,7 +236,7 @@ class Venue:
             )
 
     def connection_count(self) -> int:
-        return len(self._connections)
+        return len(self._connections) + (self._fix.connection_count() if self._fix else 0)
 
     # Market
 
@@ -266,6 +279,9 @@ class Venue:
             floor.market_feeds.on_dirty(dirty.tolist())
         news = exchange.news
         exchange.news = News()
+        if self._fix is not None:  # fills before all else
+            self._fix.on_news(news, now_ns)
+            self._sends.extend(self._fix.take())
         self.on_news(news)
         if self._publisher is not None:
             self._sends.extend(self._publisher.on_changes(dirty, news, now_ns))
@@ -285,6 +301,8 @@ class Venue:
     def _collect(self) -> None:
         for feeds in (self.floor.user_feeds, self.floor.market_feeds):
             self._sends.extend(feeds.take())
+        if self._fix is not None:
+            self._sends.extend(self._fix.take())
 
     def _take(self) -> list[Output]:
         self._collect()
@@ -347,38 +365,3 @@ def _remember(exchange: Exchange, open_interest_lots: list[int]) -> None:
         instrument = exchange.instruments[index]
         if instrument.kind != "option":
             tape.last_ticks = ticks_nearest(instrument, exchange.marks.mark_price(index))
-
-
-def _floor(
-    exchange: Exchange, tier: Tier, token_secret: bytes, config: Config, now_ns: int
-) -> Floor:
-    """Wires the parts."""
-    margin = Margin(exchange)
-    views = Views(exchange)
-    instruments = exchange.instruments
-    registry = Registry(Parser(exchange.index_of, exchange.currencies))
-    market_feeds = MarketFeeds(exchange, views, registry)
-    portfolio = Portfolio(exchange, margin, views, tier)
-    user_feeds = UserFeeds(exchange, portfolio, registry)
-    entry = OrderEntry(exchange, margin)
-    assert instruments
-    floor = Floor(
-        exchange=exchange,
-        margin=margin,
-        views=views,
-        portfolio=portfolio,
-        orders=entry,
-        quotes=QuoteEntry(exchange, margin, entry),
-        sessions=Sessions(token_secret),
-        registry=registry,
-        market_feeds=market_feeds,
-        user_feeds=user_feeds,
-        settlement=Settlement(exchange, margin, views, config.settlement_s * NS_PER_S, now_ns),
-    )
-
-    def on_ended(key: tuple[str, int]) -> None:
-        market_feeds.on_ended(key)
-        user_feeds.on_ended(key)
-
-    registry.on_ended = on_ended
-    return floor

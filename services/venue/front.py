@@ -13,15 +13,16 @@ Keep = Callable[[int], None]  # writes what must be remembered, before any outpu
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A WebSocket was opened."""
+    """A connection was opened."""
 
     connection_id: int
     now_ns: int
+    transport: str = "ws"  # or "fix"
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One frame; `real_ns` is UTC, which differs from venue time in a recorded market."""
+    """One frame, or bytes of FIX; `real_ns` is UTC, not venue time in a recorded market."""
 
     connection_id: int
     data: bytes
@@ -31,7 +32,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A WebSocket is closed."""
+    """A connection is closed."""
 
     connection_id: int
     now_ns: int
@@ -63,7 +64,7 @@ class Front:
         self._keep = keep or (lambda _now_ns: None)
 
     def on_opened(self, event: Opened) -> list[Output]:
-        self.venue.on_open(event.connection_id, event.now_ns)
+        self.venue.on_open(event.connection_id, event.now_ns, event.transport)
         return []
 
     def on_received(self, event: Received) -> list[Output]:

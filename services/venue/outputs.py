@@ -24,4 +24,19 @@ class Datagram(NamedTuple):
     data: bytes
 
 
-Output = Send | Close | Datagram
+class FixSend(NamedTuple):
+    """Whole FIX messages for a connection."""
+
+    connection_id: int
+    data: bytes
+
+
+class FixClose(NamedTuple):
+    """The venue ends a FIX connection, once what was sent is out."""
+
+    connection_id: int
+    reason: str
+
+
+FixOutput = FixSend | FixClose
+Output = Send | Close | Datagram | FixOutput

@@ -1,4 +1,4 @@
-"""venue: bytes of clients over WebSocket and HTTP -> bytes to them, market data over UDP,
+"""venue: bytes of clients over WebSocket, HTTP and FIX -> bytes to them, market data over UDP,
 market.audit.v1."""
 
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from services.venue.core import Config, UserAccount, Venue
 from services.venue.edges import Edges
+from services.venue.fix.server import FixServer
 from services.venue.front import Asked, Front, Gone, Opened, Received
 from services.venue.market.opening import build_venue, open_chain
 from services.venue.multicast.sender import Sender
@@ -15,7 +16,7 @@ from services.venue.persistence.memory import Memory
 from services.venue.persistence.recall import read_log
 from services.venue.persistence.state_file import StateFile
 from services.venue.rpc.server import Server
-from shared.clock import SystemClock
+from shared.clock import Clock, SystemClock
 from shared.configuration import DeskConfig, FeedAddress, Runtime
 from shared.messages.market import VenueAuditV1
 from shared.service import Edge, Service, every, on
@@ -40,7 +41,8 @@ def build(config: Config, desk: DeskConfig, runtime: Runtime) -> Service:
     host, port = url.hostname or "127.0.0.1", url.port or 0
 
     def doors() -> Edge:
-        return Edges((Server(host, port, clock), *feed_door(venue, config, runtime.feed, now_ns)))
+        feed = feed_door(venue, config, runtime.feed, now_ns)
+        return Edges((Server(host, port, clock), *fix_door(venue, runtime, clock, now_ns), *feed))
 
     return service_of(Front(venue, keep), doors, config.step_ms)
 
@@ -55,6 +57,15 @@ def feed_door(
     venue.broadcast(now_ns)
     to = destinations(multicast, feed) if multicast.mode == "unicast" else ()
     return (Sender(multicast, to),)
+
+
+def fix_door(venue: Venue, runtime: Runtime, clock: Clock, now_ns: int) -> tuple[Edge, ...]:
+    """Returns the FIX port, where the run has one."""
+    if not runtime.venue_fix_url:
+        return ()
+    url = urlsplit(runtime.venue_fix_url)
+    venue.open_fix(now_ns)
+    return (FixServer(url.hostname or "127.0.0.1", url.port or 0, clock),)
 
 
 def service_of(front: Front, edge: Callable[[], Edge], step_ms: int) -> Service:

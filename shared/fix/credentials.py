@@ -8,6 +8,7 @@ from shared.fix import tags
 from shared.fix.codec import Message, Value
 from shared.fix.tags import ENCRYPT_METHOD, HEART_BT_INT
 
+VENUE_NAME = "DERIBITSERVER"  # CompID
 NS_PER_MS = 1_000_000
 TIMESTAMP_SLACK_MS = 60_000
 NONCE_BYTES_MIN = 16

@@ -133,6 +133,11 @@ class Session:
         self._now_ns = now_ns
         return self.admin.log_out(text, now_ns, more)
 
+    def end(self, reason: str, now_ns: int) -> list[Event]:
+        """Ends the session because of the other side: Logout, then the connection closes."""
+        self._now_ns = now_ns
+        return self.admin.fail(reason, now_ns)
+
     def send_application(self, msg_type: str, body: bytes, now_ns: int) -> int:
         """Sends one message and returns its number. While the session is down an acceptor's is
         kept, and goes out when it is asked for after the next Logon."""

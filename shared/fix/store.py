@@ -29,6 +29,11 @@ class Store:
         self.next_in = self.next_out = 1
         self._sent.clear()
 
+    def keep(self, msg_type: str, body: bytes, now_ns: int) -> None:
+        """Numbers a message of a session that is down; it goes out when it is asked for."""
+        self.add(Sent(self.next_out, msg_type, body, now_ns))
+        self.next_out += 1
+
     def add(self, sent: Sent) -> None:
         if self._stored_max == 0:
             return

@@ -6,6 +6,7 @@ from services.venue.errors import VenueError, invalid
 from services.venue.floor import Context, Floor, Method, Table
 from services.venue.matching.mmp import Group
 from services.venue.matching.orders import Order
+from services.venue.matching.quote_entry import Report
 
 
 class QuoteMethods:
@@ -31,18 +32,22 @@ class QuoteMethods:
             "private/reset_mmp": Method(self.reset, needs="trade", is_private=True),
         }
 
-    def mass_quote(self, call: Context) -> dict[str, Any]:
+    def report(self, call: Context) -> Report:
+        """Takes a mass quote; the answer is whoever asked for it to write."""
         if not call.connection.cancel_on_disconnect:
             raise VenueError(13042)
         if call.params.has("valid_until") and (
             call.params.integer("valid_until") < call.now_ns // 1_000_000
         ):
             raise VenueError(13888)
-        is_detailed = call.params.boolean("detailed")
-        call.params.boolean("wait_for_response", default=True)
-        report = self._floor.quotes.mass_quote(
+        return self._floor.quotes.mass_quote(
             call.account_id, call.connection.connection_id, call.params, call.now_ns
         )
+
+    def mass_quote(self, call: Context) -> dict[str, Any]:
+        is_detailed = call.params.boolean("detailed")
+        call.params.boolean("wait_for_response", default=True)
+        report = self.report(call)
         if not is_detailed:
             return {"errors": report.errors}
         instruments = self._floor.exchange.instruments

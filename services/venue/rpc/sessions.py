@@ -71,6 +71,9 @@ class Sessions:
     def add_key(self, key: Key) -> None:
         self._keys[key.client_id] = key
 
+    def key(self, client_id: str) -> Key | None:
+        return self._keys.get(client_id)
+
     def login(
         self, params: Params, connection: Connection, now_ns: int, real_ns: int
     ) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Calls on their way to methods: who calls, may they, and have they credits left."""
 
+from typing import Any
+
 from services.venue.errors import VenueError
 from services.venue.floor import Context, Floor, Method, Table
 from services.venue.rpc import envelope
@@ -35,28 +37,37 @@ class Switchboard:
             call_id = getattr(error, "call_id", None)
             return envelope.refusal(call_id, getattr(error, "has_id", True), error, us, us)
         try:
-            result = self._run(connection, call, now_ns, real_ns)
+            result = self.run(connection, call, now_ns, real_ns)
         except VenueError as error:
             return envelope.refusal(call.call_id, call.has_id, error, us, us)
         return envelope.answer(call.call_id, call.has_id, result, us, us)
 
-    def _run(
-        self, connection: Connection, call: envelope.Call, now_ns: int, real_ns: int
-    ) -> object:
+    def run(self, connection: Connection, call: envelope.Call, now_ns: int, real_ns: int) -> Any:
         """Returns the result of a call, or raises the refusal."""
         method = self._methods.get(call.method)
         if method is None:
             raise VenueError(-32601)
-        account_id, scope = self._caller(connection, call.params, now_ns)
-        self._charge(connection, account_id, method, call.params, now_ns)
-        if method.is_websocket_only and connection.transport != "ws":
+        return self.run_method(connection, method, call.params, now_ns, real_ns)
+
+    def run_method(
+        self,
+        connection: Connection,
+        method: Method,
+        params: Params,
+        now_ns: int,
+        real_ns: int,
+    ) -> Any:
+        """The same for a method that has no name in JSON-RPC: FIX has its own way in."""
+        account_id, scope = self._caller(connection, params, now_ns)
+        self._charge(connection, account_id, method, params, now_ns)
+        if method.is_websocket_only and connection.transport == "http":
             raise VenueError(10030)
         if method.is_private:
             if account_id == NOBODY:
                 raise VenueError(13009 if connection.scope else 10000)
             if method.needs and not may_write(scope, method.needs):
                 raise VenueError(13021, data={"reason": f"scope lacks {method.needs}:read_write"})
-        context = Context(connection, account_id, scope, call.params, now_ns, real_ns)
+        context = Context(connection, account_id, scope, params, now_ns, real_ns)
         return method.handler(context)
 
     def _caller(self, connection: Connection, params: Params, now_ns: int) -> tuple[int, str]:
@@ -111,7 +122,7 @@ class Switchboard:
                 )  # fmt: skip
                 connection.account_id, connection.scope = account_id, scope
                 connection.expires_ns = now_ns + NS_PER_S
-            result = self._run(connection, call, now_ns, real_ns)
+            result = self.run(connection, call, now_ns, real_ns)
         except VenueError as error:
             body = envelope.refusal(
                 call.call_id, call.has_id, error, now_ns // 1000, now_ns // 1000

@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
-from services.venue.core import Close, Config, Send, UserAccount, Venue
+from services.venue.core import Close, Config, Output, UserAccount, Venue
 from services.venue.market.chain import generate_chain
 from services.venue.market.opening import build_venue
 from services.venue.market.still_market import StillMarket
+from services.venue.outputs import FixClose, FixSend
 from shared.clock import NS_PER_S
 
 NOW_NS = 1_769_160_600 * NS_PER_S  # a Friday, 09:30 UTC
@@ -31,7 +32,7 @@ class House:
         self.chain = generate_chain(now_ns, seed)
         settings = {"has_crowd": False, **config}
         self.venue: Venue = build_venue(Config(**settings), self.chain, seed, USERS, now_ns)
-        self.clients: dict[int, Client] = {}
+        self.clients: dict[int, Any] = {}
 
     @property
     def market(self) -> StillMarket:
@@ -56,11 +57,13 @@ class House:
             self.now_ns = min(self.now_ns + round(step_s * NS_PER_S), end_ns)
             self.deliver(self.venue.on_timer(self.now_ns))
 
-    def deliver(self, outputs: list[Send | Close]) -> None:
+    def deliver(self, outputs: list[Output]) -> None:
         for output in outputs:
             client = self.clients[output.connection_id]
-            if isinstance(output, Close):
+            if isinstance(output, (Close, FixClose)):
                 client.closed = output.reason
+            elif isinstance(output, FixSend):
+                client.arrive(output.data)
             else:
                 client.inbox.append(json.loads(output.data))
 
