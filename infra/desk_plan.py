@@ -1,5 +1,6 @@
 """What a run consists of, decided before anything starts: folder, ports, keys, programs."""
 
+import contextlib
 import importlib
 import os
 import secrets
@@ -13,10 +14,14 @@ from typing import Any
 from infra import embedded_nats, runs
 from infra.supervisor import Program
 from infra.topology import SERVICES
+from services.market_making.core import Config as MarketMakingConfig
+from services.venue.core import Config as VenueConfig
+from services.venue.multicast.settings import feed_address
 from shared.configuration import (
     RUNTIME_VARIABLE,
     ConfigurationError,
     DeskConfig,
+    FeedAddress,
     Runtime,
     load_tables,
     section,
@@ -90,6 +95,7 @@ def make(config_path: str, chain_path: str, seed: int, venue: str | None) -> Pla
         venue_client_id=client_id,
         venue_client_secret_path=str(secret_path),
         http_ports={name: embedded_nats.free_port() for name in SERVICES},
+        feed=feed(tables, desk) if venue == "simulated" else None,
     )
     environment = {RUNTIME_VARIABLE: str(runs.write_runtime(directory, runtime))}
     return Plan(
@@ -128,6 +134,26 @@ def fix_url(venue: str) -> str:
     if venue == "simulated":
         return f"tcp://127.0.0.1:{embedded_nats.free_port()}"
     return f"tcp://{DERIBIT_FIX_HOST}:9881"
+
+
+def feed(tables: dict[str, dict[str, Any]], desk: DeskConfig) -> FeedAddress | None:
+    """Returns where the venue's datagrams shall come; None where quoting does not read them."""
+    if section(tables, "market_making", MarketMakingConfig).transport != "fix":
+        return None
+    event_port, snapshot_port = free_udp_ports(2)
+    multicast = section(tables, "venue", VenueConfig).multicast
+    return feed_address(multicast, desk.underlyings, event_port, snapshot_port)
+
+
+def free_udp_ports(count: int) -> list[int]:
+    """Returns UDP ports of loopback that were free a moment ago."""
+    with contextlib.ExitStack() as held:
+        ports = []
+        for _ in range(count):
+            probe = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            probe.bind(("127.0.0.1", 0))
+            ports.append(int(probe.getsockname()[1]))
+        return ports
 
 
 def venue_urls(venue: str) -> tuple[str, str]:

@@ -72,7 +72,8 @@ def described(config: MulticastConfig, underlyings: Sequence[str]) -> dict[str, 
             {"channel_id": number, "currency": currency, "product": product,
              "events": addresses(config, config.destinations, number),
              "snapshot_channel_id": number + SNAPSHOTS if product != "price_index" else None,
-             "snapshots": addresses(config, config.destinations, number + SNAPSHOTS)}
+             "snapshots": [] if product == "price_index"
+             else addresses(config, config.destinations, number + SNAPSHOTS)}
             for number, currency, product in (
                 Channel(PRICE_INDEX, "any", "price_index"), *channels(underlyings)
             )
