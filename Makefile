@@ -21,6 +21,7 @@ FUZZ_TARGETS := $(filter-out canary,$(patsubst native/fuzz/fuzz_%.c,%,$(wildcard
 FUZZ_SOURCES_sbe := $(wildcard native/src/hr_sbe_read.c native/src/hr_sbe_layout.c)
 FUZZ_SOURCES_roundtrip := $(wildcard native/src/hr_sbe_*.c)
 FUZZ_SOURCES_feed := $(wildcard native/src/hr_feed*.c)
+FUZZ_SOURCES_fix := $(wildcard native/src/hr_fix_*.c)
 FUZZ_SOURCES_canary := native/fuzz/fuzz_canary.c
 
 help: ## list the commands
@@ -57,7 +58,7 @@ check: .venv/dev .venv/native ## linters, types, import contracts, C format
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/clang-format --dry-run -Werror native/include/*.h native/src/*.[ch] native/tests/*.[ch] native/fuzz/*.c
+	$(BIN)/clang-format --dry-run -Werror native/include/*.h native/src/*.[ch] native/tests/*.[ch] native/fuzz/*.[ch]
 
 test: .venv/dev .venv/native test-c ## all tests: C under sanitizers, then Python
 	$(BIN)/python -m pytest -q -m "not long"
@@ -90,7 +91,7 @@ fuzz-smoke-%: build/$(SAN)/fuzz_%
 fuzz-smoke-canary: build/$(SAN)/fuzz_canary
 	@! $< native/fuzz/corpus/canary.hex 1000 1 2>/dev/null || { echo "the canary did not fail: the fuzz targets see nothing"; exit 1; }
 
-build/$(SAN)/fuzz_%: native/fuzz/fuzz_%.c native/fuzz/driver.c $(NATIVE_SOURCES) $(NATIVE_HEADERS)
+build/$(SAN)/fuzz_%: native/fuzz/fuzz_%.c native/fuzz/driver.c $(wildcard native/fuzz/*.h) $(NATIVE_SOURCES) $(NATIVE_HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(C_FLAGS) $< native/fuzz/driver.c $(NATIVE_SOURCES) -o $@ -lm -lpthread
 
@@ -150,7 +151,7 @@ soak: setup ## ten minutes of desk; prints the memory slope of every process (SE
 # ---- write --------------------------------------------------------------------------------------
 format: .venv/dev ## formats Python and C
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
-	$(BIN)/clang-format -i native/include/*.h native/src/*.[ch] native/tests/*.[ch] native/fuzz/*.c
+	$(BIN)/clang-format -i native/include/*.h native/src/*.[ch] native/tests/*.[ch] native/fuzz/*.[ch]
 
 docs: setup ## rewrites the generated parts of README and the AsyncAPI document
 	$(BIN)/python -m infra.docs

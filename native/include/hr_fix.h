@@ -229,8 +229,8 @@ hr_status hr_fix_encode_cancel(hr_fix_lane *lane, const hr_fix_order *order, int
 hr_status hr_fix_encode_replace(hr_fix_lane *lane, const hr_fix_order *order, int64_t now_ns,
                                 uint8_t *out, int64_t capacity, int64_t *count_out);
 /* Writes a message of any type around a body of whole fields, each ended by SOH. `sequence` 0 takes
- * the lane's next; any other is written as it is with PossDup and OrigSendingTime, and the lane
- * stays: the answer to a ResendRequest. */
+ * the lane's next; one that was used is written again with PossDup and OrigSendingTime, and the
+ * lane stays: the answer to a ResendRequest. */
 hr_status hr_fix_encode_body(hr_fix_lane *lane, int32_t type, const uint8_t *body,
                              int64_t body_count, int64_t sequence, int64_t now_ns, uint8_t *out,
                              int64_t capacity, int64_t *count_out);

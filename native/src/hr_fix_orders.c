@@ -162,7 +162,8 @@ hr_status hr_fix_encode_body(hr_fix_lane *lane, int32_t type, const uint8_t *bod
                              int64_t capacity, int64_t *count_out) {
     if (!hr_fix_is_ready(lane, now_ns) || !is_type(type) || out == NULL || count_out == NULL ||
         body_count < 0 || body_count > HR_FIX_BODY_BYTES_MAX || sequence < 0 ||
-        (body == NULL && body_count > 0) || (body_count > 0 && !is_body(body, body_count))) {
+        sequence >= lane->next_out || (body == NULL && body_count > 0) ||
+        (body_count > 0 && !is_body(body, body_count))) {
         return HR_ERR_ARGUMENT;
     }
     if (capacity < HR_FIX_FRAME_MAX + BODY_HEAD_MAX + body_count) {

@@ -106,7 +106,8 @@ static inline int32_t hr_fix_type_read(const hr_fix_text *text) {
 }
 
 static inline int32_t hr_fix_is_same(const hr_fix_text *text, const uint8_t *bytes, int64_t count) {
-    return text->count == count && memcmp(text->bytes, bytes, (size_t)count) == 0;
+    return text->bytes != NULL && text->count == count &&
+           memcmp(text->bytes, bytes, (size_t)count) == 0;
 }
 
 /* Sums bytes as the CheckSum does. */

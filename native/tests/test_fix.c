@@ -253,6 +253,13 @@ static void test_messages_of_others_and_without_a_number_are_refused(void) {
     assert(hr_fix_lane_init(&lane, bytes_of("a\001b"), 3, bytes_of("V"), 1) == HR_ERR_ARGUMENT);
     assert(hr_fix_lane_init(&lane, bytes_of("a"), 33, bytes_of("V"), 1) == HR_ERR_ARGUMENT);
     assert(hr_fix_lane_init(NULL, bytes_of("a"), 1, bytes_of("V"), 1) == HR_ERR_ARGUMENT);
+    memset(&lane, 0, sizeof lane); /* Never initialised: nobody is its peer. */
+    wire in;
+    hr_fix_stream stream;
+    wire_framed(&in, "35=0|34=1|");
+    const hr_fix_message message = message_of(&in, &stream);
+    assert(hr_fix_lane_accept(&lane, &message) == HR_FIX_WRONG_PEER);
+    free(stream.memory);
     assert(hr_fix_lane_accept(NULL, NULL) == HR_FIX_WRONG_PEER && !hr_fix_lane_is_behind(NULL));
 }
 
