@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -160,9 +161,9 @@ def test_the_venue_alone_says_where_it_publishes(tmp_path: Path) -> None:
         assert (channels[2]["currency"], channels[2]["product"]) == ("BTC", "option")
         assert channels[2]["events"] == [["127.0.0.1", to.event_port]]
         assert channels[2]["snapshots"] == [["127.0.0.1", to.snapshot_port]]
-        url = facts["http_url"] + "/api/v2/public/get_instruments?currency=BTC&kind=option"
-        with urlopen(url) as answer:
-            ids = {one["instrument_id"] for one in json.load(answer)["result"]}
+        url = facts["http_url"] + "/api/v2/public/"
+        listed = _asked(url + "get_instruments?currency=BTC&kind=option")
+        ids = {one["instrument_id"]: one["instrument_name"] for one in listed}
         books = listener.follower.books
         ends = time.monotonic() + 20
         while not all(number in books and books[number].is_fresh for number in ids):
@@ -170,10 +171,25 @@ def test_the_venue_alone_says_where_it_publishes(tmp_path: Path) -> None:
             select.select(listener.sockets, [], [], 1.0)
             listener.drain()
         assert {listener.follower.channel_of[number] for number in ids} == {2}
+        same = 0
+        for number, name in list(ids.items())[::12]:  # read a moment later, each may have moved on
+            shown = _asked(url + f"get_order_book?instrument_name={name}&depth=1000")
+            listener.drain()
+            book = books[number]
+            if book.is_fresh and book.change_id == shown["change_id"]:
+                assert [[p, book.bids[p]] for p in sorted(book.bids, reverse=True)] == shown["bids"]
+                assert [[p, book.asks[p]] for p in sorted(book.asks)] == shown["asks"]
+                same += 1
+        assert same > 10
     finally:
         process.terminate()
         assert process.wait(20) == 0
         listener.close()
+
+
+def _asked(url: str) -> Any:
+    with urlopen(url) as answer:
+        return json.load(answer)["result"]
 
 
 async def test_multicast_groups_of_this_machine() -> None:
