@@ -1,5 +1,5 @@
 /* hr_decide.c: value and aim of one option, and the two roundings; pure functions. */
-#include "hr_engine.h"
+#include "hr_engine_state.h"
 #include "hr_pricing.h"
 #include "hr_surface.h"
 
@@ -90,7 +90,7 @@ hr_status hr_engine_revalue(const hr_engine_instrument *instrument, const hr_eng
                : HR_ERR_NOT_FINITE;
 }
 
-static double step_at(const hr_engine_instrument *instrument, double price_coin) {
+double hr_engine_step_at(const hr_engine_instrument *instrument, double price_coin) {
     const int is_coarse = instrument->step_above_ticks > 0 &&
                           price_coin > (double)instrument->step_above_ticks * instrument->tick_coin;
     return instrument->tick_coin * (is_coarse ? (double)instrument->step_ticks : 1.0);
@@ -103,16 +103,38 @@ static int is_contested(const hr_engine_policy *policy, const hr_engine_instrume
     return delta <= policy->improve_delta_max && value->years <= policy->improve_years_max;
 }
 
+/* Uncertainty of volatility at a tenor and away from the middle. */
+static double factor_of_tenor(const hr_engine_policy *policy, const hr_engine_value *value) {
+    return most(TENOR_FACTOR_MIN, least(TENOR_FACTOR_MAX, sqrt(policy->vol_years / value->years)));
+}
+
+static double factor_of_wing(const hr_engine_policy *policy, const hr_engine_value *value) {
+    const double from_middle = 2.0 * fabs(value->call_delta - 0.5);
+    return 1.0 + policy->vol_wing_ratio * from_middle * from_middle;
+}
+
+hr_engine_spread hr_engine_spread_of(const hr_engine_policy *policy,
+                                     const hr_engine_instrument *instrument,
+                                     const hr_engine_value *value) {
+    const int contested = is_contested(policy, instrument, value);
+    return (hr_engine_spread){
+        .vol_half = policy->vol_half * factor_of_tenor(policy, value) *
+                    factor_of_wing(policy, value) * (contested ? 1.0 : policy->away_ratio),
+        .rounding_coin = contested ? 0.5 * policy->rounding_ratio *
+                                         hr_engine_step_at(instrument, value->theo_coin)
+                                   : 0.0,
+        .is_contested = contested,
+    };
+}
+
 /* The least half-spread worth quoting: fee, margin, and what is not known of vol and index; where
  * we contest the flow, less what rounding outward brings on average, since a quote rests somewhere
  * within its step. */
 static double least_half(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
                          const hr_engine_value *value, const hr_engine_stance *stance) {
     const int contested = is_contested(policy, instrument, value);
-    const double from_middle = 2.0 * fabs(value->call_delta - 0.5);
-    const double wing = 1.0 + policy->vol_wing_ratio * from_middle * from_middle;
-    const double tenor =
-        most(TENOR_FACTOR_MIN, least(TENOR_FACTOR_MAX, sqrt(policy->vol_years / value->years)));
+    const double wing = factor_of_wing(policy, value);
+    const double tenor = factor_of_tenor(policy, value);
     const double vol_half = policy->vol_half * tenor * wing * stance->vol_widening *
                             (contested ? 1.0 : policy->away_ratio);
     const double fee = least(policy->fee_coin, policy->fee_price_ratio * value->theo_coin);
@@ -120,7 +142,8 @@ static double least_half(const hr_engine_policy *policy, const hr_engine_instrum
     const double uncertainty =
         value->vega_coin * vol_half + fabs(value->delta_coin) * stance->spot_ratio;
     const double rounding =
-        contested ? 0.5 * policy->rounding_ratio * step_at(instrument, value->theo_coin) : 0.0;
+        contested ? 0.5 * policy->rounding_ratio * hr_engine_step_at(instrument, value->theo_coin)
+                  : 0.0;
     const double half = most(fee + edge - rounding, ROUNDED_FEE_MIN * fee) + uncertainty;
     return least(policy->half_spread_coin_max, most(half, GRID_SLACK));
 }
@@ -140,7 +163,7 @@ static double half_of_side(const hr_engine_policy *policy, const hr_engine_instr
     }
     const double price = side == HR_SIDE_BID ? value->theo_coin - rival : value->theo_coin + rival;
     const double relaxed = stance->rival_age_s[side] / policy->rival_relax_s * half_min;
-    return most(half_min, least(half_max, rival + relaxed - step_at(instrument, price)));
+    return most(half_min, least(half_max, rival + relaxed - hr_engine_step_at(instrument, price)));
 }
 
 /* Whole size up to `taper_ratio` of a limit, then in a line down to nothing at the limit. */

@@ -15,13 +15,19 @@ static int64_t aligned(int64_t bytes) {
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
+static int64_t blocks_of(int64_t slot_count) {
+    return (slot_count + HR_STEP_LANES - 1) / HR_STEP_LANES;
+}
+
 int64_t hr_engine_size(int64_t slot_count) {
     if (slot_count < 1 || slot_count > HR_ENGINE_INSTRUMENTS_MAX) {
         return 0;
     }
     return aligned((int64_t)sizeof(hr_engine)) + aligned(slot_count * (int64_t)sizeof(hr_slot)) +
            aligned(slot_count * (int64_t)sizeof(hr_engine_decision)) +
-           aligned(slot_count * (int64_t)sizeof(int32_t));
+           aligned(slot_count * (int64_t)sizeof(int32_t)) +
+           aligned(blocks_of(slot_count) * (int64_t)sizeof(hr_step_block)) +
+           2 * aligned(blocks_of(slot_count));
 }
 
 hr_status hr_engine_init(void *memory, int64_t bytes, int64_t slot_count, hr_engine **engine_out) {
@@ -38,6 +44,15 @@ hr_status hr_engine_init(void *memory, int64_t bytes, int64_t slot_count, hr_eng
     engine->candidates = (void *)next;
     next += aligned(slot_count * (int64_t)sizeof(hr_engine_decision));
     engine->heap = (void *)next;
+    next += aligned(slot_count * (int64_t)sizeof(int32_t));
+    engine->blocks = (void *)next;
+    next += aligned(blocks_of(slot_count) * (int64_t)sizeof(hr_step_block));
+    engine->picks = next;
+    engine->renewed = next + aligned(blocks_of(slot_count));
+    for (int64_t i = 0; i < blocks_of(slot_count) * HR_STEP_LANES; i++) {
+        engine->blocks[i / HR_STEP_LANES].reach[i % HR_STEP_LANES] = HR_STEP_FAR;
+        engine->blocks[i / HR_STEP_LANES].until_ns[i % HR_STEP_LANES] = HR_STEP_FAR;
+    }
     engine->slot_count = slot_count;
     engine->lease_state = HR_STATE_HALTED;
     for (int64_t i = 0; i < slot_count; i++) {
@@ -56,6 +71,11 @@ void hr_engine_see_time(hr_engine *engine, int64_t now_ns) {
     if (now_ns > engine->now_ns) {
         engine->now_ns = now_ns;
     }
+}
+
+void hr_engine_unmark_slot(hr_engine *engine, hr_slot *slot) {
+    engine->marked_count -= slot->is_marked;
+    slot->is_marked = 0;
 }
 
 void hr_engine_mark_slot(hr_engine *engine, hr_slot *slot) {
@@ -84,10 +104,12 @@ hr_status hr_engine_set_live(hr_engine *engine, int64_t slot, int32_t side, int6
     if ((side != HR_SIDE_BID && side != HR_SIDE_ASK) || ticks < 0 || lots < 0) {
         return HR_ERR_ARGUMENT;
     }
+    hr_engine_before_change(engine, slot);
     target->live_ticks[side] = ticks;
     target->live_lots[side] = lots;
     target->hold_until_ns[side] = hold_until_ns;
     hr_gate_account_sent(&target->accounts[side], lots, engine->now_ns);
+    hr_engine_after_change(engine, slot);
     return HR_OK;
 }
 
@@ -96,10 +118,12 @@ hr_status hr_engine_clear_live(hr_engine *engine) {
         return HR_ERR_MAGIC;
     }
     for (int64_t i = 0; i < engine->slot_count; i++) {
+        hr_engine_before_change(engine, i);
         for (int32_t side = 0; side < 2; side++) {
             engine->slots[i].live_lots[side] = 0;
             hr_gate_account_sent(&engine->slots[i].accounts[side], 0, engine->now_ns);
         }
+        hr_engine_after_change(engine, i);
     }
     return HR_OK;
 }
@@ -121,6 +145,7 @@ hr_status hr_engine_on_index(hr_engine *engine, double index_usd, int64_t tick_n
             keep * engine->realised_variance_per_s + (1.0 - keep) * change * change / elapsed_s;
     }
     engine->index_usd = index_usd;
+    engine->log_index = log(index_usd);
     if (tick_ns > engine->tick_ns) {
         engine->tick_ns = tick_ns;
     }
@@ -138,7 +163,9 @@ hr_status hr_engine_on_books(hr_engine *engine, const hr_engine_book *books, int
         if (books[i].slot < 0 || books[i].slot >= engine->slot_count) {
             return HR_ERR_NOT_FOUND;
         }
+        hr_engine_before_change(engine, books[i].slot);
         engine->slots[books[i].slot].market = books[i];
+        hr_engine_after_change(engine, books[i].slot);
     }
     return HR_OK;
 }
@@ -172,22 +199,9 @@ static void open_window(hr_engine *engine, const hr_engine_fill *fill, const hr_
     }
 }
 
-hr_status hr_engine_on_fill(hr_engine *engine, const hr_engine_fill *fill, int64_t now_ns) {
-    hr_slot *slot = NULL;
-    const hr_status status =
-        fill == NULL ? HR_ERR_ARGUMENT : hr_engine_find_slot(engine, fill->slot, &slot);
-    if (status != HR_OK) {
-        return status;
-    }
-    if (fill->amount_lots <= 0 || fill->amount_lots > HR_GATE_COUNT_MAX) {
-        return HR_ERR_ARGUMENT;
-    }
-    const int64_t signed_lots = fill->is_buy ? fill->amount_lots : -fill->amount_lots;
-    slot->position_lots += signed_lots;
-    engine->fill_count++;
-    if (fill->is_replayed) {
-        return HR_OK;
-    }
+/* What a fill of this moment changes besides the position. */
+static void take_news(hr_engine *engine, const hr_engine_fill *fill, hr_slot *slot,
+                      int64_t signed_lots, int64_t now_ns) {
     const double signed_coin = (double)signed_lots * slot->spec.lot_coin;
     const int32_t side = fill->is_buy ? HR_SIDE_BID : HR_SIDE_ASK;
     hr_engine_see_time(engine, now_ns);
@@ -211,6 +225,26 @@ hr_status hr_engine_on_fill(hr_engine *engine, const hr_engine_fill *fill, int64
         engine->flow_ns = now_ns;
         open_window(engine, fill, slot, signed_coin, now_ns);
     }
+}
+
+hr_status hr_engine_on_fill(hr_engine *engine, const hr_engine_fill *fill, int64_t now_ns) {
+    hr_slot *slot = NULL;
+    const hr_status status =
+        fill == NULL ? HR_ERR_ARGUMENT : hr_engine_find_slot(engine, fill->slot, &slot);
+    if (status != HR_OK) {
+        return status;
+    }
+    if (fill->amount_lots <= 0 || fill->amount_lots > HR_GATE_COUNT_MAX) {
+        return HR_ERR_ARGUMENT;
+    }
+    hr_engine_before_change(engine, fill->slot);
+    const int64_t signed_lots = fill->is_buy ? fill->amount_lots : -fill->amount_lots;
+    slot->position_lots += signed_lots;
+    engine->fill_count++;
+    if (!fill->is_replayed) {
+        take_news(engine, fill, slot, signed_lots, now_ns);
+    }
+    hr_engine_after_change(engine, fill->slot);
     return HR_OK;
 }
 

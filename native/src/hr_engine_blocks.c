@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#define SECONDS_PER_YEAR (365.0 * 24.0 * 3600.0)
+
 static int32_t slice_of(const hr_engine_surface *surface, int64_t expiry_ns) {
     for (int32_t i = 0; i < (int32_t)surface->slice_count; i++) {
         if (surface->slices[i].expiry_ns == expiry_ns) {
@@ -44,6 +46,7 @@ hr_status hr_engine_set_instrument(hr_engine *engine, int64_t slot,
         memset(target, 0, sizeof *target);
     }
     target->spec = *instrument;
+    engine->is_stepped = 0;
     if (instrument->is_listed && slot >= engine->used_count) {
         engine->used_count = slot + 1;
     }
@@ -78,6 +81,7 @@ hr_status hr_engine_set_surface(hr_engine *engine, const hr_engine_surface *surf
         }
     }
     engine->surface = *surface;
+    engine->is_stepped = 0;
     for (int64_t i = 0; i < engine->slot_count; i++) {
         engine->slots[i].slice = slice_of(surface, engine->slots[i].spec.expiry_ns);
     }
@@ -145,6 +149,8 @@ hr_status hr_engine_set_policy(hr_engine *engine, const hr_engine_policy *policy
         engine->quote_tokens = policy->quotes_burst;
     }
     engine->policy = *policy;
+    engine->spot_root = sqrt(policy->spot_horizon_s / SECONDS_PER_YEAR);
+    engine->is_stepped = 0;
     return HR_OK;
 }
 
@@ -156,6 +162,7 @@ hr_status hr_engine_set_limits(hr_engine *engine, const hr_gate_limits *limits) 
         return HR_ERR_ARGUMENT;
     }
     engine->limits = *limits;
+    engine->is_stepped = 0;
     return HR_OK;
 }
 
@@ -195,6 +202,7 @@ hr_status hr_engine_rearm(hr_engine *engine) {
         return HR_ERR_MAGIC;
     }
     engine->is_excess = 0;
+    engine->is_stepped = 0;
     for (int64_t i = 0; i < engine->slot_count; i++) {
         for (int32_t side = 0; side < 2; side++) {
             engine->slots[i].is_latched[side] = 0;

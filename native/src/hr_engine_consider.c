@@ -36,6 +36,7 @@ void hr_engine_count_in_flight(hr_engine *engine, const hr_slot *slot, int32_t s
 hr_gate_state hr_engine_gate_state(const hr_engine *engine, int64_t now_ns) {
     const hr_in_flight *sums = &engine->in_flight;
     const hr_engine_policy *policy = &engine->policy;
+    const hr_book_error *error = &engine->book_error;
     const double gamma_bound = policy->window_quantity_coin * sums->gamma_most;
     return (hr_gate_state){
         .now_ns = now_ns,
@@ -47,12 +48,14 @@ hr_gate_state hr_engine_gate_state(const hr_engine *engine, int64_t now_ns) {
         .delta_coin = engine->book.delta_coin,
         .vega_usd = engine->book.vega_usd,
         .gamma_coin_per_usd = engine->book.gamma_coin_per_usd,
-        .delta_up_in_flight_coin = least(sums->delta[0], policy->window_delta_coin),
-        .delta_down_in_flight_coin = least(sums->delta[1], policy->window_delta_coin),
-        .vega_up_in_flight_usd = least(sums->vega[0], policy->window_vega_usd),
-        .vega_down_in_flight_usd = least(sums->vega[1], policy->window_vega_usd),
-        .gamma_up_in_flight = least(sums->gamma[0], gamma_bound),
-        .gamma_down_in_flight = least(sums->gamma[1], gamma_bound),
+        .delta_up_in_flight_coin =
+            least(sums->delta[0], policy->window_delta_coin) + error->delta_coin,
+        .delta_down_in_flight_coin =
+            least(sums->delta[1], policy->window_delta_coin) + error->delta_coin,
+        .vega_up_in_flight_usd = least(sums->vega[0], policy->window_vega_usd) + error->vega_usd,
+        .vega_down_in_flight_usd = least(sums->vega[1], policy->window_vega_usd) + error->vega_usd,
+        .gamma_up_in_flight = least(sums->gamma[0], gamma_bound) + error->gamma_coin_per_usd,
+        .gamma_down_in_flight = least(sums->gamma[1], gamma_bound) + error->gamma_coin_per_usd,
         .state = engine->is_halted ? HR_STATE_HALTED : engine->lease_state,
         .latches = (engine->trip.is_tripped ? HR_LATCH_TRIPPED : 0) |
                    (engine->is_excess ? HR_LATCH_EXCESS : 0),
@@ -76,17 +79,26 @@ static double usage_of(const hr_engine *engine, const hr_slot *slot, double sign
     return most(most(delta, vega), most(gamma, own));
 }
 
-static hr_engine_stance stance_of(const hr_engine *engine, const hr_slot *slot, int64_t now_ns) {
+double hr_engine_widening(const hr_engine *engine, int64_t now_ns) {
     const hr_engine_policy *policy = &engine->policy;
-    const double realised = engine->realised_vol;
-    const double excess = most(0.0, realised / policy->spot_vol_floor - 1.0);
+    const double excess = most(0.0, engine->realised_vol / policy->spot_vol_floor - 1.0);
     const double age_s = most(0.0, (double)(now_ns - engine->surface.market_ns) / NS_PER_S);
     const double widening =
         (1.0 + policy->widen_ratio * excess) * (1.0 + policy->vol_age_ratio_per_s * age_s);
+    return least(policy->widen_max, widening);
+}
+
+double hr_engine_spot_ratio(const hr_engine *engine) {
+    const hr_engine_policy *policy = &engine->policy;
+    return policy->spot_sigmas * most(engine->realised_vol, policy->spot_vol_floor) *
+           engine->spot_root;
+}
+
+static hr_engine_stance stance_of(const hr_engine *engine, const hr_slot *slot, int64_t now_ns) {
+    const hr_engine_policy *policy = &engine->policy;
     hr_engine_stance stance = {
-        .spot_ratio = policy->spot_sigmas * most(realised, policy->spot_vol_floor) *
-                      sqrt(policy->spot_horizon_s / SECONDS_PER_YEAR),
-        .vol_widening = least(policy->widen_max, widening),
+        .spot_ratio = hr_engine_spot_ratio(engine),
+        .vol_widening = hr_engine_widening(engine, now_ns),
         .collar_coin =
             most(engine->limits.collar_coin, engine->limits.collar_vol * slot->value.vega_coin),
         .up_usage = usage_of(engine, slot, 1.0),

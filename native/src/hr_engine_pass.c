@@ -6,11 +6,10 @@
 
 #define NS_PER_S 1e9
 #define SECONDS_PER_YEAR (365.0 * 24.0 * 3600.0)
-#define WING_DELTA 0.3
 #define ECHO_NS 1000000000
 #define THEO_HYSTERESIS 0.75
 
-static void value_slot(hr_engine *engine, hr_slot *slot, int64_t now_ns) {
+void hr_engine_value_slot(hr_engine *engine, hr_slot *slot, int64_t now_ns) {
     slot->is_valued = 0;
     if (!slot->spec.is_listed || slot->slice == HR_SLICE_NONE) {
         return;
@@ -21,22 +20,31 @@ static void value_slot(hr_engine *engine, hr_slot *slot, int64_t now_ns) {
         return;
     }
     slot->value = value;
+    slot->valued_usd = engine->index_usd;
     slot->is_valued = 1;
-    slot->region = value.call_delta > 1.0 - WING_DELTA ? 0 : value.call_delta >= WING_DELTA ? 1 : 2;
+    slot->region = value.call_delta > 1.0 - HR_WING_DELTA ? 0
+                   : value.call_delta >= HR_WING_DELTA    ? 1
+                                                          : 2;
     if (slot->anchor_ns == 0 || now_ns - slot->anchor_ns > engine->limits.drift_ns) {
         slot->anchor_ns = now_ns;
         slot->anchor_coin = value.theo_coin;
     }
 }
 
+int hr_engine_is_echo(const hr_slot *slot, int32_t side, int64_t ticks, int64_t now_ns) {
+    return ticks == slot->left_ticks[side] && now_ns - slot->left_ns[side] < ECHO_NS;
+}
+
+int64_t hr_engine_echo_end(const hr_slot *slot, int32_t side) {
+    return slot->left_ns[side] + ECHO_NS;
+}
+
 /* Notes how far from the model value somebody else's best price stands. A price that we have just
  * left may be our own, seen late. */
-static void see_rivals(hr_slot *slot, int64_t now_ns) {
+void hr_engine_see_rivals(hr_slot *slot, int64_t now_ns) {
     for (int32_t side = 0; side < 2; side++) {
         const int64_t ticks = hr_engine_others_ticks(slot, side);
-        const int is_echo =
-            ticks == slot->left_ticks[side] && now_ns - slot->left_ns[side] < ECHO_NS;
-        if (ticks > 0 && !is_echo && slot->is_valued) {
+        if (ticks > 0 && !hr_engine_is_echo(slot, side, ticks, now_ns) && slot->is_valued) {
             const double price = (double)ticks * slot->spec.tick_coin;
             const double theo = slot->value.theo_coin;
             slot->rival_coin[side] = side == HR_SIDE_BID ? theo - price : price - theo;
@@ -49,6 +57,7 @@ static void see_rivals(hr_slot *slot, int64_t now_ns) {
 static void sum_book(hr_engine *engine) {
     engine->book = (hr_book_greeks){0};
     engine->in_flight = (hr_in_flight){0};
+    engine->book_error = (hr_book_error){0};
     for (int64_t i = 0; i < engine->used_count; i++) {
         const hr_slot *slot = &engine->slots[i];
         if (slot->position_lots != 0 && slot->slice != HR_SLICE_NONE) {
@@ -72,8 +81,14 @@ static void sum_book(hr_engine *engine) {
     engine->book.gamma_coin_per_usd -= hedge_coin / engine->index_usd;
 }
 
+double hr_engine_theo_min(const hr_engine *engine, const hr_slot *slot) {
+    const double theo_ticks_min =
+        engine->policy.theo_ticks_min * (slot->is_quotable ? THEO_HYSTERESIS : 1);
+    return theo_ticks_min * slot->spec.tick_coin;
+}
+
 /* A quotable option leaves the range later than it entered, so that none flickers at the edge. */
-static int is_in_range(const hr_engine *engine, const hr_slot *slot, int64_t now_ns) {
+int hr_engine_is_in_range(const hr_engine *engine, const hr_slot *slot, int64_t now_ns) {
     const hr_engine_policy *policy = &engine->policy;
     if (!slot->is_valued || slot->is_barred) {
         return 0;
@@ -81,11 +96,9 @@ static int is_in_range(const hr_engine *engine, const hr_slot *slot, int64_t now
     const int64_t tenor_ns = slot->spec.expiry_ns - now_ns;
     const double delta = slot->spec.is_call ? slot->value.call_delta : 1.0 - slot->value.call_delta;
     const double slack = slot->is_quotable ? policy->range_hysteresis : 0.0;
-    const double theo_ticks_min =
-        policy->theo_ticks_min * (slot->is_quotable ? THEO_HYSTERESIS : 1);
     return tenor_ns >= policy->tenor_ns_min && tenor_ns <= policy->tenor_ns_max &&
            delta >= policy->delta_min - slack && delta <= policy->delta_max + slack &&
-           slot->value.theo_coin >= theo_ticks_min * slot->spec.tick_coin;
+           slot->value.theo_coin >= hr_engine_theo_min(engine, slot);
 }
 
 static void refill(hr_engine *engine, int64_t now_ns) {
@@ -98,7 +111,7 @@ static void refill(hr_engine *engine, int64_t now_ns) {
     engine->tokens_ns = now_ns;
 }
 
-static void send(hr_engine *engine, const hr_engine_decision *decision, int64_t now_ns) {
+void hr_engine_send(hr_engine *engine, const hr_engine_decision *decision, int64_t now_ns) {
     hr_slot *slot = &engine->slots[decision->slot];
     for (int32_t side = 0; side < 2; side++) {
         if (decision->is_moved[side]) {
@@ -167,14 +180,31 @@ static void count_live(const hr_engine *engine, hr_engine_pass *pass) {
     }
 }
 
-static int64_t budget(hr_engine *engine, int64_t now_ns, int64_t capacity) {
+int64_t hr_engine_budget(hr_engine *engine, int64_t now_ns, int64_t capacity) {
     refill(engine, now_ns);
     const int64_t tokens = engine->quote_tokens > 0.0 ? (int64_t)engine->quote_tokens : 0;
     return tokens < capacity ? tokens : capacity;
 }
 
-static hr_status begin(hr_engine *engine, int64_t now_ns, const void *decisions,
-                       hr_engine_pass *pass) {
+void hr_engine_send_best(hr_engine *engine, int64_t now_ns, int64_t capacity, int64_t found,
+                         hr_engine_decision *decisions_out, hr_engine_pass *pass_out) {
+    for (int64_t i = 0; i < found; i++) {
+        pass_out->exposed_count += is_exposed(&engine->candidates[i]);
+        hr_engine_mark_slot(engine, &engine->slots[engine->candidates[i].slot]);
+    }
+    const int64_t kept = select_best(engine, found, hr_engine_budget(engine, now_ns, capacity));
+    for (int64_t i = 0; i < kept; i++) {
+        decisions_out[i] = engine->candidates[engine->heap[i]];
+        pass_out->exposed_count -= is_exposed(&decisions_out[i]);
+        hr_engine_send(engine, &decisions_out[i], now_ns);
+        hr_engine_unmark_slot(engine, &engine->slots[decisions_out[i].slot]);
+    }
+    pass_out->candidate_count = found;
+    pass_out->decision_count = kept;
+}
+
+hr_status hr_engine_begin(hr_engine *engine, int64_t now_ns, const void *decisions,
+                          hr_engine_pass *pass) {
     if (engine == NULL || engine->magic != HR_ENGINE_MAGIC) {
         return HR_ERR_MAGIC;
     }
@@ -187,24 +217,26 @@ static hr_status begin(hr_engine *engine, int64_t now_ns, const void *decisions,
     const double half_lives = elapsed_s / engine->policy.flow_half_life_s;
     engine->flow_keep =
         pass->blocked_reason == HR_GATE_OK && half_lives > 0.0 ? exp2(-half_lives) : 1.0;
+    engine->flow_keep_ns = now_ns;
     engine->realised_vol = sqrt(engine->realised_variance_per_s * SECONDS_PER_YEAR);
     return HR_OK;
 }
 
 hr_status hr_engine_decide(hr_engine *engine, int64_t now_ns, int64_t capacity,
                            hr_engine_decision *decisions_out, hr_engine_pass *pass_out) {
-    const hr_status status = begin(engine, now_ns, decisions_out, pass_out);
+    const hr_status status = hr_engine_begin(engine, now_ns, decisions_out, pass_out);
     if (status != HR_OK) {
         return status;
     }
+    engine->is_stepped = 0;
     if (engine->index_usd > 0.0) {
         int64_t quotable = 0;
         for (int64_t i = 0; i < engine->used_count; i++) {
             hr_slot *slot = &engine->slots[i];
-            value_slot(engine, slot, now_ns);
-            see_rivals(slot, now_ns);
+            hr_engine_value_slot(engine, slot, now_ns);
+            hr_engine_see_rivals(slot, now_ns);
             slot->is_quotable =
-                quotable < engine->policy.quoted_max && is_in_range(engine, slot, now_ns);
+                quotable < engine->policy.quoted_max && hr_engine_is_in_range(engine, slot, now_ns);
             quotable += slot->is_quotable;
         }
         sum_book(engine);
@@ -213,61 +245,14 @@ hr_status hr_engine_decide(hr_engine *engine, int64_t now_ns, int64_t capacity,
         int64_t found = 0;
         for (int64_t i = 0; i < engine->used_count; i++) {
             hr_slot *slot = &engine->slots[i];
+            hr_engine_unmark_slot(engine, slot);
             if (slot->is_quotable || slot->live_lots[0] > 0 || slot->live_lots[1] > 0) {
                 found += hr_engine_consider(engine, slot, i, now_ns, &engine->candidates[found],
                                             &pass_out->refused_count);
             }
         }
-        for (int64_t i = 0; i < found; i++) {
-            pass_out->exposed_count += is_exposed(&engine->candidates[i]);
-        }
-        const int64_t kept = select_best(engine, found, budget(engine, now_ns, capacity));
-        for (int64_t i = 0; i < kept; i++) {
-            decisions_out[i] = engine->candidates[engine->heap[i]];
-            pass_out->exposed_count -= is_exposed(&decisions_out[i]);
-            send(engine, &decisions_out[i], now_ns);
-        }
-        pass_out->candidate_count = found;
-        pass_out->decision_count = kept;
+        hr_engine_send_best(engine, now_ns, capacity, found, decisions_out, pass_out);
     }
     count_live(engine, pass_out);
     return HR_OK;
-}
-
-hr_status hr_engine_decide_slot(hr_engine *engine, int64_t slot, int64_t now_ns,
-                                hr_engine_decision *decision_out, hr_engine_pass *pass_out) {
-    const hr_status status = begin(engine, now_ns, decision_out, pass_out);
-    if (status != HR_OK) {
-        return status;
-    }
-    if (slot < 0 || slot >= engine->slot_count) {
-        return HR_ERR_NOT_FOUND;
-    }
-    hr_slot *target = &engine->slots[slot];
-    if (pass_out->blocked_reason != HR_GATE_OK) {
-        return HR_OK;
-    }
-    if (budget(engine, now_ns, 1) < 1) {
-        hr_engine_mark_slot(engine, target);
-        pass_out->candidate_count = 1;
-        return HR_OK;
-    }
-    value_slot(engine, target, now_ns);
-    see_rivals(target, now_ns);
-    target->is_quotable = target->is_quotable && is_in_range(engine, target, now_ns);
-    if (hr_engine_consider(engine, target, slot, now_ns, decision_out, &pass_out->refused_count)) {
-        send(engine, decision_out, now_ns);
-        pass_out->candidate_count = 1;
-        pass_out->decision_count = 1;
-    }
-    return HR_OK;
-}
-
-hr_status hr_engine_decide_index(hr_engine *engine, int64_t now_ns, int64_t capacity,
-                                 hr_engine_decision *decisions_out, hr_engine_pass *pass_out) {
-    const hr_status status = hr_engine_decide(engine, now_ns, capacity, decisions_out, pass_out);
-    for (int64_t i = 0; status == HR_OK && i < engine->used_count; i++) {
-        engine->slots[i].is_marked = 0;
-    }
-    return status;
 }

@@ -3,7 +3,9 @@
 #define HR_ENGINE_STATE_H
 
 #include "hr_engine.h"
+#include "hr_engine_step.h"
 
+#define HR_WING_DELTA 0.3                   /* Where the strike regions meet. */
 #define HR_ENGINE_MAGIC 0x48524551554f5431u /* "HREQUOT1" */
 #define HR_SLICE_NONE (-1)
 
@@ -25,6 +27,7 @@ typedef struct {
     int64_t rival_ns[2];   /* When that was; 0: never. */
     int64_t left_ticks[2]; /* Our price before the last move, which ticks may still show. */
     int64_t left_ns[2];
+    double valued_usd;  /* The index that the value is of. */
     double anchor_coin; /* Model price at the start of the drift period. */
     int64_t anchor_ns;
     hr_gate_account accounts[2]; /* Executed against sent. */
@@ -61,6 +64,21 @@ typedef struct {
     int64_t count;
 } hr_window;
 
+/* How wrong the book's sums can be after stepped passes. */
+typedef struct {
+    double delta_coin;
+    double vega_usd;
+    double gamma_coin_per_usd;
+} hr_book_error;
+
+/* The parts of the least half-spread that hang on an option's place and not on the moment. */
+typedef struct {
+    double vol_half; /* Before widening. */
+    double rounding_coin;
+    int32_t is_contested;
+    int32_t reserved;
+} hr_engine_spread;
+
 struct hr_engine {
     uint64_t magic;
     int64_t slot_count;
@@ -70,9 +88,11 @@ struct hr_engine {
     hr_engine_surface surface;
     hr_book_greeks book;
     hr_in_flight in_flight;
+    hr_book_error book_error;
     hr_window window;
     hr_gate_trip trip;
     double index_usd;
+    double log_index;
     double realised_variance_per_s;
     double hedge_usd;
     double flow_delta_coin;
@@ -91,11 +111,21 @@ struct hr_engine {
     int64_t now_ns; /* The newest time that any call carried. */
     int32_t lease_state;
     int32_t is_halted;
-    int32_t is_excess; /* Latched. */
-    int32_t reserved;
+    int32_t is_excess;  /* Latched. */
+    int32_t is_stepped; /* The blocks stand for what the slots hold. */
+    int64_t refresh_at; /* The next slot whose anchor is renewed in its turn. */
+    int64_t flow_keep_ns;
+    int64_t quotable_count;
+    int64_t pass_ns;       /* Of the last stepped pass, */
+    double pass_log_index; /* and its index. */
+    double lot_coin_max;
+    double spot_root; /* Of the horizon, in years. */
     hr_slot *slots;
     hr_engine_decision *candidates; /* (slot_count) scratch of one pass. */
     int32_t *heap;                  /* (slot_count) scratch: the candidates that matter most. */
+    hr_step_block *blocks;          /* (slot_count / 8, upwards) */
+    uint8_t *renewed;               /* And for each that this pass has valued anew. */
+    uint8_t *picks;                 /* A bit for each slot that this pass decides in full. */
 };
 
 /* Returns 1 if the memory holds an engine of this version. */
@@ -106,6 +136,8 @@ void hr_engine_see_time(hr_engine *engine, int64_t now_ns);
 
 /* Has the next pass decide a slot. */
 void hr_engine_mark_slot(hr_engine *engine, hr_slot *slot);
+
+void hr_engine_unmark_slot(hr_engine *engine, hr_slot *slot);
 
 /* Finds a slot; HR_ERR_MAGIC or HR_ERR_NOT_FOUND if there is none. */
 hr_status hr_engine_find_slot(hr_engine *engine, int64_t slot, hr_slot **slot_out);
@@ -123,5 +155,56 @@ void hr_engine_count_in_flight(hr_engine *engine, const hr_slot *slot, int32_t s
 /* Decides one slot; returns 1 and fills the candidate if something should move. */
 int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int64_t now_ns,
                        hr_engine_decision *candidate_out, int64_t *refused_out);
+
+/* hr_engine_pass.c: the steps of a pass. */
+hr_status hr_engine_begin(hr_engine *engine, int64_t now_ns, const void *decisions,
+                          hr_engine_pass *pass);
+void hr_engine_value_slot(hr_engine *engine, hr_slot *slot, int64_t now_ns);
+void hr_engine_see_rivals(hr_slot *slot, int64_t now_ns);
+int hr_engine_is_in_range(const hr_engine *engine, const hr_slot *slot, int64_t now_ns);
+/* Sends what matters most of `found` candidates; marks the others. */
+void hr_engine_send_best(hr_engine *engine, int64_t now_ns, int64_t capacity, int64_t found,
+                         hr_engine_decision *decisions_out, hr_engine_pass *pass_out);
+
+void hr_engine_send(hr_engine *engine, const hr_engine_decision *decision, int64_t now_ns);
+int64_t hr_engine_budget(hr_engine *engine, int64_t now_ns, int64_t capacity);
+
+/* Returns the least price at which an option is quoted two-sided, or goes on to be. */
+double hr_engine_theo_min(const hr_engine *engine, const hr_slot *slot);
+
+/* Returns 1 if the price on a side may be our own that we have just left, seen late; until when. */
+int hr_engine_is_echo(const hr_slot *slot, int32_t side, int64_t ticks, int64_t now_ns);
+int64_t hr_engine_echo_end(const hr_slot *slot, int32_t side);
+
+/* hr_decide.c */
+hr_engine_spread hr_engine_spread_of(const hr_engine_policy *policy,
+                                     const hr_engine_instrument *instrument,
+                                     const hr_engine_value *value);
+double hr_engine_step_at(const hr_engine_instrument *instrument, double price_coin);
+
+/* hr_engine_consider.c: index uncertainty, widening of volatility's, and the usage of the limits.
+ */
+double hr_engine_spot_ratio(const hr_engine *engine);
+double hr_engine_widening(const hr_engine *engine, int64_t now_ns);
+
+/* hr_engine_step.c: anchors a slot at its value of now. */
+void hr_engine_anchor(hr_engine *engine, int64_t slot_index, int64_t now_ns);
+
+/* hr_engine_rest.c: takes over what rests; and only the amounts, for the sums. */
+void hr_engine_rest(hr_engine *engine, int64_t slot_index, int64_t now_ns);
+void hr_engine_count_lane(hr_engine *engine, int64_t slot_index);
+
+/* hr_engine_screen.c */
+void hr_engine_find_far(hr_engine *engine, const hr_screen *pass);
+void hr_engine_sum_steps(const hr_engine *engine, const hr_screen *pass, hr_step_sums *out);
+void hr_engine_screen(hr_engine *engine, const hr_screen *pass);
+
+/* hr_engine_index.c: before what rests in a slot changes, and after. */
+void hr_engine_before_change(hr_engine *engine, int64_t slot_index);
+void hr_engine_after_change(hr_engine *engine, int64_t slot_index);
+
+static inline int64_t hr_engine_block_count(const hr_engine *engine) {
+    return (engine->used_count + HR_STEP_LANES - 1) / HR_STEP_LANES;
+}
 
 #endif

@@ -1,0 +1,381 @@
+/* hr_engine_index.c: passes that decide only what can have moved: an index tick, a book tick. */
+#include "hr_engine_state.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+#define NS_PER_S 1e9
+#define REFRESHED 4 /* Anchors renewed in their turn by each pass: never all at once. */
+#define FLOW_KEEP_NS 1000000
+#define LIMIT_SLACK 0.999999999
+
+static double most(double one, double other) {
+    return one > other ? one : other;
+}
+
+/* The price of a rival who is seen moves away from theo with the index: before he goes, note how
+ * far he was at the last pass, as a full pass would have. */
+void hr_engine_before_change(hr_engine *engine, int64_t slot_index) {
+    if (!engine->is_stepped) {
+        return;
+    }
+    const hr_step_block *from = &engine->blocks[slot_index / HR_STEP_LANES];
+    const int64_t i = slot_index % HR_STEP_LANES;
+    hr_slot *slot = &engine->slots[slot_index];
+    const double move = engine->pass_log_index - from->log_index[i];
+    const double theo = from->theo[i] + move * (from->theo_slope[i] + move * from->theo_bend[i]);
+    for (int32_t side = 0; side < 2; side++) {
+        const double slope = from->rival_slope[side][i];
+        if (slope > 0.5 || slope < -0.5) {
+            slot->rival_coin[side] = slope * (theo - from->other_coin[side][i]);
+            slot->rival_ns[side] = engine->pass_ns;
+        }
+    }
+}
+
+void hr_engine_after_change(hr_engine *engine, int64_t slot_index) {
+    if (engine->is_stepped) {
+        hr_engine_count_lane(engine, slot_index);
+        hr_engine_mark_slot(engine, &engine->slots[slot_index]);
+    }
+}
+
+static void set_policy(const hr_engine *engine, hr_screen *pass, int64_t now_ns) {
+    const hr_engine_policy *policy = &engine->policy;
+    pass->log_index = engine->log_index;
+    pass->index_usd = engine->index_usd;
+    pass->now_ns = (double)now_ns;
+    pass->spot_ratio = hr_engine_spot_ratio(engine);
+    pass->widening = hr_engine_widening(engine, now_ns);
+    pass->fee_coin = policy->fee_coin;
+    pass->fee_ratio = policy->fee_price_ratio;
+    pass->edge_coin = policy->edge_coin;
+    pass->edge_ratio = policy->edge_price_ratio;
+    pass->half_max = policy->half_spread_coin_max;
+    pass->skew_max = policy->skew_half_spreads_max;
+    pass->relax_per_ns = 1.0 / (policy->rival_relax_s * NS_PER_S);
+    pass->urgent_below = 1.0 - policy->move_urgent_ratio;
+    pass->passive_above = 1.0 + policy->move_passive_ratio;
+    pass->collar_coin = engine->limits.collar_coin;
+    pass->collar_vol = engine->limits.collar_vol;
+    pass->drift_max = engine->limits.drift_coin_max;
+}
+
+/* Takes over the sums as the book. */
+static void set_book(hr_engine *engine, const hr_step_sums *sums) {
+    hr_book_greeks *book = &engine->book;
+    const double hedge_coin = engine->hedge_usd / engine->index_usd;
+    *book = (hr_book_greeks){
+        .delta_coin = sums->delta + hedge_coin,
+        .gamma_coin_per_usd = sums->gamma - hedge_coin / engine->index_usd,
+    };
+    for (int64_t slice = 0; slice < engine->surface.slice_count; slice++) {
+        for (int64_t region = 0; region < HR_ENGINE_REGIONS; region++) {
+            const double vega = sums->vega_of_cell[slice * HR_ENGINE_REGIONS + region];
+            book->vega_usd += vega;
+            book->vega_of_slice[slice] += vega;
+            book->vega_of_region[region] += vega;
+        }
+    }
+    engine->in_flight = (hr_in_flight){
+        .delta = {sums->up_delta, sums->down_delta},
+        .vega = {sums->up_vega, sums->down_vega},
+        .gamma = {sums->up_gamma, sums->down_gamma},
+        .gamma_most = sums->gamma_most,
+    };
+    engine->book_error = (hr_book_error){sums->delta_error, sums->vega_error, sums->gamma_error};
+}
+
+static void set_stance(const hr_engine *engine, hr_screen *pass) {
+    const hr_engine_policy *policy = &engine->policy;
+    const hr_book_greeks *book = &engine->book;
+    if (!policy->is_skewed) {
+        return;
+    }
+    const double keep = engine->flow_keep;
+    const double whole = -policy->skew_vega_vol * book->vega_usd -
+                         policy->flow_vega_vol * keep * engine->flow_vega_usd;
+    pass->index_ratio = -policy->skew_delta_ratio * book->delta_coin -
+                        policy->flow_delta_ratio * keep * engine->flow_delta_coin;
+    pass->index_ratio_error = policy->skew_delta_ratio * engine->book_error.delta_coin;
+    pass->vol_shift_error =
+        (policy->skew_vega_vol + policy->skew_term_vol + policy->skew_region_vol) *
+        engine->book_error.vega_usd;
+    for (int64_t slice = 0; slice < engine->surface.slice_count; slice++) {
+        for (int64_t region = 0; region < HR_ENGINE_REGIONS; region++) {
+            pass->vol_shift[slice * HR_ENGINE_REGIONS + region] =
+                whole - policy->skew_term_vol * book->vega_of_slice[slice] -
+                policy->skew_region_vol * book->vega_of_region[region];
+        }
+    }
+}
+
+static void set_usage(const hr_engine *engine, hr_screen *pass) {
+    const hr_gate_limits *limits = &engine->limits;
+    const hr_book_greeks *book = &engine->book;
+    const hr_book_error *error = &engine->book_error;
+    const double delta_error = error->delta_coin / limits->delta_coin_max;
+    const double vega_error = error->vega_usd / limits->vega_usd_max;
+    const double gamma = (fabs(book->gamma_coin_per_usd) + error->gamma_coin_per_usd) /
+                         limits->gamma_coin_per_usd_max;
+    for (int side = 0; side < 2; side++) {
+        const double sign = side == HR_SIDE_BID ? 1.0 : -1.0;
+        const double vega = most(0.0, sign * book->vega_usd) / limits->vega_usd_max;
+        for (int is_call = 0; is_call < 2; is_call++) {
+            const double way = is_call ? sign : -sign;
+            const double delta = most(0.0, way * book->delta_coin) / limits->delta_coin_max;
+            pass->usage_low[side][is_call] = most(delta - delta_error, vega - vega_error);
+            pass->usage_high[side][is_call] =
+                most(most(delta + delta_error, vega + vega_error), gamma);
+        }
+    }
+}
+
+/* Returns 1 if no quote, whichever is filled first, can bring the gate's sums near their limits. */
+static int has_room(const hr_engine *engine, const hr_step_sums *sums) {
+    const hr_gate_limits *limits = &engine->limits;
+    const hr_engine_policy *policy = &engine->policy;
+    const hr_gate_state state = hr_engine_gate_state(engine, engine->now_ns);
+    const double amount = most(sums->live_most, (double)policy->amount_lots * engine->lot_coin_max);
+    const double delta = amount * sums->delta_most + fabs(state.delta_coin) +
+                         most(state.delta_up_in_flight_coin, state.delta_down_in_flight_coin);
+    const double vega = amount * sums->vega_most + fabs(state.vega_usd) +
+                        most(state.vega_up_in_flight_usd, state.vega_down_in_flight_usd);
+    const double gamma = amount * sums->gamma_most + fabs(state.gamma_coin_per_usd) +
+                         most(state.gamma_up_in_flight, state.gamma_down_in_flight);
+    return policy->amount_lots <= limits->quote_lots_max &&
+           amount * engine->index_usd <= LIMIT_SLACK * limits->value_usd_max &&
+           delta <= LIMIT_SLACK * limits->delta_coin_max &&
+           vega <= LIMIT_SLACK * limits->vega_usd_max &&
+           gamma <= LIMIT_SLACK * limits->gamma_coin_per_usd_max;
+}
+
+static int is_picked(const hr_engine *engine, int64_t slot_index) {
+    return engine->picks[slot_index / HR_STEP_LANES] >> (slot_index % HR_STEP_LANES) & 1;
+}
+
+static void pick(hr_engine *engine, int64_t slot_index) {
+    engine->picks[slot_index / HR_STEP_LANES] |= (uint8_t)(1u << (slot_index % HR_STEP_LANES));
+}
+
+/* Values a slot anew and anchors it there. */
+static void renew(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
+    hr_slot *slot = &engine->slots[slot_index];
+    hr_engine_value_slot(engine, slot, now_ns);
+    hr_engine_see_rivals(slot, now_ns);
+    engine->quotable_count -= slot->is_quotable;
+    slot->is_quotable = hr_engine_is_in_range(engine, slot, now_ns);
+    engine->quotable_count += slot->is_quotable;
+    hr_engine_anchor(engine, slot_index, now_ns);
+}
+
+/* Picks what left its reach or time, what is marked, and a few in their turn, and renews them. */
+static int64_t renew_far(hr_engine *engine, const hr_screen *pass, int64_t now_ns) {
+    int64_t renewed = 0;
+    hr_engine_find_far(engine, pass);
+    for (int64_t i = 0; engine->marked_count > 0 && i < engine->used_count; i++) {
+        if (engine->slots[i].is_marked) {
+            pick(engine, i);
+        }
+    }
+    for (int64_t i = 0; i < REFRESHED; i++) {
+        engine->refresh_at =
+            engine->refresh_at + 1 < engine->used_count ? engine->refresh_at + 1 : 0;
+        pick(engine, engine->refresh_at);
+    }
+    for (int64_t i = 0; i < engine->used_count; i++) {
+        if (is_picked(engine, i)) {
+            renew(engine, i, now_ns);
+            renewed++;
+        }
+    }
+    return renewed;
+}
+
+/* Everything in full, and every anchor anew: after a new block, or where sums stand near a limit.
+ */
+static hr_status decide_whole(hr_engine *engine, int64_t now_ns, int64_t capacity,
+                              hr_engine_decision *decisions_out, hr_engine_pass *pass_out) {
+    const hr_status status = hr_engine_decide(engine, now_ns, capacity, decisions_out, pass_out);
+    if (status != HR_OK || !(engine->index_usd > 0.0)) {
+        return status;
+    }
+    engine->quotable_count = 0;
+    engine->lot_coin_max = 0.0;
+    for (int64_t i = 0; i < engine->used_count; i++) {
+        const hr_slot *slot = &engine->slots[i];
+        hr_engine_anchor(engine, i, now_ns);
+        hr_engine_rest(engine, i, now_ns);
+        engine->quotable_count += slot->is_quotable;
+        engine->lot_coin_max = most(engine->lot_coin_max, slot->spec.lot_coin);
+    }
+    engine->pass_log_index = engine->log_index;
+    engine->pass_ns = now_ns;
+    engine->is_stepped = 1;
+    pass_out->revalued_count = engine->used_count;
+    return HR_OK;
+}
+
+static void count_lanes(const hr_engine *engine, hr_engine_pass *pass) {
+    for (int64_t at = 0; at < hr_engine_block_count(engine); at++) {
+        const hr_step_block *block = &engine->blocks[at];
+        int32_t two = 0;
+        int32_t one = 0;
+        for (int i = 0; i < HR_STEP_LANES; i++) {
+            const int32_t bid = block->live_coin[HR_SIDE_BID][i] > 0.0;
+            const int32_t ask = block->live_coin[HR_SIDE_ASK][i] > 0.0;
+            two += (bid & ask) & (block->is_quotable[i] > 0.5);
+            one += bid ^ ask;
+        }
+        pass->two_sided_count += two;
+        pass->one_sided_count += one;
+    }
+    pass->quotable_count = engine->quotable_count;
+}
+
+/* Decides what is picked, in the order of slots, and takes over what rests then. */
+static void decide_picked(hr_engine *engine, int64_t now_ns, int64_t capacity,
+                          hr_engine_decision *decisions_out, hr_engine_pass *pass_out) {
+    int64_t found = 0;
+    for (int64_t i = 0; i < engine->used_count; i++) {
+        hr_slot *slot = &engine->slots[i];
+        if (is_picked(engine, i)) {
+            hr_engine_unmark_slot(engine, slot);
+            if (slot->is_quotable || slot->live_lots[0] > 0 || slot->live_lots[1] > 0) {
+                found += hr_engine_consider(engine, slot, i, now_ns, &engine->candidates[found],
+                                            &pass_out->refused_count);
+            }
+        }
+    }
+    hr_engine_send_best(engine, now_ns, capacity, found, decisions_out, pass_out);
+    for (int64_t i = 0; i < engine->used_count; i++) {
+        if (is_picked(engine, i)) {
+            hr_engine_rest(engine, i, now_ns);
+        }
+    }
+}
+
+hr_status hr_engine_decide_index(hr_engine *engine, int64_t now_ns, int64_t capacity,
+                                 hr_engine_decision *decisions_out, hr_engine_pass *pass_out) {
+    const hr_status status = hr_engine_begin(engine, now_ns, decisions_out, pass_out);
+    if (status != HR_OK) {
+        return status;
+    }
+    if (pass_out->blocked_reason != HR_GATE_OK) {
+        count_lanes(engine, pass_out);
+        return HR_OK;
+    }
+    if (!engine->is_stepped || engine->lease_state != HR_STATE_ACTIVE) {
+        return decide_whole(engine, now_ns, capacity, decisions_out, pass_out);
+    }
+    hr_screen pass = {0};
+    hr_step_sums sums;
+    set_policy(engine, &pass, now_ns);
+    int64_t renewed = renew_far(engine, &pass, now_ns);
+    hr_engine_sum_steps(engine, &pass, &sums);
+    set_book(engine, &sums);
+    if (engine->quotable_count > engine->policy.quoted_max || !has_room(engine, &sums)) {
+        return decide_whole(engine, now_ns, capacity, decisions_out, pass_out);
+    }
+    set_stance(engine, &pass);
+    set_usage(engine, &pass);
+    memcpy(engine->renewed, engine->picks, (size_t)hr_engine_block_count(engine));
+    hr_engine_screen(engine, &pass);
+    for (int64_t i = 0; i < engine->used_count; i++) {
+        const int is_renewed = engine->renewed[i / HR_STEP_LANES] >> (i % HR_STEP_LANES) & 1;
+        if (is_picked(engine, i) && !is_renewed) {
+            renew(engine, i, now_ns);
+            renewed++;
+        }
+    }
+    decide_picked(engine, now_ns, capacity, decisions_out, pass_out);
+    engine->pass_log_index = engine->log_index;
+    engine->pass_ns = now_ns;
+    pass_out->revalued_count = renewed;
+    count_lanes(engine, pass_out);
+    return HR_OK;
+}
+
+/* Brings a slot's value to now: as it is, by a step, or anew. */
+static int64_t follow(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
+    const hr_step_block *from = &engine->blocks[slot_index / HR_STEP_LANES];
+    const int64_t i = slot_index % HR_STEP_LANES;
+    hr_slot *slot = &engine->slots[slot_index];
+    hr_engine_value *value = &slot->value;
+    const double move = engine->log_index - from->log_index[i];
+    if (!engine->is_stepped || !slot->is_valued || !(fabs(move) <= from->value_reach[i]) ||
+        !((double)now_ns <= from->value_until_ns[i])) {
+        hr_engine_value_slot(engine, slot, now_ns);
+        if (engine->is_stepped) {
+            hr_engine_anchor(engine, slot_index, now_ns);
+        }
+        return 1;
+    }
+    if (engine->index_usd > slot->valued_usd || engine->index_usd < slot->valued_usd) {
+        const hr_engine_slice *slice = &engine->surface.slices[slot->slice];
+        slot->valued_usd = engine->index_usd;
+        value->forward_usd = engine->index_usd * slice->forward_ratio;
+        value->theo_coin = from->theo[i] + move * (from->theo_slope[i] + move * from->theo_bend[i]);
+        value->delta_coin = from->delta[i] + move * from->delta_slope[i];
+        value->vega_coin = from->vega[i] + move * from->vega_slope[i];
+        value->vega_usd = value->vega_coin * value->forward_usd * 0.01;
+        value->call_delta = value->delta_coin + value->theo_coin + (slot->spec.is_call ? 0.0 : 1.0);
+        const double moneyness = slot->spec.strike_usd / value->forward_usd;
+        value->price_coin_min = most(0.0, slot->spec.is_call ? 1.0 - moneyness : moneyness - 1.0);
+        value->price_coin_max = slot->spec.is_call ? 1.0 : moneyness;
+    }
+    return 0;
+}
+
+/* As hr_engine_begin; what is left of the flow may be a millisecond old. */
+static hr_status begin_slot(hr_engine *engine, int64_t now_ns, const void *decision,
+                            hr_engine_pass *pass) {
+    if (!hr_engine_is_valid(engine)) {
+        return HR_ERR_MAGIC;
+    }
+    if (decision == NULL || pass == NULL) {
+        return HR_ERR_ARGUMENT;
+    }
+    if (now_ns - engine->flow_keep_ns >= FLOW_KEEP_NS || engine->flow_keep_ns < engine->flow_ns) {
+        return hr_engine_begin(engine, now_ns, decision, pass);
+    }
+    hr_engine_see_time(engine, now_ns);
+    *pass = (hr_engine_pass){.blocked_reason = hr_engine_blocked(engine, now_ns)};
+    return HR_OK;
+}
+
+hr_status hr_engine_decide_slot(hr_engine *engine, int64_t slot, int64_t now_ns,
+                                hr_engine_decision *decision_out, hr_engine_pass *pass_out) {
+    const hr_status status = begin_slot(engine, now_ns, decision_out, pass_out);
+    if (status != HR_OK) {
+        return status;
+    }
+    if (slot < 0 || slot >= engine->slot_count) {
+        return HR_ERR_NOT_FOUND;
+    }
+    hr_slot *target = &engine->slots[slot];
+    if (pass_out->blocked_reason != HR_GATE_OK) {
+        return HR_OK;
+    }
+    if (hr_engine_budget(engine, now_ns, 1) < 1) {
+        hr_engine_mark_slot(engine, target);
+        pass_out->candidate_count = 1;
+        return HR_OK;
+    }
+    pass_out->revalued_count = follow(engine, slot, now_ns);
+    hr_engine_see_rivals(target, now_ns);
+    const int was_quotable = target->is_quotable;
+    target->is_quotable = was_quotable && hr_engine_is_in_range(engine, target, now_ns);
+    engine->quotable_count += target->is_quotable - was_quotable;
+    hr_engine_unmark_slot(engine, target);
+    if (hr_engine_consider(engine, target, slot, now_ns, decision_out, &pass_out->refused_count)) {
+        hr_engine_send(engine, decision_out, now_ns);
+        pass_out->candidate_count = 1;
+        pass_out->decision_count = 1;
+    }
+    if (engine->is_stepped) {
+        hr_engine_rest(engine, slot, now_ns);
+    }
+    return HR_OK;
+}

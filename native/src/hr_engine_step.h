@@ -1,0 +1,129 @@
+/* hr_engine_step.h: what an index pass reads of each slot, eight slots to a block; private.
+ *
+ * The step. At fixed time the coin price of an option on a slice is a function of y = ln(index)
+ * alone, c(y) = g(k) with k = ln(strike/forward), s(k) = sqrt(w(k) years/slice years) and w the raw
+ * SVI total variance. From an anchor y0 we step theo by its first two derivatives, net delta and
+ * vega by their first, gamma not at all. With D = |y - y0| <= reach, the remainders are
+ *     |theo error| <= theo_cubic D^3 + theo_time,    |delta error| <= delta_square D^2 +
+ * delta_time, |vega error| <= vega_square D^2 + vega_time,   |gamma error| <= gamma_line D, by
+ * Taylor's theorem; hr_engine_step.c bounds the derivatives. Beyond `reach` or `until_ns` the slot
+ * is valued anew.
+ *
+ * The screen. hr_engine_consider leaves a side alone if its live edge against the reservation price
+ * lies in [half (1 - urgent), half (1 + passive) + step), its size is about right and both what
+ * rests and what would replace it pass the gate. hr_engine_screen.c computes the same from stepped
+ * values and leaves a slot alone only where each of these holds with the error of its terms to
+ * spare. Every other slot is valued and decided in full, so a pass differs from a full one only
+ * through the sums of book greeks, whose error is bounded too and counted against the limits.
+ */
+#ifndef HR_ENGINE_STEP_H
+#define HR_ENGINE_STEP_H
+
+#include "hr_engine.h"
+
+#include <stdint.h>
+
+#define HR_STEP_LANES 8
+#define HR_STEP_FAR 1e30 /* Coin, or ns: beyond every number that occurs. */
+#define HR_STEP_CELLS (HR_ENGINE_SLICES_MAX * HR_ENGINE_REGIONS)
+
+typedef struct {
+    /* Value, by its anchor. */
+    double log_index[HR_STEP_LANES]; /* y0 */
+    double reach[HR_STEP_LANES];     /* Below 0: always decided in full. */
+    double until_ns[HR_STEP_LANES];
+    double value_reach[HR_STEP_LANES]; /* The same by the value alone, whatever rests. */
+    double value_until_ns[HR_STEP_LANES];
+    double theo[HR_STEP_LANES];
+    double theo_slope[HR_STEP_LANES];
+    double theo_bend[HR_STEP_LANES]; /* Half the second derivative. */
+    double theo_cubic[HR_STEP_LANES];
+    double theo_time[HR_STEP_LANES];
+    double theo_line[HR_STEP_LANES]; /* Most that theo moves by D. */
+    double delta[HR_STEP_LANES];     /* Net transaction delta. */
+    double delta_slope[HR_STEP_LANES];
+    double delta_square[HR_STEP_LANES];
+    double delta_time[HR_STEP_LANES];
+    double vega[HR_STEP_LANES]; /* Coin per 1.0 of volatility. */
+    double vega_slope[HR_STEP_LANES];
+    double vega_square[HR_STEP_LANES];
+    double vega_time[HR_STEP_LANES];
+    double gamma[HR_STEP_LANES]; /* Coin per USD. */
+    double gamma_line[HR_STEP_LANES];
+    double usd_ratio[HR_STEP_LANES];      /* USD vega per point = vega * index * this. */
+    double intrinsic_coin[HR_STEP_LANES]; /* At the anchor; moves by less than */
+    double bound_slope[HR_STEP_LANES];    /* this times D, as the upper bound does. */
+    double ceiling_coin[HR_STEP_LANES];   /* Upper no-arbitrage bound, least within reach. */
+    double drift_coin[HR_STEP_LANES];     /* The drift bound's anchor price. */
+    double vol_half[HR_STEP_LANES];       /* Uncertainty of volatility before widening, */
+    double vol_half_line[HR_STEP_LANES];  /* and how far it moves by D, */
+    double vol_half_time[HR_STEP_LANES];  /* and by time. */
+    double rounding_coin[HR_STEP_LANES];
+    double patience[HR_STEP_LANES]; /* 1 where we do not contest. */
+    double tick_coin[HR_STEP_LANES];
+    double step_coin[HR_STEP_LANES]; /* The widest step of the grid. */
+    double is_contested[HR_STEP_LANES];
+    double is_call[HR_STEP_LANES];
+    double is_quotable[HR_STEP_LANES];
+    /* What rests, and who else does, by side. */
+    double position_coin[HR_STEP_LANES];
+    double live_coin[2][HR_STEP_LANES]; /* Amount. */
+    double price_coin[2][HR_STEP_LANES];
+    double live_step_coin[2][HR_STEP_LANES];
+    double rival_coin[2][HR_STEP_LANES]; /* rival = rival_coin + rival_slope * theo, less a step; */
+    double rival_slope[2][HR_STEP_LANES];    /* 0 where it is remembered, not seen; and */
+    double rival_since_ns[2][HR_STEP_LANES]; /* then it moves away with time from here. */
+    double other_coin[2][HR_STEP_LANES];     /* Somebody else's best price; far away: none. */
+    double usage_low[2][HR_STEP_LANES];      /* The size is right while the limits' usage */
+    double usage_high[2][HR_STEP_LANES];     /* is between. */
+    int32_t cell[HR_STEP_LANES];             /* Slice and region, for the vega skew. */
+} hr_step_block;
+
+/* What is the same for all slots in one pass. */
+typedef struct {
+    double log_index;
+    double index_usd;
+    double now_ns;
+    double index_ratio; /* Reservation shift of the index, as in hr_engine_stance; */
+    double index_ratio_error;
+    double vol_shift[HR_STEP_CELLS]; /* and of volatility, by slice and region. */
+    double vol_shift_error;
+    double spot_ratio;
+    double widening;
+    double fee_coin;
+    double fee_ratio;
+    double edge_coin;
+    double edge_ratio;
+    double half_max;
+    double skew_max;
+    double relax_per_ns;
+    double urgent_below;  /* 1 - move_urgent_ratio */
+    double passive_above; /* 1 + move_passive_ratio */
+    double collar_coin;
+    double collar_vol;
+    double drift_max;
+    double usage_low[2][2];  /* [side][is_call]: usage of the limits at least, */
+    double usage_high[2][2]; /* and at most. */
+} hr_screen;
+
+/* Sums over all slots at stepped values, and the largest of what one quote can add. */
+typedef struct {
+    double delta;
+    double delta_error;
+    double gamma;
+    double gamma_error;
+    double vega_error;
+    double vega_of_cell[HR_STEP_CELLS];
+    double up_delta;
+    double down_delta;
+    double up_vega;
+    double down_vega;
+    double up_gamma;
+    double down_gamma;
+    double live_most;
+    double delta_most;
+    double vega_most;
+    double gamma_most;
+} hr_step_sums;
+
+#endif
