@@ -32,6 +32,7 @@ from shared.fix.store import Store
 EXECUTION_REPORT, MASS_QUOTE_ACK, BUSINESS_REJECT = "8", "b", "j"
 # BusinessRejectReason (380).
 OTHER, UNSUPPORTED_TYPE = 0, 3
+OWN_IDS = (d.QUOTE_ID, d.QUOTE_MSG_ID, d.CL_ORD_ID)  # what a client calls its request
 CHANGING = frozenset("DFGqiZ")
 NEVER_NS = 2**62
 
@@ -268,6 +269,7 @@ def _refused(message: Message, reason: int, text: str, code: int = 0) -> tuple[s
         [
             (tags.REF_SEQ_NUM, message.get(tags.MSG_SEQ_NUM)),
             (tags.REF_MSG_TYPE, message.msg_type),
+            (d.BUSINESS_REJECT_REF_ID, next(filter(None, map(message.get, OWN_IDS)), None)),
             (tags.BUSINESS_REJECT_REASON, reason),
             (d.QUOTE_ENTRY_REJECT_REASON, code or None),
             (tags.TEXT, text),

@@ -17,7 +17,7 @@ from shared.fix.tags import REASON_GROUP_COUNT, REASON_INCORRECT_VALUE, TEXT
 
 NS_PER_MS = 1_000_000
 ACCEPTED, REJECTED = 0, 5
-EXCEEDS_LIMIT, OTHER = 3, 99  # QuoteRejectReason
+OTHER = 99  # MassCancelRejectReason
 SECURITY_TYPES = {"OPT": "option", "FUT": "future"}
 Items = list[dict[str, Any]]
 
@@ -54,11 +54,10 @@ class QuoteDesk:
         try:
             report: Report = self._desk.run(request, self._quote, values)
         except VenueError as error:
-            reason = EXCEEDS_LIMIT if error.code == 10028 else OTHER
             refusal: Fields = [
                 (d.QUOTE_ID, quote_id),
                 (d.QUOTE_STATUS, REJECTED),
-                (d.QUOTE_REJECT_REASON, reason),
+                (d.QUOTE_REJECT_REASON, error.code),
                 (d.QUOTE_ENTRY_REJECT_REASON, error.code),
                 (TEXT, error.message),
             ]
