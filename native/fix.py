@@ -65,6 +65,7 @@ class QuoteAck(NamedTuple):
     quote_id: str | None
     status: int
     reject_reason: int
+    error_code: int
     text: str | None
     entries: list[QuoteEntry]
 
@@ -288,7 +289,8 @@ def quote_ack(message: Message) -> QuoteAck:
             )
         )
     _check_end(status, kept)
-    return QuoteAck(_text(ack.quote_id), ack.status, ack.reject_reason, _text(ack.text), entries)
+    why = (ack.reject_reason, ack.error_code, _text(ack.text))
+    return QuoteAck(_text(ack.quote_id), ack.status, *why, entries)
 
 
 def execution(message: Message) -> Execution:

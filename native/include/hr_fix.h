@@ -245,8 +245,10 @@ typedef struct {
     const uint8_t *end;
     int32_t status;        /* 297: 0 accepted, 5 rejected. */
     int32_t reject_reason; /* 300; 0: none. */
+    int32_t error_code;    /* 368 of a refusal of all; 0: none. */
     int32_t entry_count;   /* 295 */
     int32_t entries_left;
+    int32_t reserved;
 } hr_fix_quote_ack;
 
 typedef struct {
@@ -289,9 +291,11 @@ typedef struct {
     int32_t side;
     int32_t order_type;    /* 40, its character; 0: absent. */
     int32_t reject_reason; /* 103; 0: none. */
+    int32_t error_code;    /* 368, the venue's RPC code; 0: none. */
     int32_t is_mmp;        /* 9008=Y */
     int32_t fill_count;    /* 1362 */
     int32_t fills_left;
+    int32_t reserved;
 } hr_fix_execution;
 
 typedef struct {

@@ -66,6 +66,8 @@ hr_status hr_fix_decode_quote_ack(const hr_fix_message *message, hr_fix_quote_ac
             status = small_take(&field, &ack_out->status);
         } else if (field.tag == 300) {
             status = small_take(&field, &ack_out->reject_reason);
+        } else if (field.tag == 368) {
+            status = small_take(&field, &ack_out->error_code);
         }
         if (status != HR_OK) {
             return status;
@@ -235,6 +237,8 @@ static hr_status execution_take(void *out, const hr_fix_field *field) {
         return side_take(field, &execution->side);
     case 103:
         return small_take(field, &execution->reject_reason);
+    case 368:
+        return small_take(field, &execution->error_code);
     case 9008:
         execution->is_mmp = hr_fix_is_yes(&field->value);
         return HR_OK;

@@ -69,11 +69,12 @@ static void test_entries_without_an_id_begin_where_a_field_comes_again(void) {
 }
 
 static void test_a_refused_mass_quote_has_no_entries(void) {
-    const hr_fix_message message = message_in("b", "117=9|297=5|300=99|58=mmp_trigger|");
+    const hr_fix_message message = message_in("b", "117=9|297=5|300=99|368=13030|58=mmp_trigger|");
     hr_fix_quote_ack ack;
     hr_fix_quote_entry entry;
     assert(hr_fix_decode_quote_ack(&message, &ack) == HR_OK);
-    assert(ack.status == 5 && ack.reject_reason == 99 && text_is(ack.text, "mmp_trigger"));
+    assert(ack.status == 5 && ack.reject_reason == 99 && ack.error_code == 13030);
+    assert(text_is(ack.text, "mmp_trigger"));
     assert(hr_fix_next_entry(&ack, &entry) == HR_ERR_NOT_FOUND);
 }
 
@@ -87,6 +88,7 @@ static void test_answers_that_break_their_form_are_refused(void) {
         {"297=0|295=-1|", -1},
         {"297=0|295=9999999999|", -1},
         {"297=0|300=a|", -1},
+        {"297=5|368=a|", -1},
         {"297=0|x|", -1},
         {"297=0|295=2|299=1|9020=0|", 1},
         {"297=0|295=1|299=1|9020=0|299=2|9020=0|", 1},
@@ -183,6 +185,7 @@ static void test_executions_that_break_their_form_are_refused(void) {
         {"39=0|32=x|", -1},
         {"39=0|103=x|", -1},
         {"39=0|40=22|", -1},
+        {"39=8|368=x|", -1},
         {"39=0|1362=x|", -1},
         {"39=0|1362=2|1363=a|1364=1|1365=1|", 1},
         {"39=0|1362=1|1363=a|1364=1|1365=1|1363=b|1364=1|1365=1|", 1},
@@ -205,11 +208,12 @@ static void test_executions_that_break_their_form_are_refused(void) {
         }
         assert(status != HR_OK || hr_fix_next_fill(&execution, &fill) == HR_ERR_MALFORMED);
     }
-    const hr_fix_message without = message_in("8", "39=8|527=81|103=99|58=no|");
+    const hr_fix_message without = message_in("8", "39=8|527=81|103=99|368=10009|58=no|");
     hr_fix_execution execution;
     hr_fix_fill fill;
     assert(hr_fix_decode_execution(&without, &execution) == HR_OK && execution.side == -1);
     assert(text_is(execution.execution_id, "81") && execution.reject_reason == 99);
+    assert(execution.error_code == 10009);
     assert(hr_fix_next_fill(&execution, &fill) == HR_ERR_NOT_FOUND);
     const hr_fix_message other = message_in("b", "297=0|");
     assert(hr_fix_decode_execution(&other, &execution) == HR_ERR_ARGUMENT);
