@@ -3,8 +3,9 @@
  * When a book is fresh. A book is held at a change id. A packet missing from a channel of events
  * (a gap; joining, a reset of the sequence and an undecodable packet count as one) makes every
  * book of that channel stale, for any of them may have changed. One becomes fresh again by
- *   1. a book message whose prevChangeId is the id held: it missed nothing; or one whose changeId
- *      is not above the id held: what was lost came before;
+ *   1. a book message whose prevChangeId is the id held: it missed nothing. (Not the first message
+ *      after the gap: it may be the last part of a change whose first part was lost. The parts
+ *      of a change follow each other with nothing between them.)
  *   2. a complete snapshot (all parts to isLastInBook) not older than what is held or was seen,
  *      if an event of that instrument came in sequence since the gap, or if the venue took the
  *      snapshot after it sent the packet that revealed the gap. The venue's own times decide:

@@ -101,7 +101,7 @@ static int32_t update(feed_intake *intake, int32_t slot, const hr_sbe_message *m
     return 1;
 }
 
-int32_t feed_on_book(feed_intake *intake, const hr_sbe_message *message) {
+int32_t feed_on_book(feed_intake *intake, const hr_sbe_message *message, int32_t is_torn) {
     hr_feed *feed = intake->feed;
     const uint8_t *block = message->block;
     const int64_t venue_ms = feed_time(block + SBE_BOOK_TIMESTAMP);
@@ -109,8 +109,6 @@ int32_t feed_on_book(feed_intake *intake, const hr_sbe_message *message) {
     const uint64_t change_id = sbe_u64(block + SBE_BOOK_CHANGE_ID);
     feed_channel *channel = &feed->channels[intake->channel];
     feed_date_gap(channel, venue_ms, 0);
-    channel->newest_book_ms =
-        venue_ms > channel->newest_book_ms ? venue_ms : channel->newest_book_ms;
     const int32_t slot = feed_find(feed, sbe_u32(block));
     if (slot == FEED_NONE) {
         feed->counters.unknown_messages++;
@@ -118,21 +116,24 @@ int32_t feed_on_book(feed_intake *intake, const hr_sbe_message *message) {
     }
     feed_node *node = &feed->nodes[slot];
     follow_channel(intake, slot, intake->channel);
+    const int32_t is_backwards = change_id < node->seen_id && venue_ms > node->seen_ms;
     node->seen_epoch = channel->epoch;
     node->seen_ms = venue_ms > node->seen_ms ? venue_ms : node->seen_ms;
-    node->seen_id = change_id > node->seen_id ? change_id : node->seen_id;
+    node->seen_id = change_id > node->seen_id || is_backwards ? change_id : node->seen_id;
     if (feed->state_of[slot] == FEED_BROKEN) {
         return 1;
     }
     const int32_t is_next = prev_change_id == node->change_id && change_id > prev_change_id &&
                             (!node->is_updating || change_id == node->pending_id);
-    if (is_next) {
+    if (is_next && !is_torn) {
         return update(intake, slot, message, change_id, venue_ms);
     }
-    if (node->is_updating || change_id > node->change_id) {
+    if (node->is_updating || is_backwards || change_id > node->change_id) {
+        const int32_t is_unexplained = feed->state_of[slot] == FEED_FRESH && !is_torn;
         feed_stale(intake, slot, FEED_BROKEN, HR_FEED_STALE_CHAIN);
-    } else if (feed->state_of[slot] == FEED_UNVERIFIED) {
-        settle(intake, slot); /* What was lost came before this, which the book already has. */
+        if (is_unexplained) { /* No packet is missing, and yet something is. */
+            feed_gap(intake, intake->channel);
+        }
     }
     return 1;
 }
@@ -146,13 +147,14 @@ void feed_drop_staging(hr_feed *feed, int32_t channel) {
 static int32_t is_wanted(const hr_feed *feed, int32_t slot, const feed_staging *staging) {
     const feed_node *node = &feed->nodes[slot];
     const feed_channel *events = &feed->channels[feed->channel_of[slot]];
-    if (staging->change_id < node->seen_id || staging->venue_ms < node->seen_ms) {
-        return 0;
-    }
+    const int32_t is_later = staging->venue_ms > node->seen_ms;
+    const int32_t has_all =
+        staging->change_id >= node->seen_id && staging->venue_ms >= node->seen_ms;
     if (feed->state_of[slot] == FEED_FRESH) {
-        return staging->change_id > node->change_id;
+        return has_all && staging->change_id > node->change_id;
     }
-    return node->seen_epoch == events->epoch || staging->venue_ms > events->gap_ms;
+    return (has_all && node->seen_epoch == events->epoch) ||
+           ((has_all || is_later) && staging->venue_ms > events->gap_ms);
 }
 
 /* Puts a part's levels into the staging; *fits as in apply_changes. */

@@ -48,6 +48,7 @@ void feed_gap(feed_intake *intake, int32_t channel) {
     feed->channels[channel].epoch++;
     feed->channels[channel].gap_ms = INT64_MAX;
     feed->channels[channel].is_gap_dated = 0;
+    feed->channels[channel].is_torn = 1;
     for (int32_t slot = 0; slot < feed->slot_count; slot++) {
         if (feed->channel_of[slot] == channel && feed->state_of[slot] != FEED_BROKEN) {
             feed_stale(intake, slot, FEED_UNVERIFIED, HR_FEED_STALE_GAP);
@@ -111,15 +112,32 @@ static int32_t channel_open(hr_feed *feed, uint16_t id, int32_t kind) {
     return FEED_NONE;
 }
 
-/* Returns whether the first book message of an old packet is newer than all books before it. */
-static int32_t has_newer_book(const feed_channel *channel, const uint8_t *bytes, int64_t count) {
+/* Returns the venue time of a message, -1 when it tells none. */
+static int64_t time_of(const hr_sbe_message *message) {
+    switch (message->template_id) {
+    case HR_SBE_BOOK:
+    case HR_SBE_SNAPSHOT:
+        return feed_time(message->block + SBE_BOOK_TIMESTAMP);
+    case HR_SBE_TICKER:
+        return feed_time(message->block + SBE_TICKER_TIMESTAMP);
+    case HR_SBE_TRADES:
+        return message->entry_count > 0 ? feed_time(message->entries + SBE_TRADE_TIMESTAMP) : -1;
+    case HR_SBE_PRICE_INDEX:
+        return feed_time(message->block + SBE_INDEX_TIMESTAMP);
+    default:
+        return -1;
+    }
+}
+
+/* Returns whether an old packet tells a time after all that its channel told. */
+static int32_t is_newer(const feed_channel *channel, const uint8_t *bytes, int64_t count) {
     hr_sbe_message message;
     for (int64_t at = HR_SBE_FRAME_BYTES; at < count; at += message.bytes) {
         if (hr_sbe_message_read(bytes + at, count - at, &message) != HR_OK) {
             return 0;
         }
-        if (message.template_id == HR_SBE_BOOK) {
-            return feed_time(message.block + SBE_BOOK_TIMESTAMP) > channel->newest_book_ms;
+        if (time_of(&message) > channel->newest_ms) {
+            return 1;
         }
     }
     return 0;
@@ -130,7 +148,7 @@ static int32_t is_new_beginning(feed_channel *channel, uint32_t sequence, int64_
     channel->old_run = sequence == channel->old_next ? channel->old_run + 1 : 1;
     channel->old_next = sequence + 1;
     return behind > OLD_PACKETS_MAX || channel->old_run >= OLD_RUN_MAX ||
-           (channel->kind == HR_FEED_EVENTS && has_newer_book(channel, bytes, count));
+           is_newer(channel, bytes, count);
 }
 
 static void lose(feed_intake *intake, int32_t channel) {
@@ -150,6 +168,9 @@ static int32_t sequence_take(feed_intake *intake, uint32_t sequence, const uint8
     if (channel->is_heard && ahead < 0) {
         if (!is_new_beginning(channel, sequence, -(int64_t)ahead, bytes, count)) {
             feed->counters.old_packets++;
+            if (channel->kind == HR_FEED_SNAPSHOTS) {
+                feed_drop_staging(feed, intake->channel);
+            }
             return 0;
         }
         reset(intake, intake->channel);
@@ -218,6 +239,10 @@ static void on_definition(feed_intake *intake, const hr_sbe_message *message) {
 static int32_t on_message(feed_intake *intake, const hr_sbe_message *message) {
     hr_feed *feed = intake->feed;
     feed_channel *channel = &feed->channels[intake->channel];
+    const int64_t venue_ms = time_of(message);
+    channel->newest_ms = venue_ms > channel->newest_ms ? venue_ms : channel->newest_ms;
+    const int32_t is_torn = channel->is_torn;
+    channel->is_torn = 0;
     feed->counters.messages++;
     switch (message->template_id) {
     case HR_SBE_BOOK:
@@ -225,7 +250,7 @@ static int32_t on_message(feed_intake *intake, const hr_sbe_message *message) {
             feed->counters.unknown_messages++;
             return 1;
         }
-        return feed_on_book(intake, message);
+        return feed_on_book(intake, message, is_torn);
     case HR_SBE_SNAPSHOT:
         if (channel->kind != HR_FEED_SNAPSHOTS) {
             feed->counters.unknown_messages++;

@@ -66,13 +66,14 @@ typedef struct {
 } feed_staging;
 
 typedef struct {
-    int64_t epoch;  /* Counts gaps. */
-    int64_t gap_ms; /* Venue time by which all that the last gap lost had been sent. */
-    int64_t newest_book_ms;
+    int64_t epoch;     /* Counts gaps. */
+    int64_t gap_ms;    /* Venue time by which all that the last gap lost had been sent. */
+    int64_t newest_ms; /* Latest venue time told. */
     uint32_t expected; /* Next sequence number. */
     uint32_t old_next; /* After the newest old packet, */
     int32_t old_run;   /* of so many in a row. */
     int32_t is_gap_dated;
+    int32_t is_torn;           /* The next message may go on with one that was lost. */
     int32_t is_boundary_known; /* The next snapshot message begins a book. */
     int32_t events_channel;    /* Of a snapshot channel: whose books it carries. */
     uint16_t id;
@@ -133,8 +134,8 @@ int32_t feed_lots(const feed_node *node, double amount, int32_t *lots_out);
 int32_t feed_is_crossed(const feed_side sides[2]);
 int32_t feed_is_blind(const feed_side sides[2]);
 
-/* Messages of books; 0: the message is not to be understood. */
-int32_t feed_on_book(feed_intake *intake, const hr_sbe_message *message);
+/* Messages of books; 0: the message is not to be understood. A torn one may lack its first part. */
+int32_t feed_on_book(feed_intake *intake, const hr_sbe_message *message, int32_t is_torn);
 int32_t feed_on_snapshot(feed_intake *intake, const hr_sbe_message *message);
 void feed_drop_staging(hr_feed *feed, int32_t channel);
 
