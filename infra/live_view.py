@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.observer import Observer
+from infra.report import tick_to_quote, tick_to_quote_line
 from shared.clock import NS_PER_S
 from shared.configuration import Runtime
 
@@ -21,6 +22,7 @@ def render(observer: Observer, runtime: Runtime, now_ns: int, started_ns: int) -
     return Group(
         headline(observer, runtime, now_ns, started_ns),
         Columns([quoting(observer), greeks(observer)]),
+        *speed(observer),
         Columns([positions(observer), fills(observer)]),
         agents(observer, now_ns),
         *alerts(observer),
@@ -36,6 +38,12 @@ def headline(observer: Observer, runtime: Runtime, now_ns: int, started_ns: int)
     style = "bold red" if violations else "green"
     text.append(f"{violations} invariant violations", style=style)
     return text
+
+
+def speed(observer: Observer) -> list[RenderableType]:
+    """Returns the fast path's percentiles, where quotes go over it."""
+    measured = tick_to_quote(observer.seen.tick_to_quote)
+    return [Text(f" {tick_to_quote_line(measured)}", style="cyan")] if measured else []
 
 
 def quoting(observer: Observer) -> Table:

@@ -16,7 +16,7 @@ from shared.messages.market import FeedV1, Instrument, InstrumentsV1, TicksV1, V
 from shared.messages.message import Message
 from shared.messages.orders import AccountV1, FillV1, OrderV1, PlaceOrderV1, SettlementV1
 from shared.messages.pricing import SurfaceV1
-from shared.messages.quoting import QuotesPulledV1, QuotesV1, QuotingStatusV1
+from shared.messages.quoting import QuotesPulledV1, QuotesV1, QuotingStatusV1, TickToQuoteV1
 from shared.messages.risk import (
     AlertV1,
     HaltV1,
@@ -47,6 +47,7 @@ class Observed:
     index_usd: dict[str, float] = field(default_factory=dict)
     instruments: dict[str, Instrument] = field(default_factory=dict)
     feed: FeedV1 | None = None
+    tick_to_quote: TickToQuoteV1 | None = None  # None: quotes go over the WebSocket
     fills: deque[FillV1] = field(default_factory=lambda: deque(maxlen=RECENT_MAX))
     alerts: deque[AlertV1] = field(default_factory=lambda: deque(maxlen=RECENT_MAX))
     fill_ids: set[str] = field(default_factory=set)
@@ -90,6 +91,10 @@ class Observer:
             quote.bid_lots and quote.ask_lots for quote in message.quotes
         ):
             self.seen.first_quote_ns = message.created_ns
+        return self.on_message(message)
+
+    def on_tick_to_quote(self, message: TickToQuoteV1) -> Nothing:
+        self.seen.tick_to_quote = message
         return self.on_message(message)
 
     def on_portfolio(self, message: PortfolioV1) -> Nothing:
@@ -169,6 +174,7 @@ def build(desk: DeskConfig) -> tuple[Service, Observer]:
             on(InstrumentsV1, observer.on_instruments),
             on(QuotesV1, observer.on_quotes),
             on(QuotingStatusV1, observer.on_status),
+            on(TickToQuoteV1, observer.on_tick_to_quote),
             on(QuotesPulledV1, observer.on_pulled, replay=True),
             on(TicksV1, observer.on_ticks),
             on(FeedV1, observer.on_feed),

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from infra.observer import Observed, Observer
 from shared.clock import NS_PER_S
+from shared.messages.quoting import TickToQuoteV1
 from shared.messages.risk import PnlTerms
 
 TERMS = tuple(field.name for field in msgspec.structs.fields(PnlTerms))
@@ -56,6 +57,7 @@ def day_report(observer: Observer, started_ns: int, seconds: float) -> dict[str,
         "time_to_first_quote_s": (
             (seen.first_quote_ns - started_ns) / NS_PER_S if seen.first_quote_ns else None
         ),
+        "tick_to_quote_us": tick_to_quote(seen.tick_to_quote),
         "two_sided_uptime_pct": 100.0 * sum(samples) / len(samples) if samples else 0.0,
         "pnl": pnl,
         "residual_share": pnl["residual_share"],
@@ -81,6 +83,27 @@ def day_report(observer: Observer, started_ns: int, seconds: float) -> dict[str,
             for name, book in sorted(seen.portfolios.items())
         },
     }
+
+
+def tick_to_quote(measured: TickToQuoteV1 | None) -> dict[str, float] | None:
+    """Returns percentiles in us, and how many were measured; None without the fast path."""
+    if measured is None:
+        return None
+    return {
+        "p50": measured.p50_us,
+        "p90": measured.p90_us,
+        "p99": measured.p99_us,
+        "p999": measured.p999_us,
+        "max": measured.max_us,
+        "samples": measured.sample_count,
+    }
+
+
+def tick_to_quote_line(measured: dict[str, float]) -> str:
+    """Returns the percentiles as people read them."""
+    shares = {"p50": "p50", "p90": "p90", "p99": "p99", "p999": "p99.9", "max": "max"}
+    texts = [f"{name} {measured[key]:,.0f}" for key, name in shares.items()]
+    return f"tick to quote, us: {' · '.join(texts)} · {measured['samples']:,.0f} measured"
 
 
 def print_day(console: Console, report: dict[str, Any]) -> None:
@@ -114,6 +137,8 @@ def print_day(console: Console, report: dict[str, Any]) -> None:
         f"{report['reconciliation_breaks']} breaks · residual "
         f"{100 * report['residual_share']:.2f} % of gross"
     )
+    if report["tick_to_quote_us"]:
+        console.print(tick_to_quote_line(report["tick_to_quote_us"]))
     services = Table(title="Agents", title_justify="left")
     for column in ("service", "restarts", "resident MB", "CPU s"):
         services.add_column(column, justify="left" if column == "service" else "right")

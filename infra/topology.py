@@ -4,7 +4,7 @@ import importlib
 import os
 from collections.abc import Iterator
 
-from shared.configuration import DeskConfig, Runtime, section
+from shared.configuration import DeskConfig, FeedAddress, Runtime, section
 from shared.messages.desk import DeadLetterV1, HeartbeatV1, RecordV1
 from shared.messages.message import Message, tag_of
 from shared.messages.risk import AlertV1
@@ -13,6 +13,7 @@ from shared.service import Service
 SERVICES = (
     "venue", "gateway", "pricing", "market_making", "hedging", "execution", "risk", "ledger",
 )  # fmt: skip
+OF_A_RUN = {"venue", "market_making"}  # their wiring depends on it
 FROM_THE_SHELL = {HeartbeatV1, DeadLetterV1, RecordV1}  # every agent sends these
 
 
@@ -23,7 +24,7 @@ def services() -> dict[str, Service]:
     for name in SERVICES:
         module = importlib.import_module(f"services.{name}.service")
         config = importlib.import_module(f"services.{name}.core").Config
-        facts = (paper_run(),) if name == "venue" else ()  # its wiring depends on the run
+        facts = (paper_run(),) if name in OF_A_RUN else ()
         built[name] = module.build(section({}, name, config), desk, *facts)
     return built
 
@@ -43,6 +44,8 @@ def paper_run() -> Runtime:
         venue_client_id="paper",
         venue_client_secret_path=os.devnull,
         http_ports={},
+        feed=FeedAddress(host="127.0.0.1", event_port=1, snapshot_port=2),
+        venue_fix_url="tcp://127.0.0.1:3",
     )
 
 

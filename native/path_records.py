@@ -58,10 +58,12 @@ SESSION_GARBLED = int(lib.HR_SESSION_GARBLED)
 SESSION_SEQUENCE_LOW = int(lib.HR_SESSION_SEQUENCE_LOW)
 SESSION_REJECT = int(lib.HR_SESSION_REJECT)
 
+PULL_ASKED = int(lib.HR_PULL_ASKED)
+PULL_RECORDS = int(lib.HR_PULL_RECORDS)
 PULL_NAMES = {
-    int(lib.HR_PULL_ASKED): "asked",
+    PULL_ASKED: "asked",
     int(lib.HR_PULL_FEED): "market data silent",
-    int(lib.HR_PULL_RECORDS): "records not drained",
+    PULL_RECORDS: "records not drained",
     int(lib.HR_PULL_UNANSWERED): "request unanswered",
     int(lib.HR_PULL_SESSION): "FIX sequence broken",
     int(lib.HR_PULL_EXPOSED): "the market outran the quotes",

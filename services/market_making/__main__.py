@@ -1,5 +1,5 @@
 from services.market_making.core import Config
 from services.market_making.service import build
-from shared.main import main
+from shared.main import main_with_runtime
 
-main(build, Config)
+main_with_runtime(build, Config)

@@ -45,6 +45,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     )
     transport: Literal["fix", "websocket"] = "fix"  # of quotes, where the venue speaks both
     skew_enabled: bool = True
+    waiting: Literal["blocking", "adaptive", "busy"] = "blocking"  # of the fast path's thread
+    spin_us: Annotated[int, Meta(ge=0, le=10_000)] = 50  # adaptive: looks so long before it sleeps
+    cpu: Annotated[int, Meta(ge=-1, le=1023)] = -1  # the fast path's own core; -1: any
+    busy_poll_us: Annotated[int, Meta(ge=0, le=1_000)] = 0  # SO_BUSY_POLL; 0: not asked for
+    feed_silence_ms: Annotated[int, Meta(ge=50, le=60_000)] = 1_000  # of datagrams: pull
+    answer_ms_max: Annotated[int, Meta(ge=100, le=60_000)] = 2_000  # to a quote: pull
     instruments_max: Annotated[int, Meta(ge=1, le=4096)] = 2048  # slots an underlying
     in_flight_max: Annotated[int, Meta(ge=1, le=16)] = 4  # requests an underlying
     decide_interval_ms: Annotated[int, Meta(ge=1, le=10_000)] = 250  # at least this often
@@ -215,9 +221,8 @@ class MarketMaking:
             yield from self._asked(quoter, quoter.on_reply(reply))
         elif reply.request_id == self._summary_id:
             rates = request_rates(reply.result)
-            for book in self.books.values():
-                if rates is not None:
-                    book.quoter.set_rates(rates, share=1 / len(self.books))
+            if rates is not None:
+                self._set_rates(rates)
 
     def on_notice(self, notice: VenueNotice) -> Outputs:
         now_ns = self._at(notice.created_ns)
@@ -241,6 +246,10 @@ class MarketMaking:
         """Ready means: the session is up and nothing rests that should not."""
         down = [book.name for book in self.books.values() if book.quoter.phase is Phase.DOWN]
         return f"no venue session for {', '.join(down)}" if down else ""
+
+    def _set_rates(self, rates: tuple[float, float, float, float]) -> None:
+        for book in self.books.values():
+            book.quoter.set_rates(rates, share=1 / len(self.books))
 
     def _channels(self) -> list[str]:
         return [OWN_TRADES_CHANNEL, *trip_channels(list(self.books))]

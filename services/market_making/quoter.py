@@ -31,6 +31,7 @@ from services.market_making.policy import (
 from services.market_making.quotes import InFlight
 from services.market_making.quoting import Outputs, Phase
 from services.market_making.report import Report
+from services.market_making.trips import Trips
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.pricing import SurfaceV1
 from shared.messages.risk import LimitsV1
@@ -40,9 +41,6 @@ from shared.venue_link import VenueReply, VenueRequest
 RETRY_NS = 250 * NS_PER_MS  # between attempts at what must succeed
 REJECT_HOLD_NS = 500 * NS_PER_MS  # before a refused side is tried again
 FAILURE_HOLD_NS = NS_PER_S  # before quoting after a request that failed whole
-RESET_WAIT_NS = NS_PER_S  # after the venue's protection tripped; doubles each time
-RESET_WAIT_NS_MAX = 30 * NS_PER_S
-CALM_NS = 60 * NS_PER_S  # without a trip: the wait starts from its least again
 
 
 class Quoter:
@@ -80,8 +78,7 @@ class Quoter:
         self._hold_ns = 0  # no quoting before
         self._is_configured = False
         self._needs_reset = False
-        self._tripped_ns = 0
-        self._trip_count = 0  # in a row
+        self._trips = Trips()
         self._has_more = False
 
     @property
@@ -157,10 +154,7 @@ class Quoter:
         """The venue's protection has cancelled our quotes; it stays so until we reset it."""
         if self._needs_reset or self.phase is Phase.DOWN:
             return
-        self._trip_count = self._trip_count + 1 if now_ns - self._tripped_ns < CALM_NS else 1
-        self._tripped_ns = now_ns
-        wait_ns = min(RESET_WAIT_NS << min(self._trip_count - 1, 10), RESET_WAIT_NS_MAX)
-        self._hold_ns = max(self._hold_ns, now_ns + wait_ns)
+        self._trips.on_trip(now_ns)
         self._needs_reset = True
         self.report.trip_count += 1
         yield self.report.alert(now_ns, "mmp_trigger", "ticket", "the venue's protection tripped")
@@ -277,7 +271,7 @@ class Quoter:
         """From nothing resting towards quoting: protection first, then the first decision."""
         if self.is_draining or not self.is_started or self.limits is None:
             return
-        if now_ns < max(self._hold_ns, self._retry_ns):
+        if now_ns < max(self._hold_ns, self._trips.hold_ns, self._retry_ns):
             return
         if not self._is_configured:
             coins = [one.lot_coin for one in self.contracts.of_slot.values()]

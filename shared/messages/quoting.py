@@ -65,6 +65,19 @@ class QuotingStatusV1(Message, frozen=True, kw_only=True, tag="quoting.status.v1
         return self.underlying
 
 
+class TickToQuoteV1(Message, frozen=True, kw_only=True, tag="quoting.tick_to_quote.v1"):
+    """How fast the fast path is: a datagram's arrival to its quotes' sending, since the start."""
+
+    delivery: ClassVar[Delivery] = Delivery.STATE
+
+    sample_count: Count
+    p50_us: NonNegative
+    p90_us: NonNegative
+    p99_us: NonNegative
+    p999_us: NonNegative
+    max_us: NonNegative
+
+
 class QuotesPulledV1(Message, frozen=True, kw_only=True, tag="quoting.pulled.v1"):
     """All quotes of an underlying were pulled."""
 

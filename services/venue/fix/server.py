@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from services.venue.core import CONNECTIONS_PER_PEER_MAX
 from services.venue.front import Gone, Opened, Received
@@ -91,7 +92,7 @@ class _Socket(asyncio.Protocol):
         self._peer = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods only
         name = transport.get_extra_info("peername")
         self._peer = str(name[0]) if name else ""
         self._connection_id = self._server.on_open(transport, self._peer)

@@ -1,0 +1,285 @@
+"""market_making's own contact with the outside: the C path with its datagrams, FIX and thread.
+
+Words of the core go into the path's rings, and what the path did comes back in batches: records to
+the journal and the core, session messages to the FIX line, counters to the core. Nothing here is
+on the way of a tick.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from native import path_records as records
+from native.fast_path import MODES, FastPath
+from native.path_records import Stats
+from services.market_making.core import Config
+from services.market_making.fix_line import SENDER, TARGET, FixLine
+from services.market_making.path_words import (
+    WORDS,
+    FixDown,
+    FixUp,
+    PathRecords,
+    Record,
+)
+from services.market_making.path_writer import put, read, status_of
+from services.market_making.quoter import FAILURE_HOLD_NS, REJECT_HOLD_NS, RETRY_NS
+from shared.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock, SystemClock
+from shared.configuration import ConfigurationError, DeskConfig, Runtime
+from shared.fix.admin import Event, LoggedOn, LoggedOut
+from shared.journal import Journal, JournalError
+
+LOOK_S = 0.02  # between looks at the rings
+STATUS_S = 0.25
+CONNECT_S_MAX = 2.0
+RETRY_S_MIN = 0.05
+RETRY_S_MAX = 1.0
+JOURNAL_KIND = "path.records.v1"
+COMPRESSION = 1
+RECORDS = 16_384  # 4 MiB: several passes of every quote, undrained
+COMMANDS = 4_096
+MESSAGES = 64
+WAKE_NS = 10 * NS_PER_MS
+STATS_NS = 50 * NS_PER_MS
+RECEIVE_BYTES = 4 * 1024 * 1024
+
+
+class FastEdge:
+    """One path, one FIX session. Implements shared.service.Edge."""
+
+    accepts: frozenset[type] = WORDS
+
+    def __init__(
+        self,
+        path: FastPath,
+        fix_address: tuple[str, int],
+        keys: tuple[str, str],
+        journal_path: Path,
+        clock: Clock,
+    ) -> None:
+        self._path = path
+        self._fix_address = fix_address
+        self._keys = keys
+        self._journal_path = journal_path
+        self._clock = clock
+        self._deliver: Callable[[object], None] = lambda _event: None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._lost = asyncio.Event()
+        self._is_connected = False
+        self._status_ns = 0
+        self._bytes = (0, 0)  # in and out, when last looked at
+        self._heard_ns = self._sent_ns = 0
+        self._next_out = 1
+
+    async def start(self, deliver: Callable[[object], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self._deliver = deliver
+
+        def fail(error: JournalError) -> None:
+            loop.call_soon_threadsafe(deliver, error)
+
+        self._journal = Journal(self._journal_path, on_failure=fail)
+        self._line = FixLine(self, *self._keys, lambda: secrets.token_bytes(24))
+        self._path.run()
+        self._tasks = [
+            asyncio.create_task(self._look(), name="path-rings"),
+            asyncio.create_task(self._connect(), name="path-fix"),
+        ]
+        for task in self._tasks:
+            task.add_done_callback(self._on_task_done)
+
+    def send(self, message: object) -> None:
+        put(self._path, message)
+        self._path.wake()
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not self._tasks:
+            return
+        self._tasks = []
+        if self._is_connected and self._line.is_up:
+            self._line.log_out(self._clock.wall_ns())
+            await asyncio.sleep(LOOK_S)
+        self._path.close()
+        self._take_records()
+        with contextlib.suppress(JournalError):
+            self._journal.close()
+
+    # What the FIX line needs
+
+    def send_fix(self, msg_type: str, body: bytes, repeat_as: int) -> None:
+        self._path.send(msg_type, body, repeat_as)
+
+    def close_fix(self) -> None:
+        self._path.connect(-1)
+
+    def next_out(self) -> int:
+        return self._next_out
+
+    # The FIX connection
+
+    async def _connect(self) -> None:
+        """Connects again whenever the connection is gone."""
+        wait_s = RETRY_S_MIN
+        while True:
+            try:
+                handle = await _open_socket(self._fix_address)
+            except (OSError, TimeoutError):
+                await asyncio.sleep(wait_s)
+                wait_s = min(RETRY_S_MAX, 2 * wait_s)
+                continue
+            self._lost.clear()
+            now_ns = self._clock.wall_ns()
+            self._path.connect(handle)
+            await self._lost.wait()
+            was_up_s = (self._clock.wall_ns() - now_ns) / NS_PER_S
+            wait_s = RETRY_S_MIN if was_up_s > 1.0 else min(RETRY_S_MAX, 2 * wait_s)
+            await asyncio.sleep(wait_s)
+
+    def _on_events(self, events: list[Event], now_ns: int) -> None:
+        for event in events:
+            if isinstance(event, LoggedOn):
+                self._path.set_logged_on(is_logged_on=True)
+                self._deliver(FixUp(now_ns))
+            elif isinstance(event, LoggedOut):
+                self._path.set_logged_on(is_logged_on=False)
+                self._deliver(FixDown(now_ns, event.reason))
+
+    def _on_session(self, record: Record, now_ns: int) -> None:
+        if record.code == records.SESSION_CONNECTED:
+            self._is_connected = True
+            self._heard_ns = self._sent_ns = now_ns
+            self._line.on_connected(now_ns)
+        elif record.code == records.SESSION_LOST:
+            reason = self._line.close_reason or "the FIX connection was closed"
+            self._on_events(self._line.on_lost(reason, now_ns), now_ns)
+            self._is_connected = False
+            self._lost.set()
+        elif record.code == records.SESSION_GAP:
+            self._on_events(self._line.on_gap(record.counted, record.other, now_ns), now_ns)
+        elif record.code == records.SESSION_GAP_FILLED:
+            self._line.on_gap_filled(record.counted)
+        elif record.code == records.SESSION_SEQUENCE_LOW:
+            text = f"expected message {record.counted}, got {record.other}"
+            self._on_events(self._line.on_broken(text, now_ns), now_ns)
+
+    # What the path did
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self._take_records()
+            now_ns = self._clock.wall_ns()
+            for message in self._path.messages():
+                self._heard_ns = now_ns
+                if not message.is_cut:
+                    self._on_events(self._line.on_message(message.raw, now_ns), now_ns)
+            stats = self._path.stats()
+            if stats is not None:
+                self._on_stats(stats, now_ns)
+
+    def _take_records(self) -> None:
+        while len(batch := self._path.records()):
+            now_ns = self._clock.wall_ns()
+            packed = zlib.compress(batch.tobytes(), COMPRESSION)
+            self._journal.append(now_ns, JOURNAL_KIND, packed)
+            taken = read(batch)
+            for record in taken:
+                if record.kind == records.SESSION:
+                    self._on_session(record, now_ns)
+            self._deliver(PathRecords(now_ns, taken))
+
+    def _on_stats(self, stats: Stats, now_ns: int) -> None:
+        counted = (stats.stream_bytes_in, stats.stream_bytes_out)
+        if counted[0] != self._bytes[0]:
+            self._heard_ns = now_ns
+        if counted[1] != self._bytes[1]:
+            self._sent_ns = now_ns
+        self._bytes = counted
+        self._next_out = stats.next_out
+        if self._is_connected:
+            events = self._line.on_timer(now_ns, stats.next_in, self._heard_ns, self._sent_ns)
+            self._on_events(events, now_ns)
+        if now_ns - self._status_ns >= STATUS_S * NS_PER_S:
+            self._status_ns = now_ns
+            self._deliver(status_of(stats, now_ns))
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        """A task that ends by itself is a bug: told to the agent, which fails."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._deliver(error)
+
+
+def open_edge(config: Config, desk: DeskConfig, runtime: Runtime) -> FastEdge:
+    """Returns the edge of a run. Raises ConfigurationError if the account's key is not there."""
+    assert runtime.feed is not None
+    try:
+        secret = Path(runtime.venue_client_secret_path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigurationError(f"{runtime.venue_client_secret_path}: {error.strerror}") from error
+    path = FastPath(SENDER, TARGET, path_config(config, desk), loop_config(config, runtime))
+    feed = runtime.feed
+    for is_snapshot, port in ((False, feed.event_port), (True, feed.snapshot_port)):
+        for address in feed.groups or (feed.host,):
+            path.listen(address, port, feed.host, is_snapshot=is_snapshot)
+    url = urlsplit(runtime.venue_fix_url)
+    return FastEdge(
+        path,
+        (url.hostname or "127.0.0.1", url.port or 0),
+        (runtime.venue_client_id, secret),
+        Path(runtime.directory) / "market_making.journal",
+        SystemClock(runtime.clock_offset_ns),
+    )
+
+
+def path_config(config: Config, desk: DeskConfig) -> dict[str, float]:
+    """Returns the block of hr_path_init; the times are those of quoting over the WebSocket."""
+    return {
+        "underlying_count": len(desk.underlyings),
+        "slot_count": config.instruments_max,
+        "record_capacity": RECORDS,
+        "command_capacity": COMMANDS,
+        "message_capacity": MESSAGES,
+        "in_flight_max": config.in_flight_max,
+        "feed_silence_ns": config.feed_silence_ms * NS_PER_MS,
+        "answer_ns_max": config.answer_ms_max * NS_PER_MS,
+        "retry_ns": RETRY_NS,
+        "refused_hold_ns": REJECT_HOLD_NS,
+        "failed_hold_ns": FAILURE_HOLD_NS,
+        "decide_ns": config.decide_interval_ms * NS_PER_MS,
+        "exposed_max": min(getattr(config, name).exposed_max for name in desk.underlyings),
+    }
+
+
+def loop_config(config: Config, runtime: Runtime) -> dict[str, float]:
+    return {
+        "offset_ns": runtime.clock_offset_ns,
+        "wake_ns": WAKE_NS,
+        "spin_ns": config.spin_us * NS_PER_US,
+        "stats_ns": STATS_NS,
+        "mode": MODES[config.waiting],
+        "cpu": config.cpu,
+        "busy_poll_us": config.busy_poll_us,
+        "receive_bytes": RECEIVE_BYTES,
+    }
+
+
+async def _open_socket(address: tuple[str, int]) -> int:
+    """Returns the handle of a connected socket, its owner's to close."""
+    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        async with asyncio.timeout(CONNECT_S_MAX):
+            await asyncio.get_running_loop().sock_connect(connection, address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection.detach()

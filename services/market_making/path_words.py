@@ -1,0 +1,176 @@
+"""What the core and the fast path say to each other. Not for the bus.
+
+The core yields commands and blocks; the service's edge (fast_edge.py) puts them into the rings of
+the C path, and delivers what it took out of them: records, counters, and whether FIX is up.
+`number` is the place of an underlying in the desk's configuration, from 0.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+Block = Mapping[str, float]
+
+
+class Word(msgspec.Struct, frozen=True):
+    """A command or a block, for one underlying."""
+
+    number: int
+
+
+class Register(Word, frozen=True):
+    """The first word: what the venue calls it."""
+
+    currency: str
+    index_name: str
+    group: str
+
+
+class ListOption(Word, frozen=True):
+    slot: int
+    instrument_id: int
+    name: str
+    block: Block
+    is_tradable: bool
+
+
+class ReleaseSlot(Word, frozen=True):
+    slot: int
+
+
+class TakeFill(Word, frozen=True):
+    """A fill that did not come, or may also come, over FIX: the path counts each id once."""
+
+    slot: int
+    lots: int  # signed
+    price_ticks: int
+    trade_id: str  # empty: a position, not a trade
+    is_old: bool
+
+
+class SetHedge(Word, frozen=True):
+    hedge_usd: float
+
+
+class SetHalted(Word, frozen=True):
+    is_halted: bool
+
+
+class Rearm(Word, frozen=True):
+    pass
+
+
+class SetRates(msgspec.Struct, frozen=True):
+    """The account's, for all underlyings together."""
+
+    requests_per_s: float
+    requests_burst: float
+    quotes_per_s: float
+    quotes_burst: float
+
+
+class Start(Word, frozen=True):
+    """The venue's protection is set: quote."""
+
+
+class Stop(Word, frozen=True):
+    """Pull, and stay clear until the next start."""
+
+
+class PutSurface(Word, frozen=True):
+    version: int
+    market_ns: int
+    slices: list[dict[str, float]]
+
+
+class PutPolicy(Word, frozen=True):
+    block: Block
+
+
+class PutLimits(Word, frozen=True):
+    block: Block
+
+
+class PutLease(Word, frozen=True):
+    is_active: bool
+    expires_ns: int
+
+
+WORDS: frozenset[type] = frozenset(
+    {
+        Register, ListOption, ReleaseSlot, TakeFill, SetHedge, SetHalted, Rearm, SetRates, Start,
+        Stop, PutSurface, PutPolicy, PutLimits, PutLease,
+    }
+)  # fmt: skip
+
+
+class FixUp(msgspec.Struct, frozen=True):
+    """Logged on over FIX, with cancel-on-disconnect: the path clears, then may quote."""
+
+    created_ns: int
+
+
+class FixDown(msgspec.Struct, frozen=True):
+    """The FIX connection is gone, and every quote of it."""
+
+    created_ns: int
+    reason: str
+
+
+class Record(NamedTuple):
+    """What of a record the core reads; native/include/hr_path.h says what each kind fills."""
+
+    kind: int
+    number: int
+    slot: int
+    code: int
+    counted: int
+    other: int  # `number` in C
+    bid_ticks: int
+    ask_ticks: int
+    bid_lots: int
+    ask_lots: int
+    is_bid_moved: int
+    is_ask_moved: int
+    theo_coin: float
+
+
+class PathRecords(msgspec.Struct, frozen=True):
+    """What the path did since the last time, oldest first."""
+
+    created_ns: int
+    records: list[Record]
+
+
+class PathCounts(msgspec.Struct, frozen=True):
+    """Where one underlying stands, by the path's own counting."""
+
+    phase: int
+    blocked_reason: int
+    sent_count: int
+    refused_count: int
+    rejected_count: int
+    quotable_count: int
+    two_sided_count: int
+    one_sided_count: int
+
+
+class TickToQuote(msgspec.Struct, frozen=True):
+    """Time from a datagram's arrival to its quotes' sending, since the start."""
+
+    samples: int
+    p50_ns: int
+    p90_ns: int
+    p99_ns: int
+    p999_ns: int
+    max_ns: int
+
+
+class PathStatus(msgspec.Struct, frozen=True):
+    """Counters, a few times a second."""
+
+    created_ns: int
+    lost_count: int  # records that found no room
+    counts: list[PathCounts]
+    tick_to_quote: TickToQuote

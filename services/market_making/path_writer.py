@@ -1,0 +1,132 @@
+"""Words of the core as commands and blocks of the C path; its counters as the core reads them."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from native import path_records as records
+from native.engine import ACTIVE, REDUCING
+from native.fast_path import FastPath
+from native.path_records import Stats, UnderlyingStats
+from services.market_making import path_words as words
+
+SHARES = (0.5, 0.9, 0.99, 0.999, 1.0)
+FIELDS = {
+    "counted": ("count", 0),
+    "number": ("underlying", 0),
+    "other": ("number", 0),
+    "bid_ticks": ("ticks", 0),
+    "ask_ticks": ("ticks", 1),
+    "bid_lots": ("lots", 0),
+    "ask_lots": ("lots", 1),
+    "is_bid_moved": ("is_moved", 0),
+    "is_ask_moved": ("is_moved", 1),
+}
+RATE_MAX = 100  # messages in any second, of our own accord
+RATE_RESERVED = 10  # of these for cancels
+REQUESTS_RESERVED = 2.0
+
+
+def put(path: FastPath, word: Any) -> None:
+    """Puts one word; commands that find no room wait in the path's own backlog."""
+    match word:
+        case words.PutSurface(number, version, market_ns, slices):
+            path.put_surface(number, version, market_ns, slices)
+        case words.PutPolicy(number, block):
+            path.put_policy(number, block)
+        case words.PutLimits(number, block):
+            path.put_limits(number, block)
+        case words.PutLease(number, is_active, expires_ns):
+            path.put_lease(number, ACTIVE if is_active else REDUCING, expires_ns)
+        case _:
+            put_command(path, word)
+
+
+def put_command(path: FastPath, word: Any) -> None:
+    match word:
+        case words.Register(number, currency, index_name, group):
+            path.set_underlying(number, currency, index_name, group)
+        case words.ListOption(number, slot, instrument_id, name, block, is_tradable):
+            path.set_instrument(number, slot, instrument_id, name, block, is_tradable=is_tradable)
+        case words.ReleaseSlot(number, slot):
+            path.release(number, slot)
+        case words.TakeFill(number, slot, lots, ticks, trade_id, is_old):
+            path.fill(number, slot, lots, ticks, trade_id, is_old=is_old)
+        case words.SetHedge(number, hedge_usd):
+            path.set_hedge(number, hedge_usd)
+        case words.SetHalted(number, is_halted):
+            path.set_halted(number, is_halted=is_halted)
+        case words.Rearm(number):
+            path.rearm(number)
+        case words.SetRates(per_s, burst, quotes_per_s, quotes_burst):
+            budget = {
+                "requests_per_s": per_s,
+                "requests_burst": burst,
+                "requests_reserved": min(REQUESTS_RESERVED, burst / 2),
+                "quotes_per_s": quotes_per_s,
+                "quotes_burst": quotes_burst,
+            }
+            path.set_rates(budget, RATE_MAX, RATE_RESERVED)
+        case words.Start(number):
+            path.start_quoting(number)
+        case words.Stop(number):
+            path.stop_quoting(number)
+        case _:
+            raise AssertionError(f"no word for the path: {word}")
+
+
+def status_of(stats: Stats, now_ns: int) -> words.PathStatus:
+    return words.PathStatus(
+        now_ns,
+        stats.records_lost,
+        [counts_of(one) for one in stats.underlyings],
+        tick_to_quote(stats.tick_to_quote),
+    )
+
+
+def counts_of(one: UnderlyingStats) -> words.PathCounts:
+    return words.PathCounts(
+        one.phase,
+        one.blocked_reason,
+        one.quotes_sent,
+        one.quotes_refused,
+        one.sides_rejected,
+        one.last_pass.quotable_count,
+        one.last_pass.two_sided_count,
+        one.last_pass.one_sided_count,
+    )
+
+
+def tick_to_quote(counts: NDArray[np.int64]) -> words.TickToQuote:
+    """Returns percentiles of a histogram of the path's."""
+    samples = int(counts.sum())
+    if samples == 0:
+        return words.TickToQuote(0, 0, 0, 0, 0, 0)
+    return words.TickToQuote(samples, *(records.percentile_ns(counts, one) for one in SHARES))
+
+
+def read(batch: NDArray[np.void]) -> list[words.Record]:
+    """Returns what the core reads of records, oldest first."""
+    return [words.Record(*row) for row in batch.view(_flat(batch.dtype)).tolist()]
+
+
+@lru_cache(maxsize=1)
+def _flat(layout: np.dtype[np.void]) -> np.dtype[np.void]:
+    """Returns the same bytes with a Record's fields, the two places of an array apart."""
+    formats: list[np.dtype[Any]] = []
+    offsets = []
+    for name in words.Record._fields:
+        found = FIELDS.get(name, (name, 0))
+        kind, offset = layout.fields[found[0]][:2]  # type: ignore[index]  # it has fields
+        formats.append(kind.base)
+        offsets.append(offset + found[1] * kind.base.itemsize)
+    return np.dtype(
+        {
+            "names": list(words.Record._fields),
+            "formats": formats,
+            "offsets": offsets,
+            "itemsize": layout.itemsize,
+        }
+    )
