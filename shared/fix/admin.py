@@ -6,6 +6,7 @@ the C loop of market_making, which owns the numbers of its connection. No clock,
 """
 
 import enum
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -18,11 +19,24 @@ NS_PER_S = 1_000_000_000
 LOGON_NS_MAX = 10 * NS_PER_S  # from the connection to both Logons
 LOGOUT_NS_MAX = 5 * NS_PER_S
 RESEND_NS_MAX = 5 * NS_PER_S  # without progress: asked for once more
-GRACE_RATIO = 1.2  # of the heartbeat interval, for the way
 HEARTBEAT_S_MIN = 1
 HEARTBEAT_S_MAX = 3_600
 
 Body = Iterable[tuple[int, Value]]
+
+
+class Patience(NamedTuple):
+    """How long the other side may be silent, in heartbeat intervals."""
+
+    test_ratio: float  # until it is asked for a word
+    end_ratio: float  # and until the session ends for want of one
+    away_ratio: float  # when we look so late, it was we who were away: that is no silence
+
+
+USUAL = Patience(1.2, 2.4, math.inf)
+# Of who has asked that silence take its quotes: well within one interval. Whoever is there answers
+# the TestRequest at once.
+STRICT = Patience(0.4, 0.75, 0.3)
 
 
 class Role(enum.Enum):
@@ -106,9 +120,11 @@ class Admin:
         self.heartbeat_ns = heartbeat_s * NS_PER_S
         self.sent_ns = 0  # when the last message went out, and came in: the lane's owner keeps them
         self.heard_ns = 0
+        self.patience = USUAL
         self.lane = lane  # may be changed while the session is up: the C loop takes over
         self._since_ns = 0  # of the phase
         self._test_number = 0
+        self._looked_ns = 0  # the last on_timer
         self._tested_ns = 0  # when the unanswered TestRequest went out; 0: none
         self._resend_until = 0  # numbers below and including it were asked for again
         self._resend_begin = 0
@@ -219,6 +235,10 @@ class Admin:
     def on_timer(self, now_ns: int, expected: int) -> list[Event]:
         """Heartbeats and everything that can last too long; a few times a second. `expected` is the
         next number from the other side."""
+        away_ns = now_ns - self._looked_ns
+        self._looked_ns = now_ns
+        if away_ns > self.heartbeat_ns * self.patience.away_ratio:
+            self.heard_ns += min(away_ns, now_ns - self.heard_ns)
         match self.phase:
             case Phase.CONNECTED | Phase.LOGON_SENT if now_ns - self._since_ns >= LOGON_NS_MAX:
                 return self._end("no Logon in time", now_ns, is_orderly=False)
@@ -273,9 +293,9 @@ class Admin:
         if self._tested_ns and self.heard_ns > self._tested_ns:
             self._tested_ns = 0
         if self._tested_ns:
-            if now_ns - self._tested_ns >= self.heartbeat_ns * GRACE_RATIO:
+            if silent_ns >= self.heartbeat_ns * self.patience.end_ratio:
                 return self.fail("TestRequest was not answered", now_ns)
-        elif silent_ns >= self.heartbeat_ns * GRACE_RATIO:
+        elif silent_ns >= self.heartbeat_ns * self.patience.test_ratio:
             self._test_number += 1
             self._send(tags.TEST_REQUEST, [(tags.TEST_REQ_ID, f"T{self._test_number}")], now_ns)
             self._tested_ns = now_ns

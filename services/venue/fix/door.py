@@ -23,7 +23,15 @@ from services.venue.rpc.sessions import FULL_SCOPE, Connection
 from services.venue.rpc.switchboard import Switchboard
 from shared.clock import NS_PER_MS
 from shared.fix import tags
-from shared.fix.admin import Application, Event, LoggedOn, LoggedOut, Role, Verdict
+from shared.fix.admin import (
+    STRICT,
+    Application,
+    Event,
+    LoggedOn,
+    LoggedOut,
+    Role,
+    Verdict,
+)
 from shared.fix.codec import FixError, Message, pack, parse_time
 from shared.fix.credentials import TIMESTAMP_SLACK_MS, VENUE_NAME, is_signed, timestamp_ms
 from shared.fix.session import Names, Session
@@ -189,6 +197,8 @@ class FixDoor:
         connection.account_id, connection.scope = client.account_id, FULL_SCOPE
         connection.expires_ns = NEVER_NS
         connection.cancel_on_disconnect = message.get(tags.CANCEL_ON_DISCONNECT) == "Y"
+        if connection.cancel_on_disconnect:
+            line.session.admin.patience = STRICT
 
     def _drop(self, line: Line) -> None:
         """Forgets a connection; the client's numbers and messages stay."""
