@@ -16,7 +16,7 @@ from shared.fix.credentials import logon_body
 SENDER = "hedgerow"
 TARGET = "DERIBITSERVER"
 HEARTBEAT_S = 1  # the venue takes the quotes of who is silent for so long
-BEAT_NS = 250 * NS_PER_MS  # ours come more often: a beat may be late
+BEAT_NS = 150 * NS_PER_MS  # ours come more often: a beat may be late
 
 
 class Words(Protocol):

@@ -36,7 +36,7 @@ class Patience(NamedTuple):
 USUAL = Patience(1.2, 2.4, math.inf)
 # Of who has asked that silence take its quotes: well within one interval. Whoever is there answers
 # the TestRequest at once.
-STRICT = Patience(0.4, 0.75, 0.3)
+STRICT = Patience(0.35, 0.65, 0.3)
 
 
 class Role(enum.Enum):

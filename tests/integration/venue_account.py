@@ -28,12 +28,21 @@ class VenueAccount:
 
     def live_quotes(self) -> int:
         """Returns how many quote sides of the desk rest in the books."""
-        orders = [
-            order
+        return len(self.quoted())
+
+    def quoted(self) -> list[str]:
+        """Returns the instrument of every quote side of the desk that rests in the books."""
+        return [
+            order["instrument_name"]
             for currency in CURRENCIES
             for order in self._call("private/get_open_orders_by_currency", {"currency": currency})
+            if order.get("quote")
         ]
-        return sum(1 for order in orders if order.get("quote"))
+
+    def is_quoted(self, name: str) -> bool:
+        """Returns whether a quote rests in one book: a quick question."""
+        orders = self._call("private/get_open_orders_by_instrument", {"instrument_name": name})
+        return any(order.get("quote") for order in orders)
 
     def positions(self) -> dict[str, float]:
         """Returns the signed size of every position that is not flat."""

@@ -1,0 +1,168 @@
+"""Whatever goes silent while the desk quotes over FIX, its quotes at the venue are soon gone."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.risk.lease import LEASE_MS
+from tests.integration.desk_process import Desk, running_desk
+from tests.integration.venue_account import VenueAccount
+
+QUOTED_MIN = 800  # sides
+GONE_S = 1.0
+PULL_S = 0.25  # of the core's own accord
+SILENCE_S = 0.2  # [market_making] feed_silence_ms of these desks
+CONFIG = "[market_making]\nfeed_silence_ms = 200\n"
+LEASE_INTERVAL_MS = 200
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    home = tmp_path_factory.mktemp("desk")
+    path = home / "desk.toml"
+    path.write_text(CONFIG)
+    with running_desk(home, "--seed", "5", "--config", str(path)) as desk:
+        desk.until(lambda: desk.status()["quotes"] != {}, 60, "a status")
+        account = VenueAccount(home)
+        desk.until(lambda: account.live_quotes() > QUOTED_MIN, 60, "quotes")
+        yield desk
+        report = desk.end()
+    assert report["violations"] == 0, report["invariants"]
+    assert report["reconciliation_breaks"] == 0
+
+
+def seconds_to_none(account: VenueAccount, names: list[str], deadline_s: float) -> float:
+    """Returns how long it took until the venue held no quote of the desk's. Some books are asked
+    again and again, for that is quick; once they are empty, all are asked."""
+    began = time.monotonic()
+    while True:
+        gone_s = time.monotonic() - began
+        if not any(account.is_quoted(name) for name in names) and not account.quoted():
+            return gone_s
+        assert gone_s < deadline_s + 1.0, "quotes stay"
+        time.sleep(0.01)
+
+
+def some_of_each(account: VenueAccount) -> list[str]:
+    """Returns a quoted instrument of each underlying."""
+    first = {name.partition("-")[0]: name for name in account.quoted()}
+    assert len(first) == 2
+    return list(first.values())
+
+
+@contextlib.contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def quoting_again(desk: Desk, account: VenueAccount) -> None:
+    desk.until(lambda: account.live_quotes() > QUOTED_MIN, 20, "quotes again")
+
+
+def test_a_stopped_market_making_leaves_no_quote_for_a_second(desk: Desk) -> None:
+    account = VenueAccount(desk.home)
+    quoting_again(desk, account)
+    names = some_of_each(account)
+    with stopped(desk.pid("market_making")):
+        assert seconds_to_none(account, names, GONE_S) <= GONE_S
+    quoting_again(desk, account)
+
+
+def test_a_killed_market_making_leaves_no_quote_for_a_second(desk: Desk) -> None:
+    account = VenueAccount(desk.home)
+    quoting_again(desk, account)
+    names = some_of_each(account)
+    os.kill(desk.pid("market_making"), signal.SIGKILL)
+    assert seconds_to_none(account, names, GONE_S) <= GONE_S
+    quoting_again(desk, account)
+
+
+def test_a_lapsed_lease_leaves_no_quote(desk: Desk) -> None:
+    account = VenueAccount(desk.home)
+    quoting_again(desk, account)
+    names = some_of_each(account)
+    with stopped(desk.pid("risk")):
+        began = time.monotonic()
+        while time.monotonic() - began < (LEASE_MS - LEASE_INTERVAL_MS) / 1000 - PULL_S:
+            assert account.is_quoted(names[0])  # the lease is still good
+        left_s = LEASE_MS / 1000 + PULL_S - (time.monotonic() - began)
+        assert seconds_to_none(account, names, left_s) <= left_s
+    quoting_again(desk, account)
+
+
+def test_silent_datagrams_leave_no_quote(desk: Desk) -> None:
+    account = VenueAccount(desk.home)
+    quoting_again(desk, account)
+    relay = Relay(desk.home)
+    os.kill(desk.pid("market_making"), signal.SIGKILL)  # it comes back behind the relay
+    with relay.running():
+        desk.until(lambda: account.live_quotes() == 0, GONE_S, "empty books")
+        quoting_again(desk, account)
+        names = some_of_each(account)
+        relay.is_open = False
+        left_s = SILENCE_S + PULL_S
+        assert seconds_to_none(account, names, left_s) <= left_s
+        relay.is_open = True
+        quoting_again(desk, account)
+
+
+class Relay:
+    """Stands between the venue's datagrams and the desk; open, or closed."""
+
+    def __init__(self, home: Path) -> None:
+        path = home / "current" / "runtime.json"
+        runtime = json.loads(path.read_text())
+        feed = runtime["feed"]
+        self._from = (feed["event_port"], feed["snapshot_port"])
+        self._to = (free_udp_port(), free_udp_port())
+        feed["event_port"], feed["snapshot_port"] = self._to
+        path.write_text(json.dumps(runtime))
+        self.is_open = True
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        threads = [
+            threading.Thread(target=self._carry, args=ports, daemon=True)
+            for ports in zip(self._from, self._to, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        yield
+
+    def _carry(self, source: int, destination: int) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+            bind_when_free(one, source)
+            while True:
+                data = one.recv(65_536)
+                if self.is_open:
+                    one.sendto(data, ("127.0.0.1", destination))
+
+
+def bind_when_free(one: socket.socket, port: int) -> None:
+    deadline = time.monotonic() + 5.0
+    while True:
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        else:
+            return
+
+
+def free_udp_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
