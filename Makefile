@@ -63,6 +63,14 @@ check: .venv/dev .venv/native ## linters, types, import contracts, C format
 test: .venv/dev .venv/native test-c ## all tests: C under sanitizers, then Python
 	$(BIN)/python -m pytest -q -m "not long"
 
+# An independent engine on the other side of our FIX sessions, in both roles. It is built from source
+# (ten minutes on a small machine), so it is no part of the development tools.
+test-quickfix: .venv/dev .venv/native build/quickfix/quickfix.py ## FIX sessions against QuickFIX, in both roles
+	PYTHONPATH=build/quickfix $(BIN)/python -m pytest -q tests/integration/quickfix
+
+build/quickfix/quickfix.py: | .venv/run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target build/quickfix quickfix==1.16.0
+
 test-c: $(C_TESTS:%=build/$(SAN)/%) test-threads ## C tests under a sanitizer (SAN=address,undefined or thread)
 	@for test in $(C_TESTS:%=build/$(SAN)/%); do echo "$$test"; ./$$test || exit 1; done
 
@@ -166,7 +174,7 @@ lock: .venv/dev ## resolves the lock files anew (needs uv)
 clean: ## removes what was built
 	rm -rf .venv build native/_hedgerow* *.egg-info
 
-.PHONY: help setup run check test test-c test-threads ci bench surface-report market-report desk-report \
+.PHONY: help setup run check test test-c test-threads test-quickfix ci bench surface-report market-report desk-report \
     simulate-many fuzz-bus soak format docs golden lock clean
 .PHONY: help setup run check test test-c ci bench surface-report market-report desk-report \
     simulate-many fuzz fuzz-coverage fuzz-bus soak format docs golden lock clean

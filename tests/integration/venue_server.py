@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from services.venue.core import Config
 from services.venue.edges import Edges
+from services.venue.fix.server import FixServer
 from services.venue.front import Front
 from services.venue.market.chain import generate_chain
 from services.venue.market.opening import build_venue
@@ -26,7 +27,10 @@ class Serving:
         users = desk_and_guests(CLIENT_ID, CLIENT_SECRET)
         self.front = Front(build_venue(config, generate_chain(now_ns, seed), seed, users, now_ns))
         self.server = Server("127.0.0.1", 0, self.clock)
-        self.edge = Edges((self.server, *feed_door(self.front.venue, config, None, now_ns)))
+        self.fix_server = FixServer("127.0.0.1", 0, self.clock)
+        self.front.venue.open_fix(now_ns)
+        feed = feed_door(self.front.venue, config, None, now_ns)
+        self.edge = Edges((self.server, self.fix_server, *feed))
         self.service = service_of(self.front, lambda: self.edge, config.step_ms)
         self._handlers = {consume.kind: consume.handler for consume in self.service.consumes}
 

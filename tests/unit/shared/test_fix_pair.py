@@ -46,9 +46,9 @@ class Pair(RuleBasedStateMachine):
 
     def flush(self) -> None:
         """What was sent before an orderly end arrives."""
-        for _ in range(len(self.to_client)):
+        while self.to_client:
             self.hear(self.client, self.to_client.popleft())
-        for _ in range(len(self.to_venue)):
+        while self.to_venue:
             self.hear(self.venue, self.to_venue.popleft())
 
     def hear(self, session: Session | None, data: bytes) -> None:
