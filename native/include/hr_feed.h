@@ -1,19 +1,22 @@
 /* hr_feed.h: multicast packets in, order books that are right or said to be stale out.
  *
  * When a book is fresh. A book is held at a change id. A packet missing from a channel of events
- * (a gap; joining, a reset of the sequence and an undecodable packet count as one) makes every
+ * (a gap; joining, a sequence that begins anew and an undecodable packet count as one) makes every
  * book of that channel stale, for any of them may have changed. One becomes fresh again by
  *   1. a book message whose prevChangeId is the id held: it missed nothing. (Not the first message
  *      after the gap: it may be the last part of a change whose first part was lost. The parts
  *      of a change follow each other with nothing between them.)
- *   2. a complete snapshot (all parts to isLastInBook) not older than what is held or was seen,
- *      if an event of that instrument came in sequence since the gap, or if the venue took the
- *      snapshot after it sent the packet that revealed the gap. The venue's own times decide:
- *      a book or trade message tells its time of sending, a ticker one up to
- *      HR_FEED_TICKER_LAG_MS before it.
+ *   2. a complete snapshot (all parts to isLastInBook) whose change id and time are not before
+ *      any seen of the instrument, if an event of it came in sequence since the gap;
+ *   3. a complete snapshot that the venue took after it sent the packet that revealed the gap,
+ *      and not before what was seen of the instrument.
+ * The venue's own times decide: a snapshot's is when it was taken, a book or trade message's when
+ * it was sent, a ticker may be sent up to HR_FEED_TICKER_LAG_MS after its time.
  * A book message whose prevChangeId is not the id held, a change that does not fit the book, a
- * price off the grid and a crossed or locked book make that instrument stale until rule 2.
- * A fresh book takes a newer snapshot as it takes an event. Old and doubled packets are dropped.
+ * price off the grid and a crossed or locked book make that instrument stale until rule 2 or 3; a
+ * broken chain with no packet missing counts as a gap. A fresh book takes a newer snapshot as it
+ * takes an event. Old and doubled packets are dropped; one that is old by its number but tells a
+ * newer time, or comes in a long run, says that the venue counts anew.
  */
 #ifndef HR_FEED_H
 #define HR_FEED_H

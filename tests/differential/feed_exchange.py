@@ -1,5 +1,6 @@
 """A plain exchange that publishes its books, and a network that loses, doubles and reorders."""
 
+import itertools
 import random
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -192,7 +193,8 @@ def network(rng: random.Random, sent: list[Sent], fault_rate: float) -> list[Sen
         if chance > 1 - fault_rate:
             arrivals.append((at + rng.uniform(0, 40), packet))
     begins = {packet.life: at for at, packet in reversed(list(enumerate(sent)))}
-    ends = {life - 1: begin for life, begin in begins.items()}
+    lives = sorted(begins)  # of those that sent anything
+    ends = {life: begins[later] for life, later in itertools.pairwise(lives)}
 
     def due(arrival):
         at, packet = arrival
