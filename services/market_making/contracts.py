@@ -65,6 +65,9 @@ class Contracts:
         """Quotes an instrument, or not, as the venue opens and closes it."""
         self._slots.put(slot, self._instruments[slot], is_listed=is_tradable)
 
+    def instrument(self, slot: int) -> Instrument:
+        return self._instruments[slot]
+
     def is_known(self, name: str) -> bool:
         return name in self.slots or name in self.future_lots_usd
 

@@ -21,7 +21,7 @@ STRIKES = tuple(range(70_000, 120_001, 2_500))
 def option(days: int, strike: float, *, is_call: bool) -> Instrument:
     return Instrument(
         name=f"BTC-{days}D-{int(strike)}-{'C' if is_call else 'P'}",
-        instrument_id=1,
+        instrument_id=days * 10_000 + int(strike) // 100 + is_call,
         kind="option",
         underlying="BTC",
         expiry_ns=START_NS + days * 86_400 * NS_PER_S,
@@ -52,7 +52,7 @@ def perpetual() -> Instrument:
     )
 
 
-def surface(now_ns: int, version: int = 1, vol: float = 0.45) -> SurfaceV1:
+def surface(now_ns: int, version: int = 2, vol: float = 0.45) -> SurfaceV1:
     slices = []
     for days in TENORS_DAYS:
         years = (START_NS + days * 86_400 * NS_PER_S - now_ns) / NS_PER_YEAR
@@ -107,7 +107,6 @@ class ToyDesk:
     """Feeds one BTC core. `answer` replies to what the core asked the venue, in order."""
 
     def __init__(self, config: Config | None = None, *, is_quoting: bool = True) -> None:
-        self.core = MarketMaking(config or Config(), ("BTC",))
         self.now_ns = START_NS
         self.published: list[Any] = []
         self.waiting: list[VenueRequest] = []
@@ -116,9 +115,13 @@ class ToyDesk:
         self.refuse: set[tuple[str, str]] = set()  # sides that the toy venue refuses
         self.errors: dict[str, int] = {}  # method -> error code
         self.sequence = 0
+        self.core = self._core(config or Config())
         self.list_instruments()
         if is_quoting:
             self.start_quoting()
+
+    def _core(self, config: Config) -> MarketMaking:
+        return MarketMaking(config, ("BTC",))
 
     @property
     def quoter(self) -> Any:
@@ -271,6 +274,20 @@ class ToyDesk:
     def last(self, kind: type) -> Any:
         return next(one for one in reversed(self.published) if isinstance(one, kind))
 
+    def is_cancelling(self) -> bool:
+        """Has the venue been asked to cancel, and not answered yet?"""
+        return any(request.method == "private/cancel_quotes" for request in self.waiting)
+
+    def quote_requests(self) -> int:
+        return self.methods().count("private/mass_quote")
+
+    def cancel_requests(self) -> int:
+        return self.methods().count("private/cancel_quotes")
+
+    def live(self, name: str) -> Any:
+        """Returns what the desk believes rests."""
+        return self.quoter.engine.quote(self.quoter.contracts.slots[name])
+
     def methods(self) -> list[str]:
         return [request.method for request in self.asked]
 
@@ -302,8 +319,8 @@ class ToyDesk:
         return {"errors": errors}
 
 
-def quoting_desk(**config: Any) -> ToyDesk:
-    desk = ToyDesk(Config(**config))
+def quoting_desk(kind: type[ToyDesk] = ToyDesk, **config: Any) -> ToyDesk:
+    desk = kind(Config(**config))
     desk.run(300)
     assert len(desk.two_sided()) > 80
     return desk
