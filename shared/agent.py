@@ -16,8 +16,6 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from shared.agent_http import AgentHttp
 from shared.bus import Bus
 from shared.clock import NS_PER_MS, NS_PER_S, Clock
@@ -28,11 +26,12 @@ from shared.intake import Intake
 from shared.messages.desk import DeadLetterV1, HeartbeatV1, TimerV1
 from shared.messages.message import Message, tag_of
 from shared.messages.registry import is_keyed
-from shared.outlet import Countdown, Outlet
+from shared.outlet import Outlet
 from shared.service import Edge, Every, Handler, Output, Service
 from shared.state_keeper import StateKeeper
 from shared.telemetry import Log, Telemetry
 from shared.venue_link import LinkSettings
+from shared.worker import Worker
 
 if TYPE_CHECKING:
     from shared.tracing import Tracing  # loads the SDK
@@ -41,8 +40,6 @@ DRAIN_S_MAX = 3.0
 FLUSH_S_MAX = 2.0
 CLOSE_S_MAX = 1.0
 HEARTBEAT_NS = 1 * NS_PER_S
-TURN_NS_MAX = 2 * NS_PER_MS  # handlers run at most so long before input and output get a turn
-MESSAGE_LOG_MAX = 2_000
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 OpenLink = Callable[[LinkSettings], Edge]
@@ -79,9 +76,12 @@ class Agent:
         self.letters = DeadLetters(self.bus)
         self.intake = Intake(service, self.bus, self.inbox, clock, self.telemetry, self.letters)
         self._keeper = StateKeeper(service, self.bus, self.intake.bury, self.intake.defer)
+        self.worker = Worker(
+            self.inbox, self._outlet, clock, self.telemetry, log, tracing, self._has_failed
+        )
+        self.bus.attend = self.worker.attend
         self.http = AgentHttp(self, runtime.http_ports.get(service.name, 0))
         self.started_ns = clock.wall_ns()
-        self.handled_count = 0
         self._phase = "starting"
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
@@ -104,12 +104,15 @@ class Agent:
             raise AgentError(str(error)) from error
         finally:
             await self._close()
-        self.log.info("agent_stopped", handled=self.handled_count)
+        self.log.info("agent_stopped", handled=self.worker.handled_count)
 
     def fail(self, error: BaseException) -> None:
         """Ends the agent; the first cause counts."""
         if not self._failed.done():
             self._failed.set_exception(error)
+
+    def _has_failed(self) -> bool:
+        return self._failed.done()
 
     def not_ready(self) -> str:
         """Returns why the agent is not ready, or the empty string."""
@@ -143,7 +146,7 @@ class Agent:
         if recovered:
             self.log.info("outbox_recovered", messages=recovered)
         self._start_task(self.letters.run())
-        self._start_task(self._work())
+        self._start_task(self.worker.run())
         self._start_task(self._beat())
         await self.intake.load_state()
         await self.intake.replay()
@@ -208,53 +211,6 @@ class Agent:
         self.intake.defer(handled.set)
         await handled.wait()
 
-    async def _work(self) -> None:
-        """Takes one input after the other; gives way to the sockets now and then."""
-        turn_ns = self.clock.monotonic_ns()
-        while True:
-            entry = await self.inbox.get()
-            if entry.call is not None:
-                answer = entry.call()
-                if answer is not None:
-                    await answer
-            else:
-                await self._handle(entry)
-            now_ns = self.clock.monotonic_ns()
-            if now_ns - turn_ns > TURN_NS_MAX:
-                await asyncio.sleep(0)
-                turn_ns = self.clock.monotonic_ns()
-
-    async def _handle(self, entry: Entry) -> None:
-        began_ns = self.clock.monotonic_ns()
-        outputs: list[object] = []
-        tracing = None if entry.is_replay else self._tracing
-        turn = tracing.begin(entry) if tracing is not None else None
-        try:
-            for handler in entry.handlers:
-                outputs.extend(handler(entry.message))
-        except Exception as error:
-            self.log.exception("handler_failed", input=describe(entry.message), exc_info=error)
-            raise
-        self.handled_count += 1
-        if entry.is_replay:
-            for output in outputs:
-                self._outlet.check(output)
-            return
-        countdown = Countdown(entry.done)
-        for output in outputs:
-            headers: dict[str, str] = {}
-            if tracing is not None and turn is not None:
-                output, headers = tracing.output(turn, output)  # noqa: PLW2901  # the same, marked
-            await self._outlet.route(output, countdown, headers)
-        countdown.close()
-        if tracing is not None and turn is not None:
-            tracing.end(turn, has_spoken=bool(outputs))
-        name = entry.kind.__name__
-        self.telemetry.counters["message_handled"].labels(name).inc()
-        self.telemetry.histograms["handler_duration_seconds"].labels(name).observe(
-            (self.clock.monotonic_ns() - began_ns) / NS_PER_S
-        )
-
     async def _tick(self, timer: Every) -> None:
         """A TimerV1 each interval; one that still waits is not joined by another."""
         interval_ns = timer.interval_ms * NS_PER_MS
@@ -305,7 +261,7 @@ class Agent:
             started_ns=self.started_ns,
             is_ready=not reason,
             reason=reason,
-            handled_count=self.handled_count,
+            handled_count=self.worker.handled_count,
             published_count=self._outlet.published_count,
             dropped_count=lossy + counts.lossy_dropped_count + counts.lossy_refused_count,
             critical_dropped_count=counts.critical_dropped_count,
@@ -347,13 +303,6 @@ class Agent:
             task.result()
         finally:
             task.cancel()
-
-
-def describe(message: object) -> str:
-    """Returns a message as text for a log line, cut to a bound."""
-    is_struct = isinstance(message, msgspec.Struct)
-    text = msgspec.json.encode(message).decode() if is_struct else repr(message)
-    return text[:MESSAGE_LOG_MAX]
 
 
 def _edges(service: Service, open_link: OpenLink | None) -> tuple[Edge, ...]:

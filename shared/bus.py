@@ -11,6 +11,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from nats import errors as nats_errors
 from nats.aio.client import Client, Server
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.aio.transport import TcpTransport
 from nats.protocol import parser
 
 from shared import streams
@@ -76,6 +78,9 @@ class Bus:
     outbox: Outbox = field(default_factory=Outbox)
     on_connected: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     on_tick: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    attend: Callable[[Callable[[], None]], Awaitable[None]] | None = (
+        None  # receives at an idle time
+    )
 
     def __post_init__(self) -> None:
         self._client = Client()
@@ -137,7 +142,10 @@ class Bus:
 
         async def take(message: Msg) -> None:
             try:
-                receive(message)
+                if self.attend is None or subscription.pending_msgs:
+                    receive(message)
+                else:
+                    await self.attend(partial(receive, message))
             except Exception as error:  # noqa: BLE001  # nats-py would swallow it
                 self.on_failure(error)
 
@@ -175,6 +183,18 @@ class Bus:
             self.counts.lossy_refused_count += 1
             return False
         return True
+
+    def push(self) -> None:
+        """Writes what was published. nats-py would a little later, in a task of its own: it finds
+        nothing left to write. With a backlog in the socket that task's back-pressure is wanted."""
+        client = self._client
+        transport = client._transport  # noqa: SLF001
+        if not isinstance(transport, TcpTransport) or not client.is_connected:
+            return
+        writer, waiting = transport._io_writer, client._pending  # noqa: SLF001
+        if waiting and writer and not writer.transport.get_write_buffer_size():
+            writer.writelines(waiting)
+            client._pending, client._pending_data_size = [], 0  # noqa: SLF001
 
     async def post(self, parcel: Parcel) -> None:
         """Publishes to a stream, at least once and in order. Raises OutboxFullError."""

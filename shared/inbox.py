@@ -31,10 +31,13 @@ class Entry:
 
 
 class Inbox:
+    """`is_attended`: whoever puts something in will see to it, nobody need be woken."""
+
     def __init__(self) -> None:
         self._critical: deque[Entry] = deque()
         self._lossy: deque[Entry] = deque()
         self._wakeup = asyncio.Event()
+        self.is_attended = False
         self.dropped_count = 0
 
     def __len__(self) -> int:
@@ -44,7 +47,8 @@ class Inbox:
         if len(self._critical) >= CRITICAL_MAX:
             raise InboxFullError(f"{CRITICAL_MAX} inputs wait")
         self._critical.append(entry)
-        self._wakeup.set()
+        if not self.is_attended:
+            self._wakeup.set()
 
     def put_lossy(self, entry: Entry) -> None:
         """Takes the newest; beyond the bound the oldest goes, and is counted."""
@@ -52,11 +56,21 @@ class Inbox:
             self._lossy.popleft()
             self.dropped_count += 1
         self._lossy.append(entry)
-        self._wakeup.set()
+        if not self.is_attended:
+            self._wakeup.set()
 
-    async def get(self) -> Entry:
-        """Waits for the next input: critical ones first."""
-        while not self._critical and not self._lossy:
+    def take(self) -> Entry:
+        """Returns the next input: critical ones first."""
+        return self._critical.popleft() if self._critical else self._lossy.popleft()
+
+    def leave(self) -> None:
+        """Ends the attendance; wakes the waiter if something is left."""
+        self.is_attended = False
+        if len(self):
+            self._wakeup.set()
+
+    async def wait(self) -> None:
+        """Waits until there is an input."""
+        while not len(self):
             self._wakeup.clear()
             await self._wakeup.wait()
-        return self._critical.popleft() if self._critical else self._lossy.popleft()

@@ -247,6 +247,6 @@ class Intake:
 
 
 def _entry(body: Message, consumes: tuple[Consume, ...], message: Msg) -> Entry:
-    handlers = tuple(consume.handler for consume in consumes)
-    cause = cause_in(message.headers)
-    return Entry(kind=type(body), message=body, handlers=handlers, cause=cause)
+    handlers = tuple([consume.handler for consume in consumes])
+    cause = cause_in(message.headers) if message.headers else None
+    return Entry(type(body), body, handlers, cause)

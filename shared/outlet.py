@@ -72,6 +72,10 @@ class Outlet:
         else:
             await self.post(output, countdown.expect(), headers)
 
+    def push(self) -> None:
+        """Has written what was published: a turn's outputs leave together, and at its end."""
+        self._bus.push()
+
     async def publish(self, message: Message, headers: dict[str, str]) -> None:
         """Sends a lossy message, now or never."""
         if not await self._bus.publish(subject_of(message), encode(message), headers or None):

@@ -8,48 +8,40 @@ import logging
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
 from shared.clock import NS_PER_S, Clock
+from shared.metrics import Counter, Declared, Histogram
 
 Log = structlog.stdlib.BoundLogger
 
-BUCKETS_S = (0.00005, 0.0002, 0.001, 0.005, 0.02, 0.1, 0.5, 2.0)
-
-
-class Metric(NamedTuple):
-    """A metric's declaration."""
-
-    name: str
-    help: str
-    labels: tuple[str, ...] = ()
-
-
 COUNTERS = (
-    Metric("message_handled", "Inputs the core has taken.", ("kind",)),
-    Metric("message_published", "Messages the core has given to the bus.", ("kind",)),
-    Metric("message_dropped", "Lossy messages lost: full queue, too old, bus away.", ("reason",)),
-    Metric("message_critical_dropped", "Durable or state messages lost. Must stay 0."),
-    Metric("message_doubled", "Durable messages that had been handled before.", ("kind",)),
-    Metric("message_dead_lettered", "Inputs that could not be read."),
-    Metric("message_resent", "Publications repeated under the same id."),
-    Metric("timer_skipped", "Timer ticks that fell due while the one before still waited."),
-    Metric("bus_connected", "Connections to NATS, the first included."),
-    Metric("follower_rebound", "Stream readers bound anew after a hole, silence or reconnection."),
+    Declared("message_handled", "Inputs the core has taken.", ("kind",)),
+    Declared("message_published", "Messages the core has given to the bus.", ("kind",)),
+    Declared("message_dropped", "Lossy messages lost: full queue, too old, bus away.", ("reason",)),
+    Declared("message_critical_dropped", "Durable or state messages lost. Must stay 0."),
+    Declared("message_doubled", "Durable messages that had been handled before.", ("kind",)),
+    Declared("message_dead_lettered", "Inputs that could not be read."),
+    Declared("message_resent", "Publications repeated under the same id."),
+    Declared("timer_skipped", "Timer ticks that fell due while the one before still waited."),
+    Declared("bus_connected", "Connections to NATS, the first included."),
+    Declared(
+        "follower_rebound", "Stream readers bound anew after a hole, silence or reconnection."
+    ),
 )
 GAUGES = (
-    Metric("agent_ready", "1 when the agent is ready."),
-    Metric("outbox_pending_messages", "Messages that JetStream has not confirmed."),
-    Metric("inbox_pending_messages", "Inputs that wait for the core."),
-    Metric("loop_delay_seconds", "How late the last heartbeat was."),
+    Declared("agent_ready", "1 when the agent is ready."),
+    Declared("outbox_pending_messages", "Messages that JetStream has not confirmed."),
+    Declared("inbox_pending_messages", "Inputs that wait for the core."),
+    Declared("loop_delay_seconds", "How late the last heartbeat was."),
 )
 HISTOGRAMS = (
-    Metric("handler_duration_seconds", "Time a handler took, its outputs routed.", ("kind",)),
-    Metric("message_age_seconds", "Age of a lossy message when it reached the core.", ("kind",)),
+    Declared("handler_duration_seconds", "Time a handler took, its outputs routed.", ("kind",)),
+    Declared("message_age_seconds", "Age of a lossy message when it reached the core.", ("kind",)),
 )
 
 # Span names are `<operation> <destination>`, after OpenTelemetry's messaging conventions; the
@@ -66,23 +58,13 @@ class Telemetry:
         self.registry = CollectorRegistry()
         self._reached: dict[tuple[str, ...], int] = {}
         ProcessCollector(registry=self.registry)
-        self.counters = {
-            metric.name: Counter(metric.name, metric.help, metric.labels, registry=self.registry)
-            for metric in COUNTERS
-        }
+        self.counters = {metric.name: Counter(metric) for metric in COUNTERS}
+        self.histograms = {metric.name: Histogram(metric) for metric in HISTOGRAMS}
+        for collector in (*self.counters.values(), *self.histograms.values()):
+            self.registry.register(collector)
         self.gauges = {
             metric.name: Gauge(metric.name, metric.help, metric.labels, registry=self.registry)
             for metric in GAUGES
-        }
-        self.histograms = {
-            metric.name: Histogram(
-                metric.name,
-                metric.help,
-                metric.labels,
-                registry=self.registry,
-                buckets=BUCKETS_S,
-            )
-            for metric in HISTOGRAMS
         }
 
     def reach(self, name: str, count: int, *labels: str) -> None:

@@ -72,6 +72,7 @@ class Tracing:
         self._tracer = self._provider.get_tracer("hedgerow")
         self._venue = VenueCauses()
         self._requests: dict[int, Span] = {}
+        self._is_order: dict[type[Message], bool] = {}
         self._newest: Cause | None = None
         self._newest_ns = 0
         self._spoken: dict[object, Cause | None] = {}  # by timer: the cause it last continued
@@ -114,7 +115,9 @@ class Tracing:
     def _headers(self, turn: Turn, message: Message) -> dict[str, str]:
         """Returns the headers of an output, its span made; none if it is not sampled."""
         kind = type(message)
-        is_order = tag_of(kind).startswith(ALWAYS)
+        is_order = self._is_order.get(kind)
+        if is_order is None:
+            is_order = self._is_order[kind] = tag_of(kind).startswith(ALWAYS)
         parent = turn.cause
         if parent is not None and turn.is_timer and kind.delivery is Delivery.LOSSY:
             parent = None  # a regular word of the timer's own

@@ -141,6 +141,15 @@ async def test_lossy_messages_are_refused_while_the_server_is_away(server):
         assert bus.counts.lossy_refused_count == 1
 
 
+async def test_a_push_writes_what_nats_py_would_write_later(server):
+    async with ours(server) as bus:
+        await bus.publish("market.ticks.v1.BTC", b"{}")
+        assert bus.client._pending
+        bus.push()
+        assert not bus.client._pending
+        assert not bus.client._pending_data_size
+
+
 async def test_trap_half_open_link_is_not_noticed_by_default(server):
     async with bare(server) as client:
         server.pause()

@@ -12,8 +12,8 @@ def entry(name):
     return Entry(kind=str, message=name)
 
 
-async def drain(inbox):
-    return [(await inbox.get()).message for _ in range(len(inbox))]
+def drain(inbox):
+    return [inbox.take().message for _ in range(len(inbox))]
 
 
 async def test_critical_inputs_come_first_and_each_in_order():
@@ -22,7 +22,7 @@ async def test_critical_inputs_come_first_and_each_in_order():
     for name in ("c1", "c2"):
         inbox.put_critical(entry(name))
     inbox.put_lossy(entry("l2"))
-    assert await drain(inbox) == ["c1", "c2", "l1", "l2"]
+    assert drain(inbox) == ["c1", "c2", "l1", "l2"]
 
 
 async def test_the_newest_lossy_inputs_win(monkeypatch):
@@ -31,7 +31,7 @@ async def test_the_newest_lossy_inputs_win(monkeypatch):
     for number in range(5):
         inbox.put_lossy(entry(number))
     assert inbox.dropped_count == 3
-    assert await drain(inbox) == [3, 4]
+    assert drain(inbox) == [3, 4]
 
 
 async def test_critical_inputs_are_never_dropped(monkeypatch):
@@ -41,15 +41,31 @@ async def test_critical_inputs_are_never_dropped(monkeypatch):
     inbox.put_critical(entry(2))
     with pytest.raises(InboxFullError):
         inbox.put_critical(entry(3))
-    assert await drain(inbox) == [1, 2]
+    assert drain(inbox) == [1, 2]
 
 
 async def test_a_waiting_reader_wakes():
     inbox = Inbox()
-    reader = asyncio.create_task(inbox.get())
+    reader = asyncio.create_task(inbox.wait())
     await asyncio.sleep(0)
     inbox.put_lossy(entry("x"))
-    assert (await asyncio.wait_for(reader, 1)).message == "x"
+    await asyncio.wait_for(reader, 1)
+    assert inbox.take().message == "x"
+
+
+async def test_nobody_is_woken_for_what_is_attended_to():
+    inbox = Inbox()
+    reader = asyncio.create_task(inbox.wait())
+    await asyncio.sleep(0)
+    inbox.is_attended = True
+    inbox.put_critical(entry("x"))
+    inbox.put_lossy(entry("y"))
+    await asyncio.sleep(0)
+    assert not reader.done()
+    assert inbox.take().message == "x"
+    inbox.leave()
+    await asyncio.wait_for(reader, 1)
+    assert inbox.take().message == "y"
 
 
 def test_seen_remembers_the_newest_ids():

@@ -42,3 +42,20 @@ def test_logs_are_events_in_json_with_desk_time(capsys):
     assert line["run"] == "run-1"
     assert line["created_ns"] == 1_500_000_000_000_000_000
     assert line["time"].startswith("2017-07-14T02:40:00")
+
+
+def test_a_histogram_counts_cumulatively_and_sums():
+    telemetry = Telemetry()
+    ages = telemetry.histograms["message_age_seconds"].labels("TicksV1")
+    for seconds in (0.0003, 0.001, 5.0):
+        ages.observe(seconds)
+    text = telemetry.exposition().decode()
+    for line in (
+        'message_age_seconds_bucket{kind="TicksV1",le="0.0002"} 0.0',
+        'message_age_seconds_bucket{kind="TicksV1",le="0.001"} 2.0',
+        'message_age_seconds_bucket{kind="TicksV1",le="2.0"} 2.0',
+        'message_age_seconds_bucket{kind="TicksV1",le="+Inf"} 3.0',
+        'message_age_seconds_count{kind="TicksV1"} 3.0',
+        'message_age_seconds_sum{kind="TicksV1"} 5.0013',
+    ):
+        assert line in text, line

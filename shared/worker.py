@@ -1,0 +1,137 @@
+"""One input after the other, by whoever brings it.
+
+An input that comes by the bus while nothing else waits is handled at once, in the task that
+received it: a hop through another task costs more than most handlers. All others wait in the inbox
+for the worker's own task. There is never more than one at work, and after a failure none.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from shared.clock import NS_PER_MS, NS_PER_S, Clock
+from shared.inbox import Entry, Inbox
+from shared.metrics import Count, Durations
+from shared.outlet import Countdown, Outlet
+from shared.telemetry import Log, Telemetry
+
+if TYPE_CHECKING:
+    from shared.tracing import Tracing  # loads the SDK
+
+TURN_NS_MAX = 2 * NS_PER_MS  # handlers run at most so long before input and output get a turn
+MESSAGE_LOG_MAX = 2_000
+NO_HEADERS: dict[str, str] = {}
+
+
+class Worker:
+    """Takes entries out of the inbox, has them handled and their outputs routed."""
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        outlet: Outlet,
+        clock: Clock,
+        telemetry: Telemetry,
+        log: Log,
+        tracing: "Tracing | None",
+        has_failed: Callable[[], bool],
+    ) -> None:
+        self._inbox = inbox
+        self._outlet = outlet
+        self._clock = clock
+        self._log = log
+        self._tracing = tracing
+        self._has_failed = has_failed
+        self._is_busy = False
+        self._idle = asyncio.Event()  # set when an attendance is over
+        self._counters = telemetry.counters["message_handled"]
+        self._histograms = telemetry.histograms["handler_duration_seconds"]
+        self._series: dict[type, tuple[Count, Durations]] = {}
+        self.handled_count = 0
+
+    async def run(self) -> None:
+        """Handles what waits, and gives way to the sockets now and then."""
+        while not self._has_failed():
+            await self._inbox.wait()
+            if self._is_busy:
+                await self._idle.wait()
+                continue
+            self._is_busy = True
+            await self._turn()
+            self._is_busy = False
+            if len(self._inbox):
+                await asyncio.sleep(0)
+
+    async def attend(self, receive: Callable[[], None]) -> None:
+        """Has something received, and what it puts into the inbox handled now if nothing waits."""
+        if self._is_busy or len(self._inbox):
+            receive()
+            return
+        self._is_busy = self._inbox.is_attended = True
+        self._idle.clear()
+        try:
+            receive()
+            await self._turn()
+        finally:
+            self._is_busy = False
+            self._inbox.leave()
+            self._idle.set()
+
+    async def _turn(self) -> None:
+        began_ns = now_ns = self._clock.monotonic_ns()
+        while len(self._inbox) and now_ns - began_ns <= TURN_NS_MAX and not self._has_failed():
+            entry = self._inbox.take()
+            if entry.call is None:
+                await self._handle(entry, now_ns)
+            else:
+                answer = entry.call()
+                if answer is not None:
+                    await answer
+            now_ns = self._clock.monotonic_ns()
+        self._outlet.push()
+
+    async def _handle(self, entry: Entry, began_ns: int) -> None:
+        tracing = None if entry.is_replay else self._tracing
+        turn = tracing.begin(entry) if tracing is not None else None
+        outputs: list[object] = []
+        try:
+            for handler in entry.handlers:
+                outputs.extend(handler(entry.message))
+        except Exception as error:
+            self._log.exception("handler_failed", input=describe(entry.message), exc_info=error)
+            raise
+        self.handled_count += 1
+        if entry.is_replay:
+            for output in outputs:
+                self._outlet.check(output)
+            return
+        countdown = Countdown(entry.done)
+        for output in outputs:
+            headers = NO_HEADERS
+            if tracing is not None and turn is not None:
+                output, headers = tracing.output(turn, output)  # noqa: PLW2901  # the same, marked
+            await self._outlet.route(output, countdown, headers)
+        countdown.close()
+        if tracing is not None and turn is not None:
+            tracing.end(turn, has_spoken=bool(outputs))
+        self._count(entry.kind, self._clock.monotonic_ns() - began_ns)
+
+    def _count(self, kind: type, took_ns: int) -> None:
+        series = self._series.get(kind)
+        if series is None:
+            name = kind.__name__
+            series = self._series[kind] = (
+                self._counters.labels(name), self._histograms.labels(name),
+            )  # fmt: skip
+        count, durations = series
+        count.inc()
+        durations.observe(took_ns / NS_PER_S)
+
+
+def describe(message: object) -> str:
+    """Returns a message as text for a log line, cut to a bound."""
+    is_struct = isinstance(message, msgspec.Struct)
+    text = msgspec.json.encode(message).decode() if is_struct else repr(message)
+    return text[:MESSAGE_LOG_MAX]

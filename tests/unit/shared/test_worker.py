@@ -1,0 +1,91 @@
+import asyncio
+
+import pytest
+
+from shared.clock import SystemClock
+from shared.inbox import Entry, Inbox
+from shared.telemetry import Telemetry
+from shared.worker import Worker
+
+
+class Heard:
+    """An outlet that keeps what it is given."""
+
+    def __init__(self):
+        self.outputs, self.push_count = [], 0
+
+    async def route(self, output, countdown, headers):
+        await asyncio.sleep(0)
+        self.outputs.append(output)
+
+    def push(self):
+        self.push_count += 1
+
+
+class Quiet:
+    def exception(self, *_args, **_named):
+        return None
+
+
+class Place:
+    """A worker with its inbox; `put` makes an entry that yields its own name."""
+
+    def __init__(self):
+        self.inbox, self.outlet, self.telemetry = Inbox(), Heard(), Telemetry()
+        self.has_failed = False
+        self.worker = Worker(
+            self.inbox, self.outlet, SystemClock(), self.telemetry, Quiet(), None,
+            lambda: self.has_failed,
+        )  # fmt: skip
+
+    def put(self, name, handler=lambda name: (name,)):
+        self.inbox.put_lossy(Entry(kind=str, message=name, handlers=(handler,)))
+
+
+async def test_what_comes_while_nothing_waits_is_handled_at_once():
+    place = Place()
+    await place.worker.attend(lambda: place.put("a"))
+    assert place.outlet.outputs == ["a"]
+    assert place.outlet.push_count == 1
+    text = place.telemetry.exposition().decode()
+    assert 'message_handled_total{kind="str"} 1.0' in text
+    assert 'handler_duration_seconds_count{kind="str"} 1.0' in text
+
+
+async def test_what_comes_while_another_is_at_work_waits_its_turn():
+    place = Place()
+    work = asyncio.create_task(place.worker.run())
+    first = asyncio.create_task(place.worker.attend(lambda: place.put("a")))
+    await asyncio.sleep(0)  # `a` is half way out
+    await place.worker.attend(lambda: place.put("b"))
+    assert place.outlet.outputs == []
+    await first
+    place.put("c")
+    await asyncio.sleep(0.01)
+    assert place.outlet.outputs == ["a", "b", "c"]
+    work.cancel()
+
+
+async def test_nothing_overtakes_what_waits():
+    place = Place()
+    place.put("a")
+    await place.worker.attend(lambda: place.put("b"))
+    assert place.outlet.outputs == []
+    work = asyncio.create_task(place.worker.run())
+    await asyncio.sleep(0.01)
+    assert place.outlet.outputs == ["a", "b"]
+    work.cancel()
+
+
+async def test_after_a_failure_nothing_more_is_handled():
+    place = Place()
+
+    def break_down(_):
+        place.has_failed = True
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await place.worker.attend(lambda: place.put("a", break_down))
+    await place.worker.attend(lambda: place.put("b"))
+    await asyncio.wait_for(place.worker.run(), 1)
+    assert place.outlet.outputs == []
