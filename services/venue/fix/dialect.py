@@ -3,6 +3,8 @@
 Sources: the venue reference, section 3; names are the standard's, or Deribit's for 5000 and above.
 """
 
+from functools import lru_cache
+
 from shared.fix.codec import FixError
 from shared.fix.tags import REASON_INCORRECT_FORMAT
 from shared.messages.market import Instrument
@@ -130,6 +132,7 @@ STATUS_REJECTED, STATUS_CANCELLED, STATUS_CANCELLED_MMP = 5, 17, 18
 STATUS_REPLACED, STATUS_FILLED, STATUS_OPEN = 19, 20, 21
 
 
+@lru_cache(maxsize=65_536)
 def decimal_e8(value: int) -> str:
     """Returns the exact decimal of a whole number of 1e-8."""
     whole, rest = divmod(abs(value), 100_000_000)
@@ -153,6 +156,7 @@ def amount_of(instrument: Instrument, quantity: float) -> float:
     return quantity if instrument.kind == "option" else quantity * instrument.lot_e8 / 1e8
 
 
+@lru_cache(maxsize=65_536)
 def number_of(text: str, tag: int) -> float:
     """Returns a plain decimal; no exponent, no sign but a minus, as the standard has it."""
     digits = text.removeprefix("-").replace(".", "", 1)

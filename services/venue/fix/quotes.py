@@ -5,7 +5,7 @@ from typing import Any
 
 from services.venue.errors import VenueError
 from services.venue.fix import dialect as d
-from services.venue.fix.reports import Fields, Fill, entry_fields
+from services.venue.fix.reports import Fields, Fill
 from services.venue.fix.request import Answer, Desk, Request, refusal_text
 from services.venue.floor import Method
 from services.venue.matching.exchange import Exchange
@@ -14,6 +14,7 @@ from services.venue.matching.quote_entry import Report
 from services.venue.rpc.methods_quotes import QuoteMethods
 from shared.fix.codec import FixError, Message, format_time, integer_of, pack, parse_time
 from shared.fix.tags import REASON_GROUP_COUNT, REASON_INCORRECT_VALUE, TEXT
+from shared.messages.market import Instrument
 
 NS_PER_MS = 1_000_000
 ACCEPTED, REJECTED = 0, 5
@@ -68,21 +69,21 @@ class QuoteDesk:
                 told.pop(order.order_id, None)
             else:
                 told[order.order_id] = entry_ids[instruments[order.index].name]
-        self._desk.publish(request.now_ns)  # fills go before the answer
-        stamp = (d.TRANSACT_TIME, format_time(request.now_ns))
-        entries: Fields = []
-        for order in report.orders:
-            entry_id = entry_ids[instruments[order.index].name]
-            entries += entry_fields(self._exchange, order, entry_id)
-            entries.append(stamp)
-        for refused in report.errors:
-            entries += _error_fields(refused, entry_ids.get(refused["instrument_name"], "0"))
+        if self._exchange.news.orders:
+            self._desk.publish(request.now_ns)  # fills go before the answer
         head: Fields = [
             (d.QUOTE_ID, quote_id),
             (d.QUOTE_STATUS, ACCEPTED),
             (d.NO_QUOTE_ENTRIES, len(report.orders) + len(report.errors)),
         ]
-        return [("b", pack(head + entries))]
+        stamp = format_time(request.now_ns)
+        entries = "".join(
+            [_entry(instruments[order.index], order, entry_ids, stamp) for order in report.orders]
+        )
+        errors: Fields = []
+        for refused in report.errors:
+            errors += _error_fields(refused, entry_ids.get(refused["instrument_name"], "0"))
+        return [("b", pack(head) + entries.encode("latin-1") + pack(errors))]
 
     def _items(self, message: Message) -> tuple[Items, dict[str, str]]:
         """Reads sets and entries in one pass; returns quotes as JSON-RPC has them, and the id of
@@ -126,12 +127,14 @@ class QuoteDesk:
         if inst not in ("", "6", "6A", "6 A"):
             raise FixError(REASON_INCORRECT_VALUE, "no such ExecInst for a quote", d.EXEC_INST)
         index = self._exchange.index_of.get(item.get("instrument_name", ""), -1)
+        future = self._exchange.instruments[index]
+        is_scaled = index >= 0 and future.kind != "option"
         for word in ("bid", "ask"):
             side = item.get(word)
             if side is None:
                 continue
-            if "amount" in side and index >= 0:
-                side["amount"] = d.amount_of(self._exchange.instruments[index], side["amount"])
+            if is_scaled and "amount" in side:
+                side["amount"] = d.amount_of(future, side["amount"])
             if inst:
                 side["post_only"], side["reject_post_only"] = True, inst != "6"
 
@@ -201,6 +204,26 @@ def refusal_fields(error: VenueError) -> Fields:
         (d.QUOTE_ENTRY_REJECT_REASON, error.code),
         (TEXT, error.message),
     ]
+
+
+def _entry(instrument: Instrument, order: Order, entry_ids: dict[str, str], stamp: str) -> str:
+    """Returns one side of a quote as an entry of a MassQuoteAck: written out, for there may be two
+    hundred."""
+    if order.is_live:
+        state = d.STATUS_REPLACED if order.is_replaced else d.STATUS_OPEN
+    elif order.state == "filled":
+        state = d.STATUS_FILLED
+    else:
+        state = d.STATUS_CANCELLED_MMP if order.is_mmp_cancelled else d.STATUS_CANCELLED
+    side = order.side
+    set_field = f"302={order.quote_set_id}\x01" if order.quote_set_id else ""
+    return (
+        f"299={entry_ids[instrument.name]}\x019020=0\x01{set_field}1167={state}\x01"
+        f"55={instrument.name}\x0154={side + 1}\x0137={order.order_id}\x01"
+        f"{d.BID_PX + side}={d.price_text(instrument, order.price_ticks)}\x01"
+        f"{d.BID_SIZE + side}={d.quantity_text(instrument, order.remaining_lots)}\x01"
+        f"60={stamp}\x01"
+    )
 
 
 def _error_fields(refused: dict[str, Any], entry_id: str) -> Fields:

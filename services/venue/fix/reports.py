@@ -7,7 +7,7 @@ a fill is told once. The venue's own id stands in ClOrdID (11), the client's in 
 from services.venue.fix import dialect as d
 from services.venue.matching.exchange import Exchange, News
 from services.venue.matching.history import Party, Trade
-from services.venue.matching.orders import BUY, Order
+from services.venue.matching.orders import Order
 from shared.clock import NS_PER_MS
 from shared.fix.codec import Value, format_time, pack
 from shared.fix.tags import TEXT
@@ -185,29 +185,3 @@ def status(order: Order) -> str:
         return "1" if order.filled_lots else "0"
     ends = {"filled": "2", "rejected": "8"}
     return "C" if order.cancel_reason == "expired" else ends.get(order.state, "4")
-
-
-def entry_fields(exchange: Exchange, order: Order, entry_id: str | None) -> Fields:
-    """Returns one side of a quote as an entry of a MassQuoteAck."""
-    instrument = exchange.instruments[order.index]
-    is_bid = order.side == BUY
-    if order.is_live:
-        state = d.STATUS_REPLACED if order.is_replaced else d.STATUS_OPEN
-    elif order.state == "filled":
-        state = d.STATUS_FILLED
-    else:
-        state = d.STATUS_CANCELLED_MMP if order.is_mmp_cancelled else d.STATUS_CANCELLED
-    return [
-        (d.QUOTE_ENTRY_ID, entry_id),
-        (d.QUOTE_ENTRY_TYPE, d.ENTRY_ORDER),
-        (d.QUOTE_SET_ID, order.quote_set_id),
-        (d.QUOTE_ENTRY_STATUS, state),
-        (d.SYMBOL, instrument.name),
-        (d.SIDE, d.SIDES[order.side]),
-        (d.ORDER_ID, order.order_id),
-        (d.BID_PX if is_bid else d.OFFER_PX, d.price_text(instrument, order.price_ticks)),
-        (
-            d.BID_SIZE if is_bid else d.OFFER_SIZE,
-            d.quantity_text(instrument, order.remaining_lots),
-        ),
-    ]
