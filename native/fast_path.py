@@ -253,12 +253,13 @@ class FastPath:
 
     def send(self, message_type: str, body: bytes, sequence: int = 0) -> None:
         """Sends a FIX message around a body of whole fields, each ended by SOH. A `sequence` sends
-        it under that number with PossDup: the answer to a resend request."""
+        it under that number with PossDup: the answer to a resend request. A body that ends in 36=
+        is then ended by the number of the path's next message: a gap fill of all that was said."""
         self._command(
             lib.HR_COMMAND_SEND,
             name=message_type,
             body=body,
-            flag=int(sequence > 0),
+            flag=_send_flag(body, sequence),
             number=sequence,
         )
         self.wake()
@@ -341,6 +342,12 @@ class FastPath:
                 setattr(command, name, value)
         self._backlog.append(command)
         self.flush()
+
+
+def _send_flag(body: bytes, sequence: int) -> int:
+    if not sequence:
+        return int(lib.HR_SEND_NEXT)
+    return int(lib.HR_SEND_GAP_FILL if body.endswith(b"\x0136=") else lib.HR_SEND_AGAIN)
 
 
 class _Memory:

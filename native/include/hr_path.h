@@ -56,7 +56,11 @@
 #define HR_COMMAND_STOP 12      /* Pulls and stays clear; code: HR_PULL_ reason. */
 #define HR_COMMAND_LOGGED_ON 13 /* flag: 1 logged on (clears first, then may quote), 0 not. */
 #define HR_COMMAND_SEND 14      /* name: FIX MsgType; body: fields, each ended by SOH; flag, */
-#define HR_COMMAND_KINDS 15     /* number: 1 sends it as `number` with PossDup, 0 as the next. */
+#define HR_COMMAND_KINDS 15     /* number: HR_SEND_. */
+
+#define HR_SEND_NEXT 0     /* Under the next number. */
+#define HR_SEND_AGAIN 1    /* As `number`, with PossDup; */
+#define HR_SEND_GAP_FILL 2 /* and the body, which ends in 36=, is ended by the next number. */
 
 typedef struct {
     int32_t kind; /* HR_COMMAND_ */

@@ -1,8 +1,11 @@
 /* hr_path_send.c: records, and the bytes that go out: mass quotes, cancels, worded messages. */
+#include "hr_fix_write.h"
 #include "hr_path_state.h"
 
 #include <stddef.h>
 #include <string.h>
+
+#define NUMBER_BYTES 21 /* Of any number, and what ends it. */
 
 /* Of the record ring, kept for what quotes already out may cause. */
 #define RECORDS_RESERVED(path) ((path)->config.record_capacity / 4)
@@ -256,10 +259,17 @@ hr_status hr_path_send_body(hr_path *path, const hr_command *command, int64_t no
     if (out == NULL) {
         return HR_ERR_NOT_FOUND;
     }
+    uint8_t body[HR_PATH_BODY_BYTES + NUMBER_BYTES];
+    int64_t count = (int64_t)strlen(command->body);
+    memcpy(body, command->body, (size_t)count);
+    if (command->flag == HR_SEND_GAP_FILL) {
+        uint8_t *end = hr_fix_put_integer(body + count, (uint64_t)path->lane.next_out);
+        *end++ = HR_FIX_SOH;
+        count = end - body;
+    }
     const hr_status status =
-        hr_fix_encode_body(&path->lane, type_of(command->name), (const uint8_t *)command->body,
-                           (int64_t)strlen(command->body), command->flag ? command->number : 0,
-                           now_ns, out, capacity, &bytes);
+        hr_fix_encode_body(&path->lane, type_of(command->name), body, count,
+                           command->flag ? command->number : 0, now_ns, out, capacity, &bytes);
     if (status == HR_OK) {
         sent(path, bytes, 0, now_ns);
     }

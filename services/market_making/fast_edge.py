@@ -73,7 +73,6 @@ class FastEdge:
         self._status_ns = 0
         self._bytes = (0, 0)  # in and out, when last looked at
         self._heard_ns = self._sent_ns = 0
-        self._next_out = 1
 
     async def start(self, deliver: Callable[[object], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -118,9 +117,6 @@ class FastEdge:
 
     def close_fix(self) -> None:
         self._path.connect(-1)
-
-    def next_out(self) -> int:
-        return self._next_out
 
     # The FIX connection
 
@@ -202,7 +198,6 @@ class FastEdge:
         if counted[1] != self._bytes[1]:
             self._sent_ns = now_ns
         self._bytes = counted
-        self._next_out = stats.next_out
         if self._is_connected:
             events = self._line.on_timer(now_ns, stats.next_in, self._heard_ns, self._sent_ns)
             self._on_events(events, now_ns)

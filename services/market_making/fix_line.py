@@ -23,12 +23,10 @@ class Words(Protocol):
     """What of the path a session needs."""
 
     def send_fix(self, msg_type: str, body: bytes, repeat_as: int) -> None:
-        """Sends one message; `repeat_as` above 0: as that number, with PossDupFlag."""
+        """Sends one message; `repeat_as` above 0: as that number, with PossDupFlag; a body that
+        ends in NewSeqNo's tag is ended by the path's next number."""
 
     def close_fix(self) -> None: ...
-
-    def next_out(self) -> int:
-        """Returns the number of the path's next message."""
 
 
 class FixLine:
@@ -106,9 +104,8 @@ class FixLine:
         self._words.send_fix(msg_type, pack(body), 0)
 
     def answer_resend(self, begin: int, end: int) -> None:
-        del end  # everything after it was said by the path, too: nothing of it is said again
-        new_next = max(begin + 1, self._words.next_out())
-        body = pack([(tags.GAP_FILL_FLAG, True), (tags.NEW_SEQ_NO, new_next)])
+        del end  # nothing of what the path said is said again
+        body = pack([(tags.GAP_FILL_FLAG, True)]) + b"%d=" % tags.NEW_SEQ_NO  # it knows the number
         self._words.send_fix(tags.SEQUENCE_RESET, body, begin)
 
     def close(self, reason: str) -> None:

@@ -50,7 +50,6 @@ class PathDesk(ToyDesk):
         self._events = Packer(EVENT_CHANNEL)
         self._snapshots = Packer(SNAPSHOT_CHANNEL)
         self._books: dict[str, tuple[int, tuple[Any, ...]]] = {}  # change id, levels
-        self._next_out = 1
         self.stats: Any = None
         super().__init__(config, is_quoting=is_quoting)
 
@@ -81,9 +80,6 @@ class PathDesk(ToyDesk):
     def close_fix(self) -> None:
         self.path.on_lost(self.now_ns)
 
-    def next_out(self) -> int:
-        return self._next_out
-
     def carry(self, data: bytes) -> None:
         """Carries bytes to and fro until there are none, then looks at what was recorded."""
         while data or (data := self.path.on_time(self.now_ns)):
@@ -105,7 +101,6 @@ class PathDesk(ToyDesk):
         stats = self.path.stats()
         if stats is not None:
             self.stats = stats
-            self._next_out = stats.next_out
             self.take(self.core.on_path_status(status_of(stats, self.now_ns)))
 
     def _on_session(self, record: Record) -> None:
