@@ -45,8 +45,7 @@
 #define HR_LATCH_TRIPPED 1
 #define HR_LATCH_EXCESS 2
 
-#define HR_GATE_MESSAGES_MAX                                                                       \
-    1024 /* A second; the most that a hr_gate_rate can be asked to allow. */
+#define HR_GATE_MESSAGES_MAX 131072 /* A second; the most that a hr_gate_rate can allow. */
 
 #define HR_GATE_COUNT_MAX 1000000000000 /* Ticks and lots beyond are no numbers to the gate. */
 

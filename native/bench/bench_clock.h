@@ -1,0 +1,55 @@
+/* Nanoseconds for the benches: the cycle counter, set against the system's clock once. */
+#ifndef BENCH_CLOCK_H
+#define BENCH_CLOCK_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+static double bench_ns_per_cycle;
+static int64_t bench_cycles_start;
+
+static inline int64_t bench_system_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static inline int64_t bench_cycles(void) {
+#if defined(__x86_64__)
+    return (int64_t)__rdtsc();
+#else
+    return bench_system_ns();
+#endif
+}
+
+static inline void bench_clock_open(void) {
+    const int64_t from_ns = bench_system_ns();
+    const int64_t from = bench_cycles();
+    while (bench_system_ns() - from_ns < 100000000) {
+    }
+    const int64_t cycles = bench_cycles() - from;
+    bench_ns_per_cycle = (double)(bench_system_ns() - from_ns) / (double)cycles;
+    bench_cycles_start = bench_cycles();
+}
+
+static inline int64_t bench_now(void) {
+    return (int64_t)((double)(bench_cycles() - bench_cycles_start) * bench_ns_per_cycle);
+}
+
+/* Writes samples, 64-bit little-endian nanoseconds, where the Python side reads them. */
+static inline void bench_write(const char *path, const int64_t *samples, int64_t count) {
+    FILE *file = fopen(path, "wb");
+    if (file == NULL || fwrite(samples, sizeof *samples, (size_t)count, file) != (size_t)count ||
+        fclose(file) != 0) {
+        perror(path);
+        exit(1);
+    }
+}
+
+#endif

@@ -1,0 +1,108 @@
+/* In-core: tick bytes in, quote bytes out, one thread, no socket. A paced source: each tick is due
+ * at its time whether or not the one before is done, and is timed from when it was due.
+ *
+ *   bench_core book|index RATE SECONDS FOLDER
+ *
+ * FOLDER gets response.bin (from due to quote bytes), service.bin (from begun to quote bytes) and
+ * still.bin (service of ticks that moved no quote). Path time runs at 1 ms a tick, so that budgets
+ * per second do not depend on the rate. */
+#define _GNU_SOURCE
+#include "bench_clock.h"
+#include "path_fixture.h"
+
+enum { DRAIN_EVERY = 256 };
+
+static venue one;
+static hr_record records[65536];
+static uint64_t random_state = 88172645463325252u;
+
+static int64_t path_clock(void *context) {
+    (void)context;
+    return one.now_ns + (bench_cycles() & 1023); /* Costs what the loop's clock costs. */
+}
+
+static double next_step(void) {
+    double sum = 0.0;
+    for (int i = 0; i < 4; i++) {
+        random_state ^= random_state << 13;
+        random_state ^= random_state >> 7;
+        random_state ^= random_state << 17;
+        sum += (double)(random_state >> 40) / (double)(1 << 24) - 0.5;
+    }
+    return sum;
+}
+
+/* A tick of the index: a walk of some 3 USD a step that stays near 90,000. */
+static double next_index(double index_usd) {
+    return index_usd + 5.0 * next_step() - 0.001 * (index_usd - 90000.0);
+}
+
+static void compose_tick(int32_t is_book, int64_t number, double *index_usd) {
+    one.now_ns += 1000000;
+    if (is_book) {
+        compose_bid(&one, RIVAL_SLOT, number % 2 ? RIVAL_LOW : RIVAL_HIGH);
+    } else {
+        *index_usd = next_index(*index_usd);
+        compose_index(&one, *index_usd);
+    }
+}
+
+int main(int argc, char **argv) {
+    if (argc != 5) {
+        fprintf(stderr, "bench_core book|index RATE SECONDS FOLDER\n");
+        return 2;
+    }
+    const int32_t is_book = strcmp(argv[1], "book") == 0;
+    const int64_t period = (int64_t)(1e9 / atof(argv[2]));
+    const int64_t ticks = (int64_t)(atof(argv[2]) * atof(argv[3]));
+    int64_t *response = calloc((size_t)ticks, sizeof *response);
+    int64_t *service = calloc((size_t)ticks, sizeof *service);
+    int64_t *still = calloc((size_t)ticks, sizeof *still);
+    int64_t still_count = 0;
+    double index_usd = 90000.0;
+    hr_path_config config = config_of();
+    config.decide_ns = 60000000000;
+    bench_clock_open();
+    open_quoting(&one, &config);
+    hr_path_set_clock(one.path, path_clock, NULL);
+    const int64_t quotes_before = one.quotes;
+    const int64_t warm = ticks / 20 < 1000 ? ticks / 20 : 1000;
+    int64_t due = bench_now() + period;
+    for (int64_t i = -warm; i < ticks; i++) {
+        const int64_t before = one.quotes;
+        compose_tick(is_book, i, &index_usd);
+        while (bench_now() < due) {
+        }
+        const int64_t begun = bench_now();
+        hr_path_on_datagram(one.path, 0, one.datagram, one.datagram_bytes, one.now_ns);
+        const int64_t done = bench_now();
+        serve(&one);
+        if (i >= 0) {
+            response[i] = done - due;
+            service[i] = done - begun;
+            if (one.quotes == before) {
+                still[still_count++] = done - begun;
+            }
+        }
+        if (i % DRAIN_EVERY == 0) {
+            hr_path_take_records(one.path, records, 65536);
+        }
+        due += period;
+    }
+    char name[4096];
+    snprintf(name, sizeof name, "%s/response.bin", argv[4]);
+    bench_write(name, response, ticks);
+    snprintf(name, sizeof name, "%s/service.bin", argv[4]);
+    bench_write(name, service, ticks);
+    snprintf(name, sizeof name, "%s/still.bin", argv[4]);
+    bench_write(name, still, still_count);
+    const hr_path_underlying book = shown(&one);
+    printf("{\"ticks\": %lld, \"quotes\": %lld, \"quotable\": %lld, \"pulls\": %lld}\n",
+           (long long)ticks, (long long)(one.quotes - quotes_before),
+           (long long)book.pass.quotable_count, (long long)book.pulls);
+    free(response);
+    free(service);
+    free(still);
+    close_venue(&one);
+    return book.phase == HR_PHASE_QUOTING ? 0 : 1;
+}
