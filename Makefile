@@ -58,7 +58,7 @@ check: .venv/dev .venv/native ## linters, types, import contracts, C format
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/clang-format --dry-run -Werror native/include/*.h native/src/*.[ch] native/tests/*.[ch] native/fuzz/*.[ch]
+	$(BIN)/clang-format --dry-run -Werror native/include/*.h native/src/*.[ch] native/tests/*.[ch] native/bench/*.[ch] native/fuzz/*.[ch]
 
 test: .venv/dev .venv/native test-c ## all tests: C under sanitizers, then Python
 	$(BIN)/python -m pytest -q -m "not long"
@@ -138,6 +138,9 @@ ci: check test ## what CI runs
 bench: .venv/dev .venv/native ## ns per price and per implied vol, beside QuantLib, vollib and NumPy
 	$(BIN)/python -m infra.bench_pricing $(if $(JSON),--json $(JSON))
 
+bench-ticks: setup ## tick to quote, beside its floors and peers (ONLY=core,wire,cost,peers,hop SECONDS=N JSON=FILE)
+	$(BIN)/python -m infra.bench_ticks $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS_GIVEN),--seconds $(SECONDS_GIVEN)) $(if $(JSON),--json $(JSON))
+
 surface-report: setup ## the fitted surface against a recorded chain (CHAIN=FILE...)
 	$(BIN)/python -m infra.surface_report $(CHAIN) $(if $(JSON),--json $(JSON))
 
@@ -159,7 +162,7 @@ soak: setup ## ten minutes of desk; prints the memory slope of every process (SE
 # ---- write --------------------------------------------------------------------------------------
 format: .venv/dev ## formats Python and C
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
-	$(BIN)/clang-format -i native/include/*.h native/src/*.[ch] native/tests/*.[ch] native/fuzz/*.[ch]
+	$(BIN)/clang-format -i native/include/*.h native/src/*.[ch] native/tests/*.[ch] native/bench/*.[ch] native/fuzz/*.[ch]
 
 docs: setup ## rewrites the generated parts of README and the AsyncAPI document
 	$(BIN)/python -m infra.docs
@@ -174,7 +177,6 @@ lock: .venv/dev ## resolves the lock files anew (needs uv)
 clean: ## removes what was built
 	rm -rf .venv build native/_hedgerow* *.egg-info
 
-.PHONY: help setup run check test test-c test-threads test-quickfix ci bench surface-report market-report desk-report \
-    simulate-many fuzz-bus soak format docs golden lock clean
-.PHONY: help setup run check test test-c ci bench surface-report market-report desk-report \
-    simulate-many fuzz fuzz-coverage fuzz-bus soak format docs golden lock clean
+.PHONY: help setup run check test test-c test-threads test-quickfix ci bench bench-ticks \
+    surface-report market-report desk-report simulate-many fuzz fuzz-coverage fuzz-bus soak \
+    format docs golden lock clean
