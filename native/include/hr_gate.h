@@ -162,6 +162,11 @@ int32_t hr_gate_check_state(const hr_gate_limits *limits, const hr_gate_state *s
 int32_t hr_gate_check(const hr_gate_limits *limits, const hr_gate_state *state,
                       const hr_gate_order *order);
 
+/* The same for a state that has passed, whose sums of greeks and of what is in flight may have
+ * moved since. */
+int32_t hr_gate_check_order(const hr_gate_limits *limits, const hr_gate_state *state,
+                            const hr_gate_order *order);
+
 /* Returns 1 if a price lies on an instrument's grid: whole ticks, above `step_above_ticks`
  * multiples of `step_ticks`. */
 int32_t hr_gate_is_on_grid(int64_t price_ticks, int64_t step_above_ticks, int64_t step_ticks);

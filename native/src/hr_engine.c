@@ -48,7 +48,7 @@ hr_status hr_engine_init(void *memory, int64_t bytes, int64_t slot_count, hr_eng
     engine->blocks = (void *)next;
     next += aligned(blocks_of(slot_count) * (int64_t)sizeof(hr_step_block));
     engine->picks = next;
-    engine->renewed = next + aligned(blocks_of(slot_count));
+    engine->marks = next + aligned(blocks_of(slot_count));
     for (int64_t i = 0; i < blocks_of(slot_count) * HR_STEP_LANES; i++) {
         engine->blocks[i / HR_STEP_LANES].reach[i % HR_STEP_LANES] = HR_STEP_FAR;
         engine->blocks[i / HR_STEP_LANES].until_ns[i % HR_STEP_LANES] = HR_STEP_FAR;
@@ -73,14 +73,18 @@ void hr_engine_see_time(hr_engine *engine, int64_t now_ns) {
     }
 }
 
-void hr_engine_unmark_slot(hr_engine *engine, hr_slot *slot) {
-    engine->marked_count -= slot->is_marked;
-    slot->is_marked = 0;
+void hr_engine_mark_slot(hr_engine *engine, int64_t slot_index) {
+    uint8_t *marks = &engine->marks[slot_index / HR_STEP_LANES];
+    const uint8_t bit = (uint8_t)(1u << (slot_index % HR_STEP_LANES));
+    engine->marked_count += (*marks & bit) == 0;
+    *marks |= bit;
 }
 
-void hr_engine_mark_slot(hr_engine *engine, hr_slot *slot) {
-    engine->marked_count += !slot->is_marked;
-    slot->is_marked = 1;
+void hr_engine_unmark_slot(hr_engine *engine, int64_t slot_index) {
+    uint8_t *marks = &engine->marks[slot_index / HR_STEP_LANES];
+    const uint8_t bit = (uint8_t)(1u << (slot_index % HR_STEP_LANES));
+    engine->marked_count -= (*marks & bit) != 0;
+    *marks &= (uint8_t)~bit;
 }
 
 hr_status hr_engine_find_slot(hr_engine *engine, int64_t slot, hr_slot **slot_out) {
@@ -268,7 +272,7 @@ hr_status hr_engine_mark(hr_engine *engine, int64_t slot) {
     hr_slot *target = NULL;
     const hr_status status = hr_engine_find_slot(engine, slot, &target);
     if (status == HR_OK) {
-        hr_engine_mark_slot(engine, target);
+        hr_engine_mark_slot(engine, slot);
     }
     return status;
 }

@@ -42,7 +42,7 @@ hr_status hr_engine_set_instrument(hr_engine *engine, int64_t slot,
                         target->spec.is_call == instrument->is_call &&
                         fabs(target->spec.strike_usd - instrument->strike_usd) < 1e-9;
     if (!is_same) {
-        engine->marked_count -= target->is_marked;
+        hr_engine_unmark_slot(engine, slot);
         memset(target, 0, sizeof *target);
     }
     target->spec = *instrument;

@@ -226,7 +226,7 @@ static int decide_side(hr_engine *engine, hr_slot *slot, int32_t side, int64_t n
         hr_gate_order order = order_of(slot, side, target->ticks[side], target->lots[side]);
         order.own_other_ticks = target->lots[!side] > 0 ? target->ticks[!side] : 0;
         order.market_ticks = hr_engine_others_ticks(slot, !side);
-        out->reasons[side] = hr_gate_check(&engine->limits, &state, &order);
+        out->reasons[side] = hr_gate_check_order(&engine->limits, &state, &order);
         if (out->reasons[side] != HR_GATE_OK) {
             target->lots[side] = 0;
         }
@@ -242,7 +242,7 @@ static int decide_side(hr_engine *engine, hr_slot *slot, int32_t side, int64_t n
     const int moves = live_lots > 0 && live_edge(slot, side, slot->value.theo_coin) < 0.0 ? 2 : 1;
     if (live_lots > 0) {
         const hr_gate_order resting = order_of(slot, side, slot->live_ticks[side], live_lots);
-        if (hr_gate_check(&engine->limits, &state, &resting) != HR_GATE_OK) {
+        if (hr_gate_check_order(&engine->limits, &state, &resting) != HR_GATE_OK) {
             out->score += SCORE_CANCEL;
             return moves;
         }

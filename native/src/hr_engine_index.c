@@ -37,7 +37,7 @@ void hr_engine_before_change(hr_engine *engine, int64_t slot_index) {
 void hr_engine_after_change(hr_engine *engine, int64_t slot_index) {
     if (engine->is_stepped) {
         hr_engine_count_lane(engine, slot_index);
-        hr_engine_mark_slot(engine, &engine->slots[slot_index]);
+        hr_engine_mark_slot(engine, slot_index);
     }
 }
 
@@ -151,46 +151,63 @@ static int has_room(const hr_engine *engine, const hr_step_sums *sums) {
            gamma <= LIMIT_SLACK * limits->gamma_coin_per_usd_max;
 }
 
-static int is_picked(const hr_engine *engine, int64_t slot_index) {
-    return engine->picks[slot_index / HR_STEP_LANES] >> (slot_index % HR_STEP_LANES) & 1;
-}
-
-static void pick(hr_engine *engine, int64_t slot_index) {
-    engine->picks[slot_index / HR_STEP_LANES] |= (uint8_t)(1u << (slot_index % HR_STEP_LANES));
-}
-
 /* Values a slot anew and anchors it there. */
 static void renew(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
     hr_slot *slot = &engine->slots[slot_index];
     hr_engine_value_slot(engine, slot, now_ns);
-    hr_engine_see_rivals(slot, now_ns);
-    engine->quotable_count -= slot->is_quotable;
-    slot->is_quotable = hr_engine_is_in_range(engine, slot, now_ns);
-    engine->quotable_count += slot->is_quotable;
-    hr_engine_anchor(engine, slot_index, now_ns);
+    if (engine->is_stepped) {
+        engine->quotable_count -= slot->is_quotable;
+        slot->is_quotable = hr_engine_is_in_range(engine, slot, now_ns);
+        engine->quotable_count += slot->is_quotable;
+        hr_engine_anchor(engine, slot_index, now_ns);
+    }
 }
 
-/* Picks what left its reach or time, what is marked, and a few in their turn, and renews them. */
-static int64_t renew_far(hr_engine *engine, const hr_screen *pass, int64_t now_ns) {
-    int64_t renewed = 0;
+/* Brings a slot's value to now: as it is, by a step, or anew. */
+static int64_t follow(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
+    const hr_step_block *from = &engine->blocks[slot_index / HR_STEP_LANES];
+    const int64_t i = slot_index % HR_STEP_LANES;
+    hr_slot *slot = &engine->slots[slot_index];
+    hr_engine_value *value = &slot->value;
+    const double move = engine->log_index - from->log_index[i];
+    if (!engine->is_stepped || !slot->is_valued || !(fabs(move) <= from->value_reach[i]) ||
+        !((double)now_ns <= from->value_until_ns[i])) {
+        renew(engine, slot_index, now_ns);
+        return 1;
+    }
+    if (engine->index_usd > slot->valued_usd || engine->index_usd < slot->valued_usd) {
+        const hr_engine_slice *slice = &engine->surface.slices[slot->slice];
+        slot->valued_usd = engine->index_usd;
+        value->forward_usd = engine->index_usd * slice->forward_ratio;
+        value->theo_coin = from->theo[i] + move * (from->theo_slope[i] + move * from->theo_bend[i]);
+        value->delta_coin = from->delta[i] + move * from->delta_slope[i];
+        value->vega_coin = from->vega[i] + move * from->vega_slope[i];
+        value->vega_usd = value->vega_coin * value->forward_usd * 0.01;
+        value->call_delta = value->delta_coin + value->theo_coin + (slot->spec.is_call ? 0.0 : 1.0);
+        const double moneyness = slot->spec.strike_usd / value->forward_usd;
+        value->price_coin_min = most(0.0, slot->spec.is_call ? 1.0 - moneyness : moneyness - 1.0);
+        value->price_coin_max = slot->spec.is_call ? 1.0 : moneyness;
+    }
+    return 0;
+}
+
+/* Picks what left its reach or its time and what is marked; of the others a few are valued anew in
+ * their turn. Afterwards every slot can be stepped. */
+static void pick_far(hr_engine *engine, const hr_screen *pass, int64_t now_ns) {
     hr_engine_find_far(engine, pass);
-    for (int64_t i = 0; engine->marked_count > 0 && i < engine->used_count; i++) {
-        if (engine->slots[i].is_marked) {
-            pick(engine, i);
+    for (int64_t at = 0; at < hr_engine_block_count(engine); at++) {
+        engine->picks[at] |= engine->marks[at];
+        for (uint32_t bits = engine->picks[at]; bits != 0; bits &= bits - 1) {
+            follow(engine, at * HR_STEP_LANES + __builtin_ctz(bits), now_ns);
         }
     }
     for (int64_t i = 0; i < REFRESHED; i++) {
-        engine->refresh_at =
-            engine->refresh_at + 1 < engine->used_count ? engine->refresh_at + 1 : 0;
-        pick(engine, engine->refresh_at);
+        const int64_t next = engine->refresh_at + 1;
+        engine->refresh_at = next < engine->used_count ? next : 0;
+        renew(engine, engine->refresh_at, now_ns);
+        engine->picks[engine->refresh_at / HR_STEP_LANES] |=
+            (uint8_t)(1u << (engine->refresh_at % HR_STEP_LANES));
     }
-    for (int64_t i = 0; i < engine->used_count; i++) {
-        if (is_picked(engine, i)) {
-            renew(engine, i, now_ns);
-            renewed++;
-        }
-    }
-    return renewed;
 }
 
 /* Everything in full, and every anchor anew: after a new block, or where sums stand near a limit.
@@ -217,31 +234,28 @@ static hr_status decide_whole(hr_engine *engine, int64_t now_ns, int64_t capacit
     return HR_OK;
 }
 
-static void count_lanes(const hr_engine *engine, hr_engine_pass *pass) {
-    for (int64_t at = 0; at < hr_engine_block_count(engine); at++) {
-        const hr_step_block *block = &engine->blocks[at];
-        int32_t two = 0;
-        int32_t one = 0;
-        for (int i = 0; i < HR_STEP_LANES; i++) {
-            const int32_t bid = block->live_coin[HR_SIDE_BID][i] > 0.0;
-            const int32_t ask = block->live_coin[HR_SIDE_ASK][i] > 0.0;
-            two += (bid & ask) & (block->is_quotable[i] > 0.5);
-            one += bid ^ ask;
-        }
-        pass->two_sided_count += two;
-        pass->one_sided_count += one;
-    }
-    pass->quotable_count = engine->quotable_count;
+/* Adds a slot to the counts of a pass, or takes it away. */
+static void count_slot(const hr_slot *slot, hr_engine_pass *pass, int64_t sign) {
+    const int is_bid = slot->live_lots[HR_SIDE_BID] > 0;
+    const int is_ask = slot->live_lots[HR_SIDE_ASK] > 0;
+    pass->two_sided_count += sign * (slot->is_quotable && is_bid && is_ask);
+    pass->one_sided_count += sign * (is_bid != is_ask);
 }
 
-/* Decides what is picked, in the order of slots, and takes over what rests then. */
-static void decide_picked(hr_engine *engine, int64_t now_ns, int64_t capacity,
+/* Decides what is picked, in the order of slots, and takes over what rests then. `far` are those
+ * picked for another reason than their numbers. */
+static void decide_picked(hr_engine *engine, int64_t now_ns, int64_t capacity, const uint8_t *far,
                           hr_engine_decision *decisions_out, hr_engine_pass *pass_out) {
     int64_t found = 0;
-    for (int64_t i = 0; i < engine->used_count; i++) {
-        hr_slot *slot = &engine->slots[i];
-        if (is_picked(engine, i)) {
-            hr_engine_unmark_slot(engine, slot);
+    for (int64_t at = 0; at < hr_engine_block_count(engine); at++) {
+        for (uint32_t bits = engine->picks[at]; bits != 0; bits &= bits - 1) {
+            const int64_t i = at * HR_STEP_LANES + __builtin_ctz(bits);
+            hr_slot *slot = &engine->slots[i];
+            hr_engine_value_slot(engine, slot, now_ns);
+            pass_out->revalued_count++;
+            hr_engine_see_rivals(slot, now_ns);
+            hr_engine_unmark_slot(engine, i);
+            count_slot(slot, pass_out, -1);
             if (slot->is_quotable || slot->live_lots[0] > 0 || slot->live_lots[1] > 0) {
                 found += hr_engine_consider(engine, slot, i, now_ns, &engine->candidates[found],
                                             &pass_out->refused_count);
@@ -249,11 +263,45 @@ static void decide_picked(hr_engine *engine, int64_t now_ns, int64_t capacity,
         }
     }
     hr_engine_send_best(engine, now_ns, capacity, found, decisions_out, pass_out);
-    for (int64_t i = 0; i < engine->used_count; i++) {
-        if (is_picked(engine, i)) {
-            hr_engine_rest(engine, i, now_ns);
+    for (int64_t at = 0; at < hr_engine_block_count(engine); at++) {
+        for (uint32_t bits = engine->picks[at]; bits != 0; bits &= bits - 1) {
+            const int lane = __builtin_ctz(bits);
+            const int64_t i = at * HR_STEP_LANES + lane;
+            count_slot(&engine->slots[i], pass_out, 1);
+            if (far[at] >> lane & 1) {
+                hr_engine_rest(engine, i, now_ns);
+            }
         }
     }
+    for (int64_t i = 0; i < pass_out->decision_count; i++) {
+        hr_engine_rest(engine, decisions_out[i].slot, now_ns);
+    }
+}
+
+/* Everything that moved is decided; what the screen found room for is left alone. */
+static hr_status decide_stepped(hr_engine *engine, int64_t now_ns, int64_t capacity,
+                                hr_engine_decision *decisions_out, hr_engine_pass *pass_out) {
+    hr_screen pass = {0};
+    hr_step_sums sums;
+    uint8_t far[HR_ENGINE_INSTRUMENTS_MAX / HR_STEP_LANES];
+    set_policy(engine, &pass, now_ns);
+    pick_far(engine, &pass, now_ns);
+    hr_engine_sum_steps(engine, &pass, &sums);
+    set_book(engine, &sums);
+    if (engine->quotable_count > engine->policy.quoted_max || !has_room(engine, &sums)) {
+        return decide_whole(engine, now_ns, capacity, decisions_out, pass_out);
+    }
+    set_stance(engine, &pass);
+    set_usage(engine, &pass);
+    memcpy(far, engine->picks, (size_t)hr_engine_block_count(engine));
+    hr_engine_screen(engine, &pass);
+    pass_out->quotable_count = engine->quotable_count;
+    pass_out->two_sided_count = (int64_t)sums.two_sided;
+    pass_out->one_sided_count = (int64_t)sums.one_sided;
+    decide_picked(engine, now_ns, capacity, far, decisions_out, pass_out);
+    engine->pass_log_index = engine->log_index;
+    engine->pass_ns = now_ns;
+    return HR_OK;
 }
 
 hr_status hr_engine_decide_index(hr_engine *engine, int64_t now_ns, int64_t capacity,
@@ -262,70 +310,14 @@ hr_status hr_engine_decide_index(hr_engine *engine, int64_t now_ns, int64_t capa
     if (status != HR_OK) {
         return status;
     }
-    if (pass_out->blocked_reason != HR_GATE_OK) {
-        count_lanes(engine, pass_out);
+    if (pass_out->blocked_reason != HR_GATE_OK && engine->is_stepped) {
+        hr_engine_count_live(engine, pass_out);
         return HR_OK;
     }
     if (!engine->is_stepped || engine->lease_state != HR_STATE_ACTIVE) {
         return decide_whole(engine, now_ns, capacity, decisions_out, pass_out);
     }
-    hr_screen pass = {0};
-    hr_step_sums sums;
-    set_policy(engine, &pass, now_ns);
-    int64_t renewed = renew_far(engine, &pass, now_ns);
-    hr_engine_sum_steps(engine, &pass, &sums);
-    set_book(engine, &sums);
-    if (engine->quotable_count > engine->policy.quoted_max || !has_room(engine, &sums)) {
-        return decide_whole(engine, now_ns, capacity, decisions_out, pass_out);
-    }
-    set_stance(engine, &pass);
-    set_usage(engine, &pass);
-    memcpy(engine->renewed, engine->picks, (size_t)hr_engine_block_count(engine));
-    hr_engine_screen(engine, &pass);
-    for (int64_t i = 0; i < engine->used_count; i++) {
-        const int is_renewed = engine->renewed[i / HR_STEP_LANES] >> (i % HR_STEP_LANES) & 1;
-        if (is_picked(engine, i) && !is_renewed) {
-            renew(engine, i, now_ns);
-            renewed++;
-        }
-    }
-    decide_picked(engine, now_ns, capacity, decisions_out, pass_out);
-    engine->pass_log_index = engine->log_index;
-    engine->pass_ns = now_ns;
-    pass_out->revalued_count = renewed;
-    count_lanes(engine, pass_out);
-    return HR_OK;
-}
-
-/* Brings a slot's value to now: as it is, by a step, or anew. */
-static int64_t follow(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
-    const hr_step_block *from = &engine->blocks[slot_index / HR_STEP_LANES];
-    const int64_t i = slot_index % HR_STEP_LANES;
-    hr_slot *slot = &engine->slots[slot_index];
-    hr_engine_value *value = &slot->value;
-    const double move = engine->log_index - from->log_index[i];
-    if (!engine->is_stepped || !slot->is_valued || !(fabs(move) <= from->value_reach[i]) ||
-        !((double)now_ns <= from->value_until_ns[i])) {
-        hr_engine_value_slot(engine, slot, now_ns);
-        if (engine->is_stepped) {
-            hr_engine_anchor(engine, slot_index, now_ns);
-        }
-        return 1;
-    }
-    if (engine->index_usd > slot->valued_usd || engine->index_usd < slot->valued_usd) {
-        const hr_engine_slice *slice = &engine->surface.slices[slot->slice];
-        slot->valued_usd = engine->index_usd;
-        value->forward_usd = engine->index_usd * slice->forward_ratio;
-        value->theo_coin = from->theo[i] + move * (from->theo_slope[i] + move * from->theo_bend[i]);
-        value->delta_coin = from->delta[i] + move * from->delta_slope[i];
-        value->vega_coin = from->vega[i] + move * from->vega_slope[i];
-        value->vega_usd = value->vega_coin * value->forward_usd * 0.01;
-        value->call_delta = value->delta_coin + value->theo_coin + (slot->spec.is_call ? 0.0 : 1.0);
-        const double moneyness = slot->spec.strike_usd / value->forward_usd;
-        value->price_coin_min = most(0.0, slot->spec.is_call ? 1.0 - moneyness : moneyness - 1.0);
-        value->price_coin_max = slot->spec.is_call ? 1.0 : moneyness;
-    }
-    return 0;
+    return decide_stepped(engine, now_ns, capacity, decisions_out, pass_out);
 }
 
 /* As hr_engine_begin; what is left of the flow may be a millisecond old. */
@@ -359,16 +351,16 @@ hr_status hr_engine_decide_slot(hr_engine *engine, int64_t slot, int64_t now_ns,
         return HR_OK;
     }
     if (hr_engine_budget(engine, now_ns, 1) < 1) {
-        hr_engine_mark_slot(engine, target);
+        hr_engine_mark_slot(engine, slot);
         pass_out->candidate_count = 1;
         return HR_OK;
     }
     pass_out->revalued_count = follow(engine, slot, now_ns);
     hr_engine_see_rivals(target, now_ns);
-    const int was_quotable = target->is_quotable;
-    target->is_quotable = was_quotable && hr_engine_is_in_range(engine, target, now_ns);
-    engine->quotable_count += target->is_quotable - was_quotable;
-    hr_engine_unmark_slot(engine, target);
+    if (!engine->is_stepped) {
+        target->is_quotable = target->is_quotable && hr_engine_is_in_range(engine, target, now_ns);
+    }
+    hr_engine_unmark_slot(engine, slot);
     if (hr_engine_consider(engine, target, slot, now_ns, decision_out, &pass_out->refused_count)) {
         hr_engine_send(engine, decision_out, now_ns);
         pass_out->candidate_count = 1;

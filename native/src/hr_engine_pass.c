@@ -170,7 +170,7 @@ static int64_t select_best(hr_engine *engine, int64_t candidate_count, int64_t k
     return kept;
 }
 
-static void count_live(const hr_engine *engine, hr_engine_pass *pass) {
+void hr_engine_count_live(const hr_engine *engine, hr_engine_pass *pass) {
     for (int64_t i = 0; i < engine->used_count; i++) {
         const hr_slot *slot = &engine->slots[i];
         const int sides = (slot->live_lots[0] > 0) + (slot->live_lots[1] > 0);
@@ -190,14 +190,14 @@ void hr_engine_send_best(hr_engine *engine, int64_t now_ns, int64_t capacity, in
                          hr_engine_decision *decisions_out, hr_engine_pass *pass_out) {
     for (int64_t i = 0; i < found; i++) {
         pass_out->exposed_count += is_exposed(&engine->candidates[i]);
-        hr_engine_mark_slot(engine, &engine->slots[engine->candidates[i].slot]);
+        hr_engine_mark_slot(engine, engine->candidates[i].slot);
     }
     const int64_t kept = select_best(engine, found, hr_engine_budget(engine, now_ns, capacity));
     for (int64_t i = 0; i < kept; i++) {
         decisions_out[i] = engine->candidates[engine->heap[i]];
         pass_out->exposed_count -= is_exposed(&decisions_out[i]);
         hr_engine_send(engine, &decisions_out[i], now_ns);
-        hr_engine_unmark_slot(engine, &engine->slots[decisions_out[i].slot]);
+        hr_engine_unmark_slot(engine, decisions_out[i].slot);
     }
     pass_out->candidate_count = found;
     pass_out->decision_count = kept;
@@ -245,7 +245,7 @@ hr_status hr_engine_decide(hr_engine *engine, int64_t now_ns, int64_t capacity,
         int64_t found = 0;
         for (int64_t i = 0; i < engine->used_count; i++) {
             hr_slot *slot = &engine->slots[i];
-            hr_engine_unmark_slot(engine, slot);
+            hr_engine_unmark_slot(engine, i);
             if (slot->is_quotable || slot->live_lots[0] > 0 || slot->live_lots[1] > 0) {
                 found += hr_engine_consider(engine, slot, i, now_ns, &engine->candidates[found],
                                             &pass_out->refused_count);
@@ -253,6 +253,6 @@ hr_status hr_engine_decide(hr_engine *engine, int64_t now_ns, int64_t capacity,
         }
         hr_engine_send_best(engine, now_ns, capacity, found, decisions_out, pass_out);
     }
-    count_live(engine, pass_out);
+    hr_engine_count_live(engine, pass_out);
     return HR_OK;
 }

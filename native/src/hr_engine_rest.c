@@ -89,6 +89,10 @@ static void set_live(const hr_engine *engine, const hr_slot *slot, hr_step_block
         spec->step_above_ticks > 0 && ticks > spec->step_above_ticks ? spec->step_ticks : 1;
     to->price_coin[side][i] = price;
     to->live_step_coin[side][i] = (double)step * spec->tick_coin;
+    const int is_held_coarsely =
+        side == HR_SIDE_BID ? ticks >= spec->step_above_ticks : ticks > spec->step_above_ticks;
+    to->hold_step_coin[side][i] =
+        spec->step_above_ticks > 0 && is_held_coarsely ? to->step_coin[i] : spec->tick_coin;
     set_usage(engine, slot, to, i, side);
     const int is_lawful = slot->is_latched[side] == 0 && lots <= limits->quote_lots_max &&
                           hr_gate_is_on_grid(ticks, spec->step_above_ticks, spec->step_ticks) &&
@@ -112,6 +116,7 @@ void hr_engine_count_lane(hr_engine *engine, int64_t slot_index) {
     to->position_coin[i] = (double)slot->position_lots * slot->spec.lot_coin;
     for (int32_t side = 0; side < 2; side++) {
         to->live_coin[side][i] = (double)slot->live_lots[side] * slot->spec.lot_coin;
+        to->absent[side][i] = slot->live_lots[side] > 0 ? 0.0 : HR_STEP_FAR;
     }
 }
 

@@ -22,7 +22,7 @@ HR_INLINE double most(double one, double other) {
 
 /* Lanes that are not sums but would be if they were added up at the end. */
 typedef struct {
-    double sums[11][LANES];
+    double sums[13][LANES];
     double mosts[4][LANES];
 } lane_sums;
 
@@ -37,7 +37,9 @@ enum {
     UP_VEGA,
     DOWN_VEGA,
     UP_GAMMA,
-    DOWN_GAMMA
+    DOWN_GAMMA,
+    TWO_SIDED,
+    ONE_SIDED
 };
 enum { LIVE_MOST, DELTA_MOST, VEGA_MOST, GAMMA_MOST };
 
@@ -66,6 +68,10 @@ HR_INLINE void sum_block(const hr_step_block *from, const hr_screen *pass, lane_
         to->sums[DOWN_DELTA][i] += ask * most(delta, 0.0) + bid * most(-delta, 0.0);
         to->sums[UP_VEGA][i] += bid * vega;
         to->sums[DOWN_VEGA][i] += ask * vega;
+        const double is_bid = least(1.0, bid * 1e12);
+        const double is_ask = least(1.0, ask * 1e12);
+        to->sums[TWO_SIDED][i] += is_bid * is_ask * from->is_quotable[i];
+        to->sums[ONE_SIDED][i] += fabs(is_bid - is_ask);
         const double gamma_now = from->gamma[i];
         to->sums[UP_GAMMA][i] += bid * most(gamma_now, 0.0) + ask * most(-gamma_now, 0.0);
         to->sums[DOWN_GAMMA][i] += ask * most(gamma_now, 0.0) + bid * most(-gamma_now, 0.0);
@@ -73,20 +79,22 @@ HR_INLINE void sum_block(const hr_step_block *from, const hr_screen *pass, lane_
         to->mosts[DELTA_MOST][i] = most(to->mosts[DELTA_MOST][i], fabs(delta));
         to->mosts[VEGA_MOST][i] = most(to->mosts[VEGA_MOST][i], vega);
         const double gamma = (fabs(from->gamma[i]) + from->gamma_line[i] * size) *
-                             (live > 0.0 ? 1.0 : from->is_quotable[i]);
+                             most(from->is_quotable[i], least(1.0, live * 1e12));
         to->mosts[GAMMA_MOST][i] = most(to->mosts[GAMMA_MOST][i], gamma);
     }
 }
 
 HR_INLINE void sum_blocks(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
-                          lane_sums *to, double *vega_of_cell) {
+                          lane_sums *sums_out, double *vega_of_cell) {
+    lane_sums sums = {0}; /* Our own: what is added here cannot be what is read there. */
     for (int64_t at = 0; at < count; at++) {
         double vegas[LANES];
-        sum_block(&blocks[at], pass, to, vegas);
+        sum_block(&blocks[at], pass, &sums, vegas);
         for (int i = 0; i < LANES; i++) {
             vega_of_cell[blocks[at].cell[i]] += vegas[i];
         }
     }
+    *sums_out = sums;
 }
 
 static void sum_plain(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
@@ -116,7 +124,7 @@ static double largest(const double lanes[LANES]) {
 }
 
 void hr_engine_sum_steps(const hr_engine *engine, const hr_screen *pass, hr_step_sums *out) {
-    lane_sums lanes = {0};
+    lane_sums lanes;
     *out = (hr_step_sums){0};
     (hr_is_wide() ? sum_wide : sum_plain)(engine->blocks, hr_engine_block_count(engine), pass,
                                           &lanes, out->vega_of_cell);
@@ -129,6 +137,8 @@ void hr_engine_sum_steps(const hr_engine *engine, const hr_screen *pass, hr_step
     out->down_delta = total(lanes.sums[DOWN_DELTA]);
     out->up_vega = total(lanes.sums[UP_VEGA]);
     out->down_vega = total(lanes.sums[DOWN_VEGA]);
+    out->two_sided = total(lanes.sums[TWO_SIDED]);
+    out->one_sided = total(lanes.sums[ONE_SIDED]);
     out->up_gamma = total(lanes.sums[UP_GAMMA]);
     out->down_gamma = total(lanes.sums[DOWN_GAMMA]);
     out->live_most = largest(lanes.mosts[LIVE_MOST]);
@@ -147,7 +157,8 @@ typedef struct {
     double reservation;
     double error; /* Of the reservation price. */
     double shift;
-    double collar;
+    double collar;       /* At least; */
+    double collar_error; /* at most that much more. */
     double patience;
 } stepped;
 
@@ -190,6 +201,7 @@ HR_INLINE stepped step_lane(const hr_step_block *from, int i, const hr_screen *p
         .error = theo_error + wish_error + pass->skew_max * half_error,
         .shift = fabs(shift),
         .collar = most(pass->collar_coin, pass->collar_vol * (vega - vega_error)),
+        .collar_error = 2.0 * pass->collar_vol * vega_error,
         .patience = most(patience, 1.0),
     };
 }
@@ -210,21 +222,29 @@ HR_INLINE double room_of_side(const hr_step_block *from, int i, int side, const 
     const double edge = sign * (now->reservation - price);
     const double error = now->error + pass->passive_above * half_error + PRICE_SLACK;
     const double target = now->reservation - sign * half;
+    const double is_call = from->is_call[i];
     const double usage_low =
-        from->is_call[i] > 0.5 ? pass->usage_low[side][1] : pass->usage_low[side][0];
+        is_call * pass->usage_low[side][1] + (1.0 - is_call) * pass->usage_low[side][0];
     const double usage_high =
-        from->is_call[i] > 0.5 ? pass->usage_high[side][1] : pass->usage_high[side][0];
-    double room = edge - half * pass->urgent_below - error;
-    room = least(room, half * pass->passive_above + from->live_step_coin[side][i] - error - edge);
-    room = least(room, now->collar - now->theo_error - fabs(price - now->theo) - PRICE_SLACK);
-    room = least(room, now->collar - now->shift - half - error - from->step_coin[i]);
-    room = least(room,
+        is_call * pass->usage_high[side][1] + (1.0 - is_call) * pass->usage_high[side][0];
+    /* Either the target is lawful wherever it stands, and what rests is near enough to it; */
+    double near = edge - half * pass->urgent_below - error;
+    near = least(near, half * pass->passive_above + from->live_step_coin[side][i] - error - edge);
+    near = least(near, now->collar - now->shift - half - error - from->step_coin[i]);
+    near = least(near,
                  pass->drift_max - fabs(target - from->drift_coin[i]) - error - from->step_coin[i]);
+    near = least(near, side == HR_SIDE_BID ? target - from->tick_coin[i] - error : HR_STEP_FAR);
+    /* or the target is what rests: the collar keeps it from going further away. */
+    const double reach = most(from->tick_coin[i], now->collar - from->step_coin[i]);
+    const double clamped = most(sign * (target - now->theo), -reach) + sign * (now->theo - price);
+    const double collar_error = error + now->collar_error;
+    const double same = least(clamped, from->hold_step_coin[side][i] - clamped) - collar_error;
+    double room = most(near, same);
+    room = least(room, now->collar - now->theo_error - fabs(price - now->theo) - PRICE_SLACK);
     room = least(room, usage_low - from->usage_low[side][i]);
     room = least(room, from->usage_high[side][i] - usage_high);
     room = least(room, sign * (from->other_coin[!side][i] - target) - error);
-    room = least(room, side == HR_SIDE_BID ? target - from->tick_coin[i] - error : HR_STEP_FAR);
-    return from->live_coin[side][i] > 0.0 ? room : HR_STEP_FAR;
+    return room + from->absent[side][i];
 }
 
 HR_INLINE void screen_block(const hr_step_block *from, const hr_screen *pass,
@@ -240,8 +260,8 @@ HR_INLINE void screen_block(const hr_step_block *from, const hr_screen *pass,
         double room = least(bid_room, ask_room);
         room = least(room, ask_least - intrinsic - PRICE_SLACK);
         room = least(room, from->ceiling_coin[i] - bid_most - PRICE_SLACK);
-        const double is_sane = now.reservation - now.reservation >= 0.0 ? room : -1.0;
-        room_out[i] = from->is_quotable[i] > 0.5 ? is_sane : HR_STEP_FAR;
+        const double nothing = now.reservation - now.reservation; /* NaN if it is no number. */
+        room_out[i] = room + nothing + (1.0 - from->is_quotable[i]) * HR_STEP_FAR;
     }
 }
 

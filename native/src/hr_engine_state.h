@@ -32,8 +32,7 @@ typedef struct {
     int64_t anchor_ns;
     hr_gate_account accounts[2]; /* Executed against sent. */
     int32_t is_latched[2];
-    int32_t is_marked; /* The next pass decides it, whatever its numbers. */
-    int32_t slice;     /* Index in the surface, or HR_SLICE_NONE. */
+    int32_t slice; /* Index in the surface, or HR_SLICE_NONE. */
     int32_t region;
     int32_t is_valued;
     int32_t is_quotable;
@@ -124,8 +123,8 @@ struct hr_engine {
     hr_engine_decision *candidates; /* (slot_count) scratch of one pass. */
     int32_t *heap;                  /* (slot_count) scratch: the candidates that matter most. */
     hr_step_block *blocks;          /* (slot_count / 8, upwards) */
-    uint8_t *renewed;               /* And for each that this pass has valued anew. */
-    uint8_t *picks;                 /* A bit for each slot that this pass decides in full. */
+    uint8_t *marks; /* A bit for each slot that the next pass decides whatever its numbers. */
+    uint8_t *picks; /* A bit for each slot that this pass decides in full. */
 };
 
 /* Returns 1 if the memory holds an engine of this version. */
@@ -135,9 +134,9 @@ int hr_engine_is_valid(const hr_engine *engine);
 void hr_engine_see_time(hr_engine *engine, int64_t now_ns);
 
 /* Has the next pass decide a slot. */
-void hr_engine_mark_slot(hr_engine *engine, hr_slot *slot);
+void hr_engine_mark_slot(hr_engine *engine, int64_t slot_index);
 
-void hr_engine_unmark_slot(hr_engine *engine, hr_slot *slot);
+void hr_engine_unmark_slot(hr_engine *engine, int64_t slot_index);
 
 /* Finds a slot; HR_ERR_MAGIC or HR_ERR_NOT_FOUND if there is none. */
 hr_status hr_engine_find_slot(hr_engine *engine, int64_t slot, hr_slot **slot_out);
@@ -168,6 +167,8 @@ void hr_engine_send_best(hr_engine *engine, int64_t now_ns, int64_t capacity, in
 
 void hr_engine_send(hr_engine *engine, const hr_engine_decision *decision, int64_t now_ns);
 int64_t hr_engine_budget(hr_engine *engine, int64_t now_ns, int64_t capacity);
+
+void hr_engine_count_live(const hr_engine *engine, hr_engine_pass *pass);
 
 /* Returns the least price at which an option is quoted two-sided, or goes on to be. */
 double hr_engine_theo_min(const hr_engine *engine, const hr_slot *slot);

@@ -68,8 +68,10 @@ typedef struct {
     /* What rests, and who else does, by side. */
     double position_coin[HR_STEP_LANES];
     double live_coin[2][HR_STEP_LANES]; /* Amount. */
+    double absent[2][HR_STEP_LANES];    /* 0 where something rests, else far. */
     double price_coin[2][HR_STEP_LANES];
     double live_step_coin[2][HR_STEP_LANES];
+    double hold_step_coin[2][HR_STEP_LANES]; /* Targets within it are rounded to what rests. */
     double rival_coin[2][HR_STEP_LANES]; /* rival = rival_coin + rival_slope * theo, less a step; */
     double rival_slope[2][HR_STEP_LANES];    /* 0 where it is remembered, not seen; and */
     double rival_since_ns[2][HR_STEP_LANES]; /* then it moves away with time from here. */
@@ -120,6 +122,8 @@ typedef struct {
     double down_vega;
     double up_gamma;
     double down_gamma;
+    double two_sided; /* Slots. */
+    double one_sided;
     double live_most;
     double delta_most;
     double vega_most;

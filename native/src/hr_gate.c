@@ -23,6 +23,11 @@ static int is_stale(int64_t now_ns, int64_t stamp_ns, int64_t age_ns_max) {
     return stamp_ns <= 0 || now_ns - stamp_ns > age_ns_max;
 }
 
+static int is_finite_state(const hr_gate_state *state) {
+    return is_positive(state->index_usd) && isfinite(state->delta_coin) &&
+           isfinite(state->vega_usd) && isfinite(state->gamma_coin_per_usd);
+}
+
 int32_t hr_gate_check_state(const hr_gate_limits *limits, const hr_gate_state *state) {
     if (limits == NULL || state == NULL || !has_limits(limits)) {
         return HR_GATE_NO_LIMITS;
@@ -45,11 +50,7 @@ int32_t hr_gate_check_state(const hr_gate_limits *limits, const hr_gate_state *s
     if (state->now_ns < state->frozen_until_ns) {
         return HR_GATE_FROZEN;
     }
-    if (!is_positive(state->index_usd) || !isfinite(state->delta_coin) ||
-        !isfinite(state->vega_usd) || !isfinite(state->gamma_coin_per_usd)) {
-        return HR_GATE_NOT_FINITE;
-    }
-    return HR_GATE_OK;
+    return is_finite_state(state) ? HR_GATE_OK : HR_GATE_NOT_FINITE;
 }
 
 int32_t hr_gate_is_on_grid(int64_t price_ticks, int64_t step_above_ticks, int64_t step_ticks) {
@@ -162,11 +163,13 @@ static int32_t check_exposure(const hr_gate_limits *limits, const hr_gate_state 
 
 int32_t hr_gate_check(const hr_gate_limits *limits, const hr_gate_state *state,
                       const hr_gate_order *order) {
-    int32_t reason = hr_gate_check_state(limits, state);
-    if (reason != HR_GATE_OK) {
-        return reason;
-    }
-    if (order == NULL || !has_finite_order(order)) {
+    const int32_t reason = hr_gate_check_state(limits, state);
+    return reason == HR_GATE_OK ? hr_gate_check_order(limits, state, order) : reason;
+}
+
+int32_t hr_gate_check_order(const hr_gate_limits *limits, const hr_gate_state *state,
+                            const hr_gate_order *order) {
+    if (order == NULL || !is_finite_state(state) || !has_finite_order(order)) {
         return HR_GATE_NOT_FINITE;
     }
     if (order->amount_lots <= 0 || order->amount_lots > limits->quote_lots_max) {
@@ -179,7 +182,7 @@ int32_t hr_gate_check(const hr_gate_limits *limits, const hr_gate_state *state,
     if (!hr_gate_is_on_grid(order->price_ticks, order->step_above_ticks, order->step_ticks)) {
         return HR_GATE_GRID;
     }
-    reason = check_price(limits, order);
+    int32_t reason = check_price(limits, order);
     if (reason == HR_GATE_OK) {
         reason = check_position(limits, state, order);
     }

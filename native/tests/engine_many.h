@@ -169,8 +169,14 @@ static inline void many_set_rival(many *one, int64_t slot) {
     int64_t position;
     assert(hr_engine_read_quote(one->engine, slot, &live, &value, &position) == HR_OK);
     const double away = many_uniform(one, 1.2, 3.0) * (0.0002 + 0.01 * value.theo_coin);
-    const int64_t bid = hr_bid_floor_ticks(value.theo_coin - away, 0.0001, 50, 5);
-    const int64_t ask = hr_ask_ceil_ticks(value.theo_coin + away, 0.0001, 50, 5);
+    int64_t bid = hr_bid_floor_ticks(value.theo_coin - away, 0.0001, 50, 5);
+    int64_t ask = hr_ask_ceil_ticks(value.theo_coin + away, 0.0001, 50, 5);
+    if (live.ask_lots > 0 && bid >= live.ask_ticks) { /* He would have traded with us. */
+        bid = hr_bid_floor_ticks((double)(live.ask_ticks - 1) * 0.0001, 0.0001, 50, 5);
+    }
+    if (live.bid_lots > 0 && ask <= live.bid_ticks) {
+        ask = hr_ask_ceil_ticks((double)(live.bid_ticks + 1) * 0.0001, 0.0001, 50, 5);
+    }
     one->markets[slot] = (hr_engine_book){slot, bid, bid > 0 ? 1000 : 0, ask, 1000};
     assert(hr_engine_on_books(one->engine, &one->markets[slot], 1) == HR_OK);
 }

@@ -1,12 +1,12 @@
-/* Goal: whatever happens in between, an index pass decides what a full pass would: nothing that
- * should move is left, nothing else goes out, and what it leaves alone it has not looked at. */
+/* Goal: whatever happens in between, an index pass decides what a full pass from the same memory
+ * would. They differ through the sums of book greeks alone, which tips a quote at the edge of its
+ * band in a few of ten thousand decisions, and never one that would trade at a loss. */
 #undef NDEBUG
 #include "engine_many.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,24 +89,21 @@ static int is_same(const hr_engine_decision *one, const hr_engine_decision *othe
 }
 
 typedef struct {
-    int64_t decided;
-    int64_t missed;
-    int64_t added;
-    int64_t other;
-    int64_t revalued;
     int64_t passes;
+    int64_t decided;
+    int64_t different;
+    int64_t exposed; /* Of these, would have traded at a loss. */
+    int64_t revalued;
 } tally;
 
 static void compare(const outcome *full, const outcome *stepped, tally *counts) {
     for (int64_t slot = 0; slot < MANY; slot++) {
+        const hr_engine_decision *expected = &full->decisions[slot];
         counts->decided += full->is_decided[slot];
-        if (full->is_decided[slot] && !stepped->is_decided[slot]) {
-            counts->missed++;
-        } else if (!full->is_decided[slot] && stepped->is_decided[slot]) {
-            counts->added++;
-        } else if (full->is_decided[slot] &&
-                   !is_same(&full->decisions[slot], &stepped->decisions[slot])) {
-            counts->other++;
+        if (full->is_decided[slot] != stepped->is_decided[slot] ||
+            !is_same(expected, &stepped->decisions[slot])) {
+            counts->different++;
+            counts->exposed += expected->is_moved[0] == 2 || expected->is_moved[1] == 2;
         }
     }
 }
@@ -146,17 +143,79 @@ static void test_an_index_pass_decides_what_a_full_pass_would(void) {
             counts.passes++;
         }
     }
-    printf("%lld decided, %lld missed, %lld added, %lld other; %.1f revalued in %lld passes\n",
-           (long long)counts.decided, (long long)counts.missed, (long long)counts.added,
-           (long long)counts.other, (double)counts.revalued / (double)counts.passes,
-           (long long)counts.passes);
+    assert(counts.passes > PASSES / 2 && counts.decided > 5000);
+    assert(counts.different * 1000 < counts.decided);
+    assert(counts.exposed == 0);
+    assert(counts.revalued < counts.passes * (MANY * 3 / 4)); /* Many blocks, and yet not all. */
     free(stepped);
     free(full);
     free(before);
     free(one.memory);
 }
 
+static void test_what_did_not_move_is_not_looked_at(void) {
+    many one;
+    open_many(&one);
+    for (int64_t pass = 0; pass < 200; pass++) {
+        one.now_ns += many_second_ns / 1000;
+        many_set_index(&one, many_index_usd + (pass % 2 == 0 ? 0.05 : 0.0));
+        assert(hr_engine_decide_index(one.engine, one.now_ns, MANY, one.decisions, &one.pass) ==
+               HR_OK);
+        if (pass > 2) {
+            assert(one.pass.revalued_count < 32);
+            assert(one.pass.two_sided_count >= MANY - 4 && one.pass.quotable_count == MANY);
+        }
+    }
+    free(one.memory);
+}
+
+static void test_what_has_no_budget_stays_marked_and_goes_next(void) {
+    many one;
+    open_many(&one);
+    many_set_index(&one, many_index_usd * 1.001);
+    assert(hr_engine_decide_index(one.engine, one.now_ns, 3, one.decisions, &one.pass) == HR_OK);
+    const int64_t owed = one.pass.candidate_count - 3;
+    assert(one.pass.decision_count == 3 && owed > 20);
+    assert(hr_engine_marked_count(one.engine) == owed);
+    assert(hr_engine_decide_index(one.engine, one.now_ns, MANY, one.decisions, &one.pass) == HR_OK);
+    assert(one.pass.decision_count == owed && hr_engine_marked_count(one.engine) == 0);
+    assert(hr_engine_mark(one.engine, 7) == HR_OK && hr_engine_marked_count(one.engine) == 1);
+    assert(hr_engine_mark(one.engine, MANY) == HR_ERR_NOT_FOUND);
+    assert(hr_engine_decide_slot(one.engine, 7, one.now_ns, one.decisions, &one.pass) == HR_OK);
+    assert(hr_engine_marked_count(one.engine) == 0);
+    free(one.memory);
+}
+
+static void test_a_trip_and_an_excess_stop_until_they_are_ended(void) {
+    many one;
+    open_many(&one);
+    assert(hr_engine_on_trip(one.engine, one.now_ns) == HR_OK);
+    assert(hr_engine_blocked(one.engine, one.now_ns) == HR_GATE_TRIPPED);
+    assert(hr_engine_reset_trip(one.engine, one.now_ns) == HR_ERR_STALE);
+    one.now_ns += many_second_ns;
+    assert(hr_engine_reset_trip(one.engine, one.now_ns) == HR_OK);
+    assert(hr_engine_blocked(one.engine, one.now_ns) == HR_GATE_OK);
+    hr_engine_book live;
+    hr_engine_value value;
+    int64_t position;
+    assert(hr_engine_read_quote(one.engine, 100, &live, &value, &position) == HR_OK);
+    const hr_engine_fill whole = {100, live.bid_lots, live.bid_ticks, 1, 0};
+    assert(hr_engine_on_fill(one.engine, &whole, one.now_ns) == HR_OK);
+    assert(hr_engine_blocked(one.engine, one.now_ns) == HR_GATE_OK);
+    const hr_engine_fill more = {100, 1, live.bid_ticks, 1, 0};
+    assert(hr_engine_on_fill(one.engine, &more, one.now_ns) == HR_OK);
+    assert(hr_engine_blocked(one.engine, one.now_ns) == HR_GATE_EXCESS);
+    assert(hr_engine_decide_index(one.engine, one.now_ns, MANY, one.decisions, &one.pass) == HR_OK);
+    assert(one.pass.decision_count == 0 && one.pass.blocked_reason == HR_GATE_EXCESS);
+    assert(hr_engine_rearm(one.engine) == HR_OK);
+    assert(hr_engine_blocked(one.engine, one.now_ns) == HR_GATE_OK);
+    free(one.memory);
+}
+
 int main(void) {
+    test_what_did_not_move_is_not_looked_at();
+    test_what_has_no_budget_stays_marked_and_goes_next();
+    test_a_trip_and_an_excess_stop_until_they_are_ended();
     test_an_index_pass_decides_what_a_full_pass_would();
     return 0;
 }
