@@ -34,11 +34,11 @@ static hr_feed *fresh_feed(uint8_t shape) {
 
 static void check_book(const hr_feed *feed, uint32_t instrument_id) {
     static hr_feed_book book;
-    const hr_status status = hr_feed_book_get(feed, instrument_id, &book);
-    assert(status == (book.is_fresh ? HR_OK : HR_ERR_STALE));
-    if (!book.is_fresh) {
+    if (!hr_feed_is_fresh(feed, instrument_id)) {
         return;
     }
+    const hr_status status = hr_feed_book_get(feed, instrument_id, &book);
+    assert(status == HR_OK && book.is_fresh);
     for (int32_t at = 0; at < book.bid_count; at++) {
         assert(book.bids[at].lots > 0 && book.bids[at].price_ticks > 0);
         assert(at == 0 || book.bids[at].price_ticks < book.bids[at - 1].price_ticks);

@@ -5,6 +5,7 @@
 
 _Static_assert(sizeof(hr_feed_event) == 88, "no padding in what crosses");
 _Static_assert(sizeof(hr_feed_instrument) == 24, "no padding in what crosses");
+_Static_assert(FEED_NONE == -1, "an empty table is all ones");
 _Static_assert(sizeof(hr_feed_counters) == 96, "no padding in what crosses");
 
 static uint32_t home(uint32_t instrument_id) {
@@ -41,12 +42,7 @@ hr_status hr_feed_init(void *memory, int64_t bytes, hr_feed **feed_out) {
     hr_feed *feed = memory;
     /* Nodes and stagings are laid out when they are first used. */
     memset(feed, 0, offsetof(hr_feed, stagings));
-    for (int32_t at = 0; at < HR_FEED_CHANNELS_MAX; at++) {
-        feed->stagings[at].is_open = 0;
-    }
-    for (int32_t at = 0; at < FEED_TABLE_SIZE; at++) {
-        feed->table[at] = FEED_NONE;
-    }
+    memset(feed->table, 0xff, sizeof feed->table); /* FEED_NONE */
     feed->magic = FEED_MAGIC;
     *feed_out = feed;
     return HR_OK;

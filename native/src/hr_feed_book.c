@@ -139,7 +139,7 @@ int32_t feed_on_book(feed_intake *intake, const hr_sbe_message *message, int32_t
 }
 
 void feed_drop_staging(hr_feed *feed, int32_t channel) {
-    feed->stagings[channel].is_open = 0;
+    feed->channels[channel].is_staging = 0;
     feed->channels[channel].is_boundary_known = 0;
 }
 
@@ -182,7 +182,6 @@ static void stage_begin(feed_staging *staging, const uint8_t *block) {
     staging->instrument_id = sbe_u32(block);
     staging->venue_ms = feed_time(block + SBE_SNAPSHOT_TIMESTAMP);
     staging->change_id = sbe_u64(block + SBE_SNAPSHOT_CHANGE_ID);
-    staging->is_open = 1;
     for (int32_t side = 0; side < 2; side++) {
         staging->sides[side].count = 0;
         staging->sides[side].is_cut = 0;
@@ -211,27 +210,28 @@ int32_t feed_on_snapshot(feed_intake *intake, const hr_sbe_message *message) {
     const int32_t is_last = block[SBE_SNAPSHOT_IS_LAST] == 1;
     if (channel->is_boundary_known) {
         stage_begin(staging, block);
+        channel->is_staging = 1;
     }
     channel->is_boundary_known = is_last;
     const int32_t slot = feed_find(feed, sbe_u32(block));
     if (slot == FEED_NONE) {
         feed->counters.unknown_messages++;
-        staging->is_open = 0;
+        channel->is_staging = 0;
         return 1;
     }
     follow_channel(intake, slot, channel->events_channel);
-    if (!staging->is_open || staging->instrument_id != sbe_u32(block) ||
+    if (!channel->is_staging || staging->instrument_id != sbe_u32(block) ||
         staging->change_id != sbe_u64(block + SBE_SNAPSHOT_CHANGE_ID) ||
         block[SBE_SNAPSHOT_IS_COMPLETE] != 1 || !is_wanted(feed, slot, staging)) {
-        staging->is_open = 0;
+        channel->is_staging = 0;
         return 1;
     }
     int32_t fits = 1;
     const int32_t is_understood = stage_levels(staging, &feed->nodes[slot], message, &fits);
     if (!is_understood || !fits) {
-        staging->is_open = 0;
+        channel->is_staging = 0;
     } else if (is_last) {
-        staging->is_open = 0;
+        channel->is_staging = 0;
         adopt(intake, slot, staging);
     }
     return is_understood;

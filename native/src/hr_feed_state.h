@@ -61,7 +61,7 @@ typedef struct {
     uint64_t change_id;
     int64_t venue_ms;
     uint32_t instrument_id;
-    int32_t is_open;
+    int32_t reserved;
     feed_side sides[2];
 } feed_staging;
 
@@ -74,6 +74,7 @@ typedef struct {
     int32_t old_run;   /* of so many in a row. */
     int32_t is_gap_dated;
     int32_t is_torn;           /* The next message may go on with one that was lost. */
+    int32_t is_staging;        /* A snapshot of several parts is under way. */
     int32_t is_boundary_known; /* The next snapshot message begins a book. */
     int32_t events_channel;    /* Of a snapshot channel: whose books it carries. */
     uint16_t id;
