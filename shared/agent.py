@@ -67,6 +67,7 @@ class Agent:
         self.clock = clock
         self.log = log
         self.telemetry = Telemetry()
+        self.telemetry.keep(service.histograms)
         self._tracing = tracing
         self.inbox = Inbox()
         name = f"{service.name}-{os.getpid()}"

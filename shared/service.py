@@ -1,9 +1,9 @@
 """What a service is, as data: the wiring that the shell runs, the simulation runs, and the
 topology graph is drawn from. Nothing here touches a bus or a clock."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from shared.messages.desk import TimerV1
 from shared.messages.message import Message
@@ -52,6 +52,14 @@ class Edge(Protocol):
     async def stop(self) -> None: ...
 
 
+class Measured(NamedTuple):
+    """A histogram that is kept elsewhere: `counts` are between the bounds, and beyond the last."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    total: float
+
+
 @dataclass(frozen=True)
 class Service:
     """`start` runs once inputs have been replayed; `drain` on SIGTERM, and the shell then waits
@@ -67,6 +75,7 @@ class Service:
     drain: Callable[[TimerV1], Output] | None = None
     is_drained: Callable[[], bool] = field(default=lambda: True)
     not_ready: Callable[[], str] = field(default=lambda: "")
+    histograms: Callable[[], Mapping[str, Measured]] = field(default=dict)  # by metric name
     core: object = None  # for tests and the simulation's look inside
 
 

@@ -4,8 +4,10 @@ A log line is an event with values, as JSON. A metric is `<subject>_<action>_<un
 labels; prometheus_client adds `_total` to counters. Nothing is logged per message.
 """
 
+import itertools
 import logging
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,12 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import HistogramMetricFamily
+from prometheus_client.registry import Collector
 
 from shared.clock import NS_PER_S, Clock
 from shared.metrics import Counter, Declared, Histogram
+from shared.service import Measured
 
 Log = structlog.stdlib.BoundLogger
 
@@ -43,6 +48,11 @@ HISTOGRAMS = (
     Declared("handler_duration_seconds", "Time a handler took, its outputs routed.", ("kind",)),
     Declared("message_age_seconds", "Age of a lossy message when it reached the core.", ("kind",)),
 )
+KEPT_ELSEWHERE = {
+    "tick_to_quote_seconds": Declared(
+        "tick_to_quote_seconds", "A datagram's arrival to its quotes' sending, in the C loop."
+    ),
+}
 
 # Span names are `<operation> <destination>`, after OpenTelemetry's messaging conventions; the
 # destination is a subject's template (`orders.fill.v1.{key}`), a venue method, or an input.
@@ -74,8 +84,25 @@ class Telemetry:
         counter.inc(max(0, count - self._reached.get(key, 0)))
         self._reached[key] = count
 
+    def keep(self, source: Callable[[], Mapping[str, Measured]]) -> None:
+        """Shows histograms that are kept elsewhere, as they stand when somebody looks."""
+        self.registry.register(_Kept(source))
+
     def exposition(self) -> bytes:
         return generate_latest(self.registry)
+
+
+class _Kept(Collector):
+    def __init__(self, source: Callable[[], Mapping[str, Measured]]) -> None:
+        self._source = source
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        for name, measured in self._source().items():
+            bounds = [*(str(bound) for bound in measured.bounds), "+Inf"]
+            reached = itertools.accumulate(measured.counts)
+            family = HistogramMetricFamily(name, KEPT_ELSEWHERE[name].help)
+            family.add_metric([], list(zip(bounds, reached, strict=True)), measured.total)
+            yield family
 
 
 def open_log(service: str, run_id: str, clock: Clock, path: Path | None = None) -> Log:

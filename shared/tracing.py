@@ -3,7 +3,8 @@
 A span is made for a sampled cause and for what it leads to: `process` an input, `publish` a
 message, `send` a venue request. A tick batch starts a trace at the configured ratio; orders, fills,
 hedges and halts always have one. What a timer yields continues the newest cause that came in since
-that timer last spoke: conflation, not chance, decided the moment.
+that timer last spoke: conflation, not chance, decided the moment. What an edge did by itself is
+told afterwards (shared/journeys.py).
 """
 
 import random
@@ -22,6 +23,7 @@ from shared.causes import Cause
 from shared.clock import NS_PER_S, Clock
 from shared.configuration import DeskConfig, Runtime
 from shared.inbox import Entry
+from shared.journeys import Journey, Travelled
 from shared.messages.desk import TimerV1
 from shared.messages.market import TicksV1
 from shared.messages.message import Delivery, Message, tag_of
@@ -59,8 +61,11 @@ class Tracing:
         clock: Clock,
         exporter: SpanExporter,
         chance: Callable[[], float] = random.random,
+        *,
+        offset_ns: int = 0,
     ) -> None:
         self._clock = clock
+        self._offset_ns = offset_ns  # desk time less the time of day, which spans are told in
         self._ratio = ratio
         self._chance = chance
         self._common = {"messaging.system": "nats", "server.address": server_address}
@@ -85,7 +90,30 @@ class Tracing:
                 if event.error_code:
                     span.set_attribute("error.type", str(event.error_code))
                 span.end()
+        elif isinstance(event, Travelled):
+            for journey in event.journeys():
+                if journey.is_rare or self._chance() < self._ratio:
+                    self._tell(journey)
+            return None
         return self._venue.incoming(event)
+
+    def _tell(self, journey: Journey) -> None:
+        """Makes the spans of what is over: one for the whole, one for each stage."""
+        whole = self._tracer.start_span(
+            journey.name,
+            start_time=journey.began_ns - self._offset_ns,
+            kind=SpanKind.INTERNAL,
+            attributes=journey.attributes,
+        )
+        inside = trace.set_span_in_context(whole)
+        began_ns = journey.began_ns
+        for stage, ended_ns in journey.stages:
+            span = self._tracer.start_span(
+                stage, context=inside, start_time=began_ns - self._offset_ns
+            )
+            span.end(ended_ns - self._offset_ns)
+            began_ns = ended_ns
+        whole.end(began_ns - self._offset_ns)
 
     def begin(self, entry: Entry) -> Turn:
         """Starts a turn. A timer's takes the newest cause that it has not continued yet."""
@@ -172,7 +200,9 @@ def open_tracing(service: str, desk: DeskConfig, runtime: Runtime, clock: Clock)
         endpoint += "/v1/traces"
     exporter = OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_TIMEOUT_S)
     address = runtime.nats_url.rpartition("/")[2]
-    return Tracing(service, desk.trace_ratio, address, clock, exporter)
+    return Tracing(
+        service, desk.trace_ratio, address, clock, exporter, offset_ns=runtime.clock_offset_ns
+    )
 
 
 def destination(kind: type) -> str:

@@ -5,6 +5,7 @@ from services.market_making.core import Config, MarketMaking
 from services.market_making.mass_quote import trip_channels
 from services.market_making.path_quoter import PathQuoter
 from services.market_making.path_words import (
+    BOUNDS_NS,
     FixDown,
     FixUp,
     PathRecords,
@@ -14,10 +15,11 @@ from services.market_making.path_words import (
 )
 from services.market_making.policy import Policy
 from services.market_making.quoting import Outputs, Quoting
-from shared.clock import NS_PER_US
+from shared.clock import NS_PER_S, NS_PER_US
 from shared.messages.desk import TimerV1
 from shared.messages.quoting import TickToQuoteV1
 from shared.messages.risk import AlertV1
+from shared.service import Measured
 
 
 class PathMarketMaking(MarketMaking):
@@ -92,6 +94,16 @@ class PathMarketMaking(MarketMaking):
                 p999_us=measured.p999_ns / NS_PER_US,
                 max_us=measured.max_ns / NS_PER_US,
             )
+
+    def histograms(self) -> dict[str, Measured]:
+        """Returns what is measured in the path, for the metrics."""
+        measured = self._tick_to_quote
+        if measured is None or not measured.samples:
+            return {}
+        bounds = tuple(bound / NS_PER_S for bound in BOUNDS_NS)
+        return {
+            "tick_to_quote_seconds": Measured(bounds, measured.counts, measured.sum_ns / NS_PER_S)
+        }
 
     def _say(self, word: object) -> None:
         self._words.append(word)

@@ -323,8 +323,6 @@ class PathQuoter:
             return
         if not self._is_session_up or self._pending_id:
             return
-        if self.report.surface_version < SURFACE_VERSION_MIN:
-            return
         if now_ns < max(self._trips.hold_ns, self._retry_ns):
             return
         if not self._is_configured:
@@ -336,7 +334,7 @@ class PathQuoter:
                 yield self._prepare("private/set_mmp_config", params)
         elif self._needs_reset:
             yield self._prepare("private/reset_mmp", reset_mmp_params(self.underlying))
-        else:
+        elif self.report.surface_version >= SURFACE_VERSION_MIN:
             self._is_told_to_quote = True
             self._say(Start(self.number))
 

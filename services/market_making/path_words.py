@@ -5,12 +5,20 @@ the C path, and delivers what it took out of them: records, counters, and whethe
 `number` is the place of an underlying in the desk's configuration, from 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
 
+from native.path_records import FILL, PULL, QUOTE
+from shared.journeys import Journey
+
 Block = Mapping[str, float]
+STAGES = ("decoded", "valued", "decided", "gated", "sent")
+RARE = {FILL: "quote_filled", PULL: "quotes_pulled"}
+BOUNDS_NS = tuple(
+    step * 10**power for power in range(3, 9) for step in (1, 2, 5)
+)  # of the histogram that is exported: 1 us to 0.5 s
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -134,6 +142,14 @@ class Record(NamedTuple):
     is_bid_moved: int
     is_ask_moved: int
     theo_coin: float
+    request: int
+    received_ns: int
+    decoded_ns: int
+    valued_ns: int
+    decided_ns: int
+    gated_ns: int
+    sent_ns: int
+    surface_version: int
 
 
 class PathRecords(msgspec.Struct, frozen=True):
@@ -141,6 +157,36 @@ class PathRecords(msgspec.Struct, frozen=True):
 
     created_ns: int
     records: list[Record]
+
+    def journeys(self) -> Iterator[Journey]:
+        """Returns the way of each request that a tick caused, of each fill, and each pull."""
+        requests: set[int] = set()
+        for record in self.records:
+            if record.kind == QUOTE and record.received_ns and record.request not in requests:
+                requests.add(record.request)
+                yield _of_request(record)
+            elif record.kind in RARE:
+                at_ns = record.received_ns or self.created_ns
+                attributes: dict[str, int | str] = {
+                    "underlying": record.number,
+                    "code": record.code,
+                }
+                yield Journey(RARE[record.kind], at_ns, (), attributes, is_rare=True)
+
+
+def _of_request(record: Record) -> Journey:
+    """Returns the stages of one request, by its first quote; one left out takes no time."""
+    at_ns = record.received_ns
+    stages: list[tuple[str, int]] = []
+    for name in STAGES:
+        at_ns = max(at_ns, getattr(record, f"{name}_ns"))
+        stages.append((name, at_ns))
+    attributes: dict[str, int | str] = {
+        "underlying": record.number,
+        "request": record.request,
+        "surface_version": record.surface_version,
+    }
+    return Journey("tick_to_quote", record.received_ns, tuple(stages), attributes)
 
 
 class PathCounts(msgspec.Struct, frozen=True):
@@ -165,6 +211,8 @@ class TickToQuote(msgspec.Struct, frozen=True):
     p99_ns: int
     p999_ns: int
     max_ns: int
+    sum_ns: int = 0
+    counts: tuple[int, ...] = ()  # between the bounds BOUNDS_NS, and beyond the last
 
 
 class PathStatus(msgspec.Struct, frozen=True):

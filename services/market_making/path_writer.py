@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from native import path_records as records
 from native.engine import ACTIVE, REDUCING
 from native.fast_path import FastPath
-from native.path_records import Stats, UnderlyingStats
+from native.path_records import BUCKET_LEAST_NS, Stats, UnderlyingStats
 from services.market_making import path_words as words
 
 SHARES = (0.5, 0.9, 0.99, 0.999, 1.0)
@@ -104,7 +104,12 @@ def tick_to_quote(counts: NDArray[np.int64]) -> words.TickToQuote:
     samples = int(counts.sum())
     if samples == 0:
         return words.TickToQuote(0, 0, 0, 0, 0, 0)
-    return words.TickToQuote(samples, *(records.percentile_ns(counts, one) for one in SHARES))
+    p50, p90, p99, p999, most = (records.percentile_ns(counts, one) for one in SHARES)
+    places = np.searchsorted(BUCKET_LEAST_NS, words.BOUNDS_NS)
+    reached = np.concatenate(([0], np.cumsum(counts)))[places]
+    between = np.diff(reached, prepend=0, append=samples)
+    total_ns = int((counts * BUCKET_LEAST_NS).sum())
+    return words.TickToQuote(samples, p50, p90, p99, p999, most, total_ns, tuple(between.tolist()))
 
 
 def read(batch: NDArray[np.void]) -> list[words.Record]:

@@ -82,6 +82,7 @@ def over_fix(config: Config, desk: DeskConfig, runtime: Runtime) -> Service:
         drain=told(core.on_drain),
         is_drained=core.is_drained,
         not_ready=core.not_ready,
+        histograms=core.histograms,
         core=core,
     )
 

@@ -3,10 +3,13 @@
 import pytest
 
 from services.market_making import fast_edge
+from services.market_making.path_words import PathRecords
+from services.market_making.path_writer import read
 from services.market_making.quoting import Phase
 from shared.messages.desk import TimerV1
 from shared.messages.quoting import QuotesPulledV1, TickToQuoteV1
 from shared.messages.risk import AlertV1
+from shared.telemetry import Telemetry
 from tests.unit.market_making.path_desk import PathDesk
 from tests.unit.market_making.toy_desk import INDEX_USD, quoting_desk
 
@@ -145,3 +148,26 @@ def test_the_desk_is_told_how_fast_it_was():
     measured = desk.last(TickToQuoteV1)
     assert measured.sample_count > 0
     assert measured.p50_us <= measured.p99_us <= measured.max_us
+
+
+def test_the_way_of_a_tick_is_told_stage_by_stage():
+    desk = quoting_desk(PathDesk)
+    desk.is_draining_records = False
+    desk.tick(INDEX_USD * 1.004)
+    batch = PathRecords(desk.now_ns, read(desk.path.records()))
+    journeys = {journey.name: journey for journey in batch.journeys()}
+    way = journeys["tick_to_quote"]
+    assert [name for name, _ in way.stages] == ["decoded", "valued", "decided", "gated", "sent"]
+    stamps = [way.began_ns, *(at_ns for _, at_ns in way.stages)]
+    assert stamps == sorted(stamps)
+    assert way.attributes["surface_version"] == 2
+
+
+def test_the_metrics_hold_as_many_samples_as_the_path_counts():
+    desk = quoting_desk(PathDesk)
+    desk.run(1000, INDEX_USD * 1.004)
+    shown = desk.core.histograms()["tick_to_quote_seconds"]
+    assert sum(shown.counts) == int(desk.stats.tick_to_quote.sum()) > 0
+    telemetry = Telemetry()
+    telemetry.keep(desk.core.histograms)
+    assert b'tick_to_quote_seconds_bucket{le="+Inf"}' in telemetry.exposition()

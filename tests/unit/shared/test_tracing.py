@@ -4,6 +4,7 @@ from infra.golden import sample
 from shared.causes import cause_in
 from shared.clock import NS_PER_S, SimulatedClock
 from shared.inbox import Entry
+from shared.journeys import Journey
 from shared.messages.desk import TimerV1
 from shared.messages.hedging import HedgeIntentV1
 from shared.messages.market import TicksV1
@@ -144,3 +145,30 @@ def test_spans_follow_the_messaging_conventions():
         "server.address": "localhost",
     }
     assert wanted.items() <= dict(process.attributes).items()
+
+
+class Batch:
+    """An edge's event that tells of journeys."""
+
+    def __init__(self, *journeys):
+        self._journeys = journeys
+
+    def journeys(self):
+        return self._journeys
+
+
+def test_a_journey_is_told_afterwards_stage_by_stage():
+    desk = Desk(ratio=1.0)
+    stages = (("decoded", 1_100), ("sent", 1_900))
+    desk.agent("market_making").incoming(Batch(Journey("tick_to_quote", 1_000, stages, {"a": 1})))
+    spans = {span.name: span for span in desk.spans()}
+    assert (spans["tick_to_quote"].start_time, spans["tick_to_quote"].end_time) == (1_000, 1_900)
+    assert (spans["sent"].start_time, spans["sent"].end_time) == (1_100, 1_900)
+    assert spans["decoded"].parent.span_id == spans["tick_to_quote"].context.span_id
+
+
+def test_only_what_is_rare_or_drawn_is_told():
+    desk = Desk(ratio=0.1)  # the draw is 0.5
+    common, rare = Journey("common", 1, (), {}), Journey("rare", 2, (), {}, is_rare=True)
+    desk.agent("market_making").incoming(Batch(common, rare, common))
+    assert [span.name for span in desk.spans()] == ["rare"]
