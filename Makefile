@@ -122,6 +122,9 @@ fuzz-coverage: build/fuzz/$(TARGET).coverage ## what a target's corpus covers, n
 	llvm-profdata merge -sparse $<.profraw -o $<.profdata
 	llvm-cov report $< -instr-profile=$<.profdata -show-branch-summary $(FUZZ_SOURCES_$(TARGET))
 
+mutate-gate: .venv/dev .venv/native ## breaks the gate's C in one place at a time; each must be noticed
+	$(BIN)/python -m tests.differential.mutate_gate
+
 FUZZ_FLAGS := -std=c11 -g -O2 -Werror -Wall -Wextra -Inative/include -Inative/src
 # Long runs are several times faster with FUZZ_EXTRA=-fno-sanitize-coverage=trace-cmp.
 FUZZ_INPUTS := $(NATIVE_SOURCES) $(NATIVE_HEADERS)
@@ -183,5 +186,5 @@ clean: ## removes what was built
 	rm -rf .venv build native/_hedgerow* *.egg-info
 
 .PHONY: help setup run check test test-c test-threads test-quickfix ci bench bench-ticks \
-    surface-report market-report desk-report simulate-many fuzz fuzz-coverage fuzz-bus soak \
-    format docs golden lock clean
+    surface-report market-report desk-report simulate-many fuzz fuzz-coverage mutate-gate \
+    fuzz-bus soak format docs golden lock clean
