@@ -21,7 +21,9 @@ int main(int argc, char **argv) {
     long count = 0;
     while (fread(&one, sizeof one, 1, file) == 1) {
         const int32_t actual = hr_gate_check(&one.limits, &one.state, &one.order);
-        if (actual != one.verdict) {
+        const int32_t is_on_grid = hr_gate_is_on_grid(
+            one.order.price_ticks, one.order.step_above_ticks, one.order.step_ticks);
+        if (actual != one.verdict || (is_on_grid & ~1) != 0) {
             printf("order %ld: %s\n", count, hr_gate_reason_name(actual));
             return 1;
         }

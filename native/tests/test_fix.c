@@ -253,14 +253,19 @@ static void test_messages_of_others_and_without_a_number_are_refused(void) {
     assert(hr_fix_lane_init(&lane, bytes_of("a\001b"), 3, bytes_of("V"), 1) == HR_ERR_ARGUMENT);
     assert(hr_fix_lane_init(&lane, bytes_of("a"), 33, bytes_of("V"), 1) == HR_ERR_ARGUMENT);
     assert(hr_fix_lane_init(NULL, bytes_of("a"), 1, bytes_of("V"), 1) == HR_ERR_ARGUMENT);
-    memset(&lane, 0, sizeof lane); /* Never initialised: nobody is its peer. */
+    assert(hr_fix_lane_accept(NULL, NULL) == HR_FIX_WRONG_PEER && !hr_fix_lane_is_behind(NULL));
+}
+
+/* Found by fuzzing. */
+static void test_a_lane_that_was_never_initialised_has_no_peer(void) {
+    hr_fix_lane lane;
     wire in;
     hr_fix_stream stream;
+    memset(&lane, 0, sizeof lane);
     wire_framed(&in, "35=0|34=1|");
     const hr_fix_message message = message_of(&in, &stream);
     assert(hr_fix_lane_accept(&lane, &message) == HR_FIX_WRONG_PEER);
     free(stream.memory);
-    assert(hr_fix_lane_accept(NULL, NULL) == HR_FIX_WRONG_PEER && !hr_fix_lane_is_behind(NULL));
 }
 
 static hr_fix_text text_of(const char *text) {
@@ -331,6 +336,7 @@ int main(void) {
     test_sequence_resets_only_go_forward();
     test_a_logon_with_the_reset_flag_begins_anew();
     test_messages_of_others_and_without_a_number_are_refused();
+    test_a_lane_that_was_never_initialised_has_no_peer();
     test_integers_and_times_are_read_exactly_or_not();
     return 0;
 }

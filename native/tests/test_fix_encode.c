@@ -294,8 +294,6 @@ static void test_bodies_are_carried_and_answers_to_resends_keep_the_lane(void) {
     assert(message.sequence == 3 && message.is_duplicate && message.is_gap_fill);
     assert(message.new_sequence == 9 && message.type == HR_FIX_SEQUENCE_RESET);
     free(stream.memory);
-    assert(hr_fix_encode_body(&lane, HR_FIX_SEQUENCE_RESET, body.bytes, body.count, 9, NOW_NS, out,
-                              sizeof out, &count) == HR_ERR_ARGUMENT); /* Not used yet. */
     static const char *const bad[] = {"112=x", "112=|",   "|",       "=x|",
                                       "34=1|", "112=x||", "10=000|", "112=x|8=FIX|",
                                       "a=1|",  "052=1|"};
@@ -318,6 +316,21 @@ static void test_bodies_are_carried_and_answers_to_resends_keep_the_lane(void) {
     assert(lane.next_out == 10 && memcmp(out + 15, "35=AE\001", 6) == 0);
 }
 
+/* Found by fuzzing: a number beyond all that can be read back. */
+static void test_only_a_number_that_was_used_is_answered_again(void) {
+    static const int64_t bad[] = {9, 10, INT64_MAX, INT64_MAX - 1};
+    hr_fix_lane lane = desk_lane();
+    wire body;
+    wire_raw(&body, "123=Y|36=9|");
+    lane.next_out = 9;
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+        assert(hr_fix_encode_body(&lane, HR_FIX_SEQUENCE_RESET, body.bytes, body.count, bad[k],
+                                  NOW_NS, out, sizeof out, &count) == HR_ERR_ARGUMENT);
+    }
+    assert(hr_fix_encode_body(&lane, HR_FIX_SEQUENCE_RESET, body.bytes, body.count, 8, NOW_NS, out,
+                              sizeof out, &count) == HR_OK);
+}
+
 int main(void) {
     test_mass_quotes_say_each_side();
     test_any_number_of_quotes_fits_where_it_is_accepted();
@@ -326,5 +339,6 @@ int main(void) {
     test_quote_cancels_have_their_scope();
     test_orders_are_placed_replaced_and_cancelled();
     test_bodies_are_carried_and_answers_to_resends_keep_the_lane();
+    test_only_a_number_that_was_used_is_answered_again();
     return 0;
 }

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from native.engine import GATE_REASONS
 from native.library import ffi
@@ -26,6 +26,9 @@ CASES = ROOT / "native" / "tests" / "gate_cases.c"
 CASE_COUNT = 60_000
 COMPILER = ("gcc", "-std=c11", "-O1", "-w", "-I", str(ROOT / "native" / "include"))
 RUN_S_MAX = 20
+
+
+Fields = dict[str, Any]
 
 
 class Mutant(NamedTuple):
@@ -56,7 +59,22 @@ REMOVED = {
 }
 
 # (piece of the line, kind of change, what it becomes): why no order can tell the difference.
-EQUIVALENT: dict[tuple[str, str, str], str] = {}
+EQUIVALENT = {
+    ("price <= own)", "relation", "own >= 0"): "a price on the grid is above 0",
+    ("price <= market)", "relation", "market >= 0"): "a price on the grid is above 0",
+    ("by_vol > limits->collar_coin", "relation", ">="): "both are the same number there",
+    ("change > 0.0", "relation", ">="): "no change has returned before",
+    ("after < 0 ? -after", "relation", "<="): "0 is its own negative",
+    ("after < 0 ? -after", "constant", "after < 1"): "0 is its own negative",
+    ("position_lots < 0 ? -order", "relation", "<="): "0 is its own negative",
+    ("position_lots < 0 ? -order", "constant", "< 1"): "0 is its own negative",
+    ("position_lots > 0) !=", "relation", ">= 0"): "from 0 no amount reduces",
+}
+INTEGER_LIMITS = (
+    "quote_lots_max", "position_lots_max", "surface_age_ns_max", "tick_age_ns_max",
+    "executions_max", "executions_ns", "drift_ns",
+)  # fmt: skip
+TIMES = ("surface_ns", "tick_ns", "lease_expires_ns", "frozen_until_ns")
 
 
 def code_lines(text: str) -> list[tuple[int, str]]:
@@ -118,6 +136,30 @@ def mutants() -> list[Mutant]:
     return found
 
 
+def sharpened(source: random.Random, limits: Fields, state: Fields, order: Fields) -> None:
+    """Moves some orders to corners that the oracle's own test visits too seldom or never."""
+    corner = source.randrange(24)
+    if corner == 0:
+        limits[source.choice(INTEGER_LIMITS)] = 1
+    elif corner == 1:  # the beginning of time
+        now_ns = source.choice((0, 1, 2, 10**9))
+        for name in TIMES:
+            state[name] = max(0, state[name] - state["now_ns"] + now_ns)
+        state["now_ns"] = now_ns
+        state[source.choice(TIMES)] = source.choice((0, 1, 2))
+    elif corner == 2:
+        order["step_above_ticks"] = source.choice((1, 2))
+    elif corner == 3:
+        name = source.choice(("price_ticks", "amount_lots", "position_lots"))
+        order[name] = source.choice((-1, 1)) * (10**12 + source.choice((0, 1)))
+    elif corner < 6:
+        order["position_lots"], order["amount_lots"] = source.choice((-1, 1, 2)), 1
+    elif corner < 8:  # through 0 to the same size on the other side
+        lots = source.randrange(1, limits["quote_lots_max"] // 2 + 2)
+        order["position_lots"], order["amount_lots"] = source.choice((-1, 1)) * lots, 2 * lots
+        limits["position_lots_max"] = source.choice((lots - 1, lots, lots + 1, 1000))
+
+
 def write_cases(path: Path, count: int) -> None:
     """Writes orders with the oracle's verdicts as gate_cases reads them."""
     source = random.Random(20)
@@ -127,6 +169,7 @@ def write_cases(path: Path, count: int) -> None:
             limits = limits_of(source)
             state = state_of(source, limits)
             order = order_of(source, limits, state)
+            sharpened(source, limits, state, order)
             for block, fields in zip(blocks, (limits, state, order), strict=True):
                 for name, value in fields.items():
                     setattr(block, name, value)
@@ -157,11 +200,20 @@ def notice(mutant: Mutant | None, folder: Path, cases: Path) -> str:
         changed = folder / mutant.source.name
         changed.write_text(mutant.text, encoding="utf-8")
         sources = [changed if path == mutant.source else path for path in sources]
-    for driver in (CASES, *C_TESTS):
+    for driver in drivers(mutant):
         how = is_noticed(driver, folder, sources, [str(cases)] if driver == CASES else [])
         if how:
             return how
     return ""
+
+
+def drivers(mutant: Mutant | None) -> list[Path]:
+    """Returns what may notice a mutant, the likeliest first; without one, everything."""
+    if mutant is None:
+        return [CASES, *C_TESTS]
+    name = mutant.source.stem.removeprefix("hr_")
+    own = [path for path in C_TESTS if path.stem == f"test_{name}"]
+    return [CASES, *own] if name == "gate" else own or C_TESTS
 
 
 def why_equivalent(mutant: Mutant) -> str:
