@@ -102,6 +102,15 @@ static void test_credits_are_spent_and_come_back(void) {
     assert(hr_gate_budget_quotes(&budget, start_ns + 60 * second_ns) == 500);
 }
 
+static void test_credits_paid_before_the_first_look_stay_paid(void) {
+    hr_gate_budget budget = {0};
+    const hr_gate_budget rates = rates_of();
+    assert(hr_gate_budget_set(&budget, &rates) == HR_OK);
+    hr_gate_budget_pay(&budget, 5, 100);
+    assert(hr_gate_budget_requests(&budget, start_ns) == 13);
+    assert(hr_gate_budget_quotes(&budget, start_ns) == 400);
+}
+
 static void test_part_of_a_credit_is_none(void) {
     hr_gate_budget budget = {0};
     hr_gate_budget rates = rates_of();
@@ -201,11 +210,15 @@ static void test_what_was_replaced_may_still_be_filled_for_a_while(void) {
     assert(account.live_lots == 0 && account.left_lots == 0);
     account = before;
     assert(hr_gate_account_filled(&account, 16, start_ns + 1) == HR_GATE_EXCESS);
+    assert(account.live_lots == 0 && account.left_lots == 0);
     account = before;
     assert(hr_gate_account_filled(&account, 6, start_ns + 3 * second_ns) == HR_GATE_EXCESS);
     account = before;
     assert(hr_gate_account_filled(&account, 5, start_ns + 3 * second_ns) == HR_GATE_OK);
     assert(account.left_lots == 0);
+    account = (hr_gate_account){.left_lots = 10, .left_until_ns = start_ns + 5};
+    hr_gate_account_sent(&account, 3, start_ns + 1); /* Nothing leaves: no longer wait. */
+    assert(account.left_until_ns == start_ns + 5 && account.left_lots == 10);
     account = before;
     hr_gate_account_sent(&account, 0, start_ns + 1); /* A cancel: both may still come. */
     assert(account.live_lots == 0 && account.left_lots == 15);
@@ -263,6 +276,7 @@ int main(void) {
     test_the_ring_of_messages_goes_round();
     test_rates_that_cannot_be_stop_everything();
     test_credits_are_spent_and_come_back();
+    test_credits_paid_before_the_first_look_stay_paid();
     test_part_of_a_credit_is_none();
     test_new_rates_keep_what_is_held();
     test_credits_that_cannot_be_stop_everything();

@@ -69,11 +69,28 @@ EQUIVALENT = {
     ("position_lots < 0 ? -order", "relation", "<="): "0 is its own negative",
     ("position_lots < 0 ? -order", "constant", "< 1"): "0 is its own negative",
     ("position_lots > 0) !=", "relation", ">= 0"): "from 0 no amount reduces",
+    ("? requests : rates->requests_burst", "relation", "<="): "the same number at the bound",
+    ("? quotes : rates->quotes_burst", "relation", "<="): "the same number at the bound",
+    ("more < burst ? more : burst", "relation", "<="): "the same number at the bound",
+    ("now_ns > budget->refilled_ns", "relation", "now_ns >="): "no time refills nothing",
+    ("live_lots = lots > 0 ? lots : 0", "relation", ">="): "the same number at the bound",
+    ("lots < account->live_lots ? lots", "relation", "<="): "the same number at the bound",
+    ("- 1 < RESET_DOUBLINGS_MAX", "relation", "<="): "the same number at the bound",
+    ("- 1 < RESET_DOUBLINGS_MAX", "constant", "- 2 < RESET"): "the same number at the bound",
 }
 INTEGER_LIMITS = (
     "quote_lots_max", "position_lots_max", "surface_age_ns_max", "tick_age_ns_max",
     "executions_max", "executions_ns", "drift_ns",
 )  # fmt: skip
+GREEKS = (
+    ("delta_coin", "delta_coin_max", ("delta_up_in_flight_coin", "delta_down_in_flight_coin")),
+    ("vega_usd", "vega_usd_max", ("vega_up_in_flight_usd", "vega_down_in_flight_usd")),
+    (
+        "gamma_coin_per_usd",
+        "gamma_coin_per_usd_max",
+        ("gamma_up_in_flight", "gamma_down_in_flight"),
+    ),
+)
 TIMES = ("surface_ns", "tick_ns", "lease_expires_ns", "frozen_until_ns")
 
 
@@ -158,6 +175,16 @@ def sharpened(source: random.Random, limits: Fields, state: Fields, order: Field
         lots = source.randrange(1, limits["quote_lots_max"] // 2 + 2)
         order["position_lots"], order["amount_lots"] = source.choice((-1, 1)) * lots, 2 * lots
         limits["position_lots_max"] = source.choice((lots - 1, lots, lots + 1, 1000))
+    elif corner < 10:  # exactly up to the bound of a greek, with nothing else
+        _up_to_a_bound(source, limits, state, order)
+
+
+def _up_to_a_bound(source: random.Random, limits: Fields, state: Fields, order: Fields) -> None:
+    greek, bound, flights = source.choice(GREEKS)
+    state[greek], order["lot_coin"], order["amount_lots"] = 0.0, 1.0, 4
+    order[greek] = source.choice((-1, 1)) * limits[bound] / 4
+    for flight in flights:
+        state[flight] = 0.0
 
 
 def write_cases(path: Path, count: int) -> None:
