@@ -122,6 +122,9 @@ fuzz-coverage: build/fuzz/$(TARGET).coverage ## what a target's corpus covers, n
 	llvm-profdata merge -sparse $<.profraw -o $<.profdata
 	llvm-cov report $< -instr-profile=$<.profdata -show-branch-summary $(FUZZ_SOURCES_$(TARGET))
 
+gate-oracle: .venv/dev .venv/native ## the gate's C against its oracle (ORDERS=10000000)
+	$(BIN)/python -m tests.differential.gate_many --orders $(or $(ORDERS),10000000)
+
 mutate-gate: .venv/dev .venv/native ## breaks the gate's C in one place at a time; each must be noticed
 	$(BIN)/python -m tests.differential.mutate_gate
 
@@ -186,5 +189,5 @@ clean: ## removes what was built
 	rm -rf .venv build native/_hedgerow* *.egg-info
 
 .PHONY: help setup run check test test-c test-threads test-quickfix ci bench bench-ticks \
-    surface-report market-report desk-report simulate-many fuzz fuzz-coverage mutate-gate \
+    surface-report market-report desk-report simulate-many fuzz fuzz-coverage gate-oracle mutate-gate \
     fuzz-bus soak format docs golden lock clean
