@@ -31,7 +31,7 @@ static int feed_is_valid(const hr_feed *feed) {
 }
 
 int64_t hr_feed_size(void) {
-    return (int64_t)sizeof(hr_feed);
+    return ((int64_t)sizeof(hr_feed) + 63) & ~(int64_t)63;
 }
 
 hr_status hr_feed_init(void *memory, int64_t bytes, hr_feed **feed_out) {
