@@ -14,6 +14,11 @@ static double most(double one, double other) {
     return one > other ? one : other;
 }
 
+static double stepped_theo(const hr_step_block *from, int64_t i, double move) {
+    return (double)from->theo[i] +
+           move * ((double)from->theo_slope[i] + move * (double)from->theo_bend[i]);
+}
+
 /* The price of a rival who is seen moves away from theo with the index: before he goes, note how
  * far he was at the last pass, as a full pass would have. */
 void hr_engine_before_change(hr_engine *engine, int64_t slot_index) {
@@ -24,11 +29,11 @@ void hr_engine_before_change(hr_engine *engine, int64_t slot_index) {
     const int64_t i = slot_index % HR_STEP_LANES;
     hr_slot *slot = &engine->slots[slot_index];
     const double move = engine->pass_log_index - from->log_index[i];
-    const double theo = from->theo[i] + move * (from->theo_slope[i] + move * from->theo_bend[i]);
+    const double theo = stepped_theo(from, i, move);
     for (int32_t side = 0; side < 2; side++) {
-        const double slope = from->rival_slope[side][i];
+        const double slope = (double)from->rival_slope[side][i];
         if (slope > 0.5 || slope < -0.5) {
-            slot->rival_coin[side] = slope * (theo - from->other_coin[side][i]);
+            slot->rival_coin[side] = slope * (theo - (double)from->other_coin[side][i]);
             slot->rival_ns[side] = engine->pass_ns;
         }
     }
@@ -44,22 +49,22 @@ void hr_engine_after_change(hr_engine *engine, int64_t slot_index) {
 static void set_policy(const hr_engine *engine, hr_screen *pass, int64_t now_ns) {
     const hr_engine_policy *policy = &engine->policy;
     pass->log_index = engine->log_index;
-    pass->index_usd = engine->index_usd;
+    pass->index_usd = (float)(engine->index_usd);
     pass->now_ns = (double)now_ns;
-    pass->spot_ratio = hr_engine_spot_ratio(engine);
-    pass->widening = hr_engine_widening(engine, now_ns);
-    pass->fee_coin = policy->fee_coin;
-    pass->fee_ratio = policy->fee_price_ratio;
-    pass->edge_coin = policy->edge_coin;
-    pass->edge_ratio = policy->edge_price_ratio;
-    pass->half_max = policy->half_spread_coin_max;
-    pass->skew_max = policy->skew_half_spreads_max;
+    pass->spot_ratio = (float)(hr_engine_spot_ratio(engine));
+    pass->widening = (float)(hr_engine_widening(engine, now_ns));
+    pass->fee_coin = (float)(policy->fee_coin);
+    pass->fee_ratio = (float)(policy->fee_price_ratio);
+    pass->edge_coin = (float)(policy->edge_coin);
+    pass->edge_ratio = (float)(policy->edge_price_ratio);
+    pass->half_max = (float)(policy->half_spread_coin_max);
+    pass->skew_max = (float)(policy->skew_half_spreads_max);
     pass->relax_per_ns = 1.0 / (policy->rival_relax_s * NS_PER_S);
-    pass->urgent_below = 1.0 - policy->move_urgent_ratio;
-    pass->passive_above = 1.0 + policy->move_passive_ratio;
-    pass->collar_coin = engine->limits.collar_coin;
-    pass->collar_vol = engine->limits.collar_vol;
-    pass->drift_max = engine->limits.drift_coin_max;
+    pass->urgent_below = (float)(1.0 - policy->move_urgent_ratio);
+    pass->passive_above = (float)(1.0 + policy->move_passive_ratio);
+    pass->collar_coin = (float)(engine->limits.collar_coin);
+    pass->collar_vol = (float)(engine->limits.collar_vol);
+    pass->drift_max = (float)(engine->limits.drift_coin_max);
 }
 
 /* Takes over the sums as the book. */
@@ -96,17 +101,17 @@ static void set_stance(const hr_engine *engine, hr_screen *pass) {
     const double keep = engine->flow_keep;
     const double whole = -policy->skew_vega_vol * book->vega_usd -
                          policy->flow_vega_vol * keep * engine->flow_vega_usd;
-    pass->index_ratio = -policy->skew_delta_ratio * book->delta_coin -
-                        policy->flow_delta_ratio * keep * engine->flow_delta_coin;
-    pass->index_ratio_error = policy->skew_delta_ratio * engine->book_error.delta_coin;
+    pass->index_ratio = (float)(-policy->skew_delta_ratio * book->delta_coin -
+                                policy->flow_delta_ratio * keep * engine->flow_delta_coin);
+    pass->index_ratio_error = (float)(policy->skew_delta_ratio * engine->book_error.delta_coin);
     pass->vol_shift_error =
-        (policy->skew_vega_vol + policy->skew_term_vol + policy->skew_region_vol) *
-        engine->book_error.vega_usd;
+        (float)((policy->skew_vega_vol + policy->skew_term_vol + policy->skew_region_vol) *
+                engine->book_error.vega_usd);
     for (int64_t slice = 0; slice < engine->surface.slice_count; slice++) {
         for (int64_t region = 0; region < HR_ENGINE_REGIONS; region++) {
             pass->vol_shift[slice * HR_ENGINE_REGIONS + region] =
-                whole - policy->skew_term_vol * book->vega_of_slice[slice] -
-                policy->skew_region_vol * book->vega_of_region[region];
+                (float)(whole - policy->skew_term_vol * book->vega_of_slice[slice] -
+                        policy->skew_region_vol * book->vega_of_region[region]);
         }
     }
 }
@@ -125,9 +130,9 @@ static void set_usage(const hr_engine *engine, hr_screen *pass) {
         for (int is_call = 0; is_call < 2; is_call++) {
             const double way = is_call ? sign : -sign;
             const double delta = most(0.0, way * book->delta_coin) / limits->delta_coin_max;
-            pass->usage_low[side][is_call] = most(delta - delta_error, vega - vega_error);
+            pass->usage_low[side][is_call] = (float)(most(delta - delta_error, vega - vega_error));
             pass->usage_high[side][is_call] =
-                most(most(delta + delta_error, vega + vega_error), gamma);
+                (float)(most(most(delta + delta_error, vega + vega_error), gamma));
         }
     }
 }
@@ -179,9 +184,9 @@ static int64_t follow(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
         const hr_engine_slice *slice = &engine->surface.slices[slot->slice];
         slot->valued_usd = engine->index_usd;
         value->forward_usd = engine->index_usd * slice->forward_ratio;
-        value->theo_coin = from->theo[i] + move * (from->theo_slope[i] + move * from->theo_bend[i]);
-        value->delta_coin = from->delta[i] + move * from->delta_slope[i];
-        value->vega_coin = from->vega[i] + move * from->vega_slope[i];
+        value->theo_coin = stepped_theo(from, i, move);
+        value->delta_coin = (double)from->delta[i] + move * (double)from->delta_slope[i];
+        value->vega_coin = (double)from->vega[i] + move * (double)from->vega_slope[i];
         value->vega_usd = value->vega_coin * value->forward_usd * 0.01;
         value->call_delta = value->delta_coin + value->theo_coin + (slot->spec.is_call ? 0.0 : 1.0);
         const double moneyness = slot->spec.strike_usd / value->forward_usd;

@@ -6,7 +6,7 @@
 
 #define STAMP_SLACK_NS 1024.0
 #define SHARE_SLACK 1e-5 /* Of the size, for the rounding of its taper. */
-#define PRICE_SLACK 1e-9 /* Coin. */
+#define PRICE_SLACK 2e-7 /* Coin: what a float may be wrong. */
 
 static double least(double one, double other) {
     return one < other ? one : other;
@@ -25,9 +25,9 @@ static void set_rival(const hr_slot *slot, hr_step_block *to, int64_t i, int32_t
     const int64_t ticks = hr_engine_others_ticks(slot, side);
     const int is_echo = hr_engine_is_echo(slot, side, ticks, now_ns);
     const double seen = (double)ticks * spec->tick_coin;
-    to->other_coin[side][i] = ticks > 0 ? seen : -sign * HR_STEP_FAR;
+    to->other_coin[side][i] = (float)(ticks > 0 ? seen : -sign * HR_STEP_FAR);
     to->rival_since_ns[side][i] = (double)slot->rival_ns[side];
-    to->rival_slope[side][i] = 0.0;
+    to->rival_slope[side][i] = 0.0f;
     if (ticks > 0 && is_echo) {
         wait_until(to, i, hr_engine_echo_end(slot, side));
     }
@@ -35,17 +35,17 @@ static void set_rival(const hr_slot *slot, hr_step_block *to, int64_t i, int32_t
         if (ticks == spec->step_above_ticks) {
             to->reach[i] = -1.0; /* Which step is next to it hangs on a rounding. */
         }
-        to->rival_slope[side][i] = sign;
-        to->rival_coin[side][i] = -sign * seen - hr_engine_step_at(spec, seen);
+        to->rival_slope[side][i] = (float)sign;
+        to->rival_coin[side][i] = (float)(-sign * seen - hr_engine_step_at(spec, seen));
     } else if (slot->rival_ns[side] > 0) {
         const double price = slot->value.theo_coin - sign * slot->rival_coin[side];
         if (spec->step_above_ticks > 0) {
-            const double room = fabs(price - boundary) - to->theo_time[i] - PRICE_SLACK;
-            to->reach[i] = least(to->reach[i], room / to->theo_line[i]);
+            const double room = fabs(price - boundary) - (double)to->theo_time[i] - PRICE_SLACK;
+            to->reach[i] = least(to->reach[i], room / (double)to->theo_line[i]);
         }
-        to->rival_coin[side][i] = slot->rival_coin[side] - hr_engine_step_at(spec, price);
+        to->rival_coin[side][i] = (float)(slot->rival_coin[side] - hr_engine_step_at(spec, price));
     } else {
-        to->rival_coin[side][i] = HR_STEP_FAR;
+        to->rival_coin[side][i] = (float)HR_STEP_FAR;
         to->rival_since_ns[side][i] = (double)now_ns;
     }
 }
@@ -68,8 +68,8 @@ static void set_usage(const hr_engine *engine, const hr_slot *slot, hr_step_bloc
     if (fewest > amount || own > high) {
         to->reach[i] = -1.0;
     }
-    to->usage_low[side][i] = own >= low ? -1.0 : low;
-    to->usage_high[side][i] = high;
+    to->usage_low[side][i] = (float)(own >= low ? -1.0 : low);
+    to->usage_high[side][i] = (float)high;
 }
 
 static int fits_position(const hr_engine *engine, const hr_slot *slot, int32_t side, int64_t lots) {
@@ -87,25 +87,27 @@ static void set_live(const hr_engine *engine, const hr_slot *slot, hr_step_block
     const double price = (double)ticks * spec->tick_coin;
     const int64_t step =
         spec->step_above_ticks > 0 && ticks > spec->step_above_ticks ? spec->step_ticks : 1;
-    to->price_coin[side][i] = price;
-    to->live_step_coin[side][i] = (double)step * spec->tick_coin;
+    to->price_coin[side][i] = (float)price;
+    to->live_step_coin[side][i] = (float)((double)step * spec->tick_coin);
     const int is_held_coarsely =
         side == HR_SIDE_BID ? ticks >= spec->step_above_ticks : ticks > spec->step_above_ticks;
     to->hold_step_coin[side][i] =
-        spec->step_above_ticks > 0 && is_held_coarsely ? to->step_coin[i] : spec->tick_coin;
+        (float)(spec->step_above_ticks > 0 && is_held_coarsely ? (double)to->step_coin[i]
+                                                               : spec->tick_coin);
     set_usage(engine, slot, to, i, side);
-    const int is_lawful = slot->is_latched[side] == 0 && lots <= limits->quote_lots_max &&
-                          hr_gate_is_on_grid(ticks, spec->step_above_ticks, spec->step_ticks) &&
-                          fits_position(engine, slot, side, lots) &&
-                          fits_position(engine, slot, side, engine->policy.amount_lots) &&
-                          fabs(price - slot->anchor_coin) <= limits->drift_coin_max - PRICE_SLACK &&
-                          (side == HR_SIDE_ASK || price <= to->ceiling_coin[i] - PRICE_SLACK);
+    const int is_lawful =
+        slot->is_latched[side] == 0 && lots <= limits->quote_lots_max &&
+        hr_gate_is_on_grid(ticks, spec->step_above_ticks, spec->step_ticks) &&
+        fits_position(engine, slot, side, lots) &&
+        fits_position(engine, slot, side, engine->policy.amount_lots) &&
+        fabs(price - slot->anchor_coin) <= limits->drift_coin_max - PRICE_SLACK &&
+        (side == HR_SIDE_ASK || price <= (double)to->ceiling_coin[i] - PRICE_SLACK);
     if (!is_lawful) {
         to->reach[i] = -1.0;
     }
     if (side == HR_SIDE_ASK) {
-        const double room = price - to->intrinsic_coin[i] - PRICE_SLACK;
-        to->reach[i] = least(to->reach[i], room / to->bound_slope[i]);
+        const double room = price - (double)to->intrinsic_coin[i] - PRICE_SLACK;
+        to->reach[i] = least(to->reach[i], room / (double)to->bound_slope[i]);
     }
 }
 
@@ -113,10 +115,10 @@ void hr_engine_count_lane(hr_engine *engine, int64_t slot_index) {
     const hr_slot *slot = &engine->slots[slot_index];
     hr_step_block *to = &engine->blocks[slot_index / HR_STEP_LANES];
     const int64_t i = slot_index % HR_STEP_LANES;
-    to->position_coin[i] = (double)slot->position_lots * slot->spec.lot_coin;
+    to->position_coin[i] = (float)((double)slot->position_lots * slot->spec.lot_coin);
     for (int32_t side = 0; side < 2; side++) {
-        to->live_coin[side][i] = (double)slot->live_lots[side] * slot->spec.lot_coin;
-        to->absent[side][i] = slot->live_lots[side] > 0 ? 0.0 : HR_STEP_FAR;
+        to->live_coin[side][i] = (float)((double)slot->live_lots[side] * slot->spec.lot_coin);
+        to->absent[side][i] = (float)(slot->live_lots[side] > 0 ? 0.0 : HR_STEP_FAR);
     }
 }
 

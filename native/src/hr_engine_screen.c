@@ -6,24 +6,31 @@
 
 #include <math.h>
 
-#define HALF_SLACK 1e-7
-#define PRICE_SLACK 2e-9 /* Coin; what rounding of prices and of these formulas may do. */
-#define ROUNDED_FEE_MIN 0.25
-
+#define HALF_SLACK 1e-7f
+#define ROUNDED_FEE_MIN 0.25f
+#define ROUNDING HR_STEP_ROUNDING
+#define FAR ((float)HR_STEP_FAR)
 #define LANES HR_STEP_LANES
 
-HR_INLINE double least(double one, double other) {
+HR_INLINE float least(float one, float other) {
     return one < other ? one : other;
 }
 
-HR_INLINE double most(double one, double other) {
+HR_INLINE float most(float one, float other) {
     return one > other ? one : other;
+}
+
+/* How far the index has moved from the anchors. */
+HR_INLINE void find_moves(const hr_step_block *from, double log_index, float moves_out[LANES]) {
+    for (int i = 0; i < LANES; i++) {
+        moves_out[i] = (float)(log_index - from->log_index[i]);
+    }
 }
 
 /* Lanes that are not sums but would be if they were added up at the end. */
 typedef struct {
-    double sums[13][LANES];
-    double mosts[4][LANES];
+    float sums[13][LANES];
+    float mosts[4][LANES];
 } lane_sums;
 
 enum {
@@ -43,43 +50,45 @@ enum {
 };
 enum { LIVE_MOST, DELTA_MOST, VEGA_MOST, GAMMA_MOST };
 
-HR_INLINE void sum_block(const hr_step_block *from, const hr_screen *pass, lane_sums *to,
-                         double vegas[LANES]) {
+HR_INLINE void sum_block(const hr_step_block *from, const hr_screen *pass, const float moves[LANES],
+                         lane_sums *to, float vegas[LANES]) {
     for (int i = 0; i < LANES; i++) {
-        const double move = pass->log_index - from->log_index[i];
-        const double size = fabs(move);
-        const double position = from->position_coin[i];
-        const double bid = from->live_coin[HR_SIDE_BID][i];
-        const double ask = from->live_coin[HR_SIDE_ASK][i];
-        const double delta = from->delta[i] + move * from->delta_slope[i];
-        const double usd = pass->index_usd * from->usd_ratio[i];
-        const double vega = (from->vega[i] + move * from->vega_slope[i]) * usd;
-        const double amount = fabs(position) + bid + ask;
-        const double live = most(bid, ask);
-        const double size2 = size * size;
+        const float move = moves[i];
+        const float size = fabsf(move);
+        const float position = from->position_coin[i];
+        const float bid = from->live_coin[HR_SIDE_BID][i];
+        const float ask = from->live_coin[HR_SIDE_ASK][i];
+        const float delta = from->delta[i] + move * from->delta_slope[i];
+        const float usd = pass->index_usd * from->usd_ratio[i];
+        const float vega = (from->vega[i] + move * from->vega_slope[i]) * usd;
+        const float amount = fabsf(position) + bid + ask;
+        const float live = most(bid, ask);
+        const float size2 = size * size;
         to->sums[DELTA][i] += position * delta;
         to->sums[GAMMA][i] += position * from->gamma[i];
         vegas[i] = position * vega;
-        to->sums[DELTA_ERROR][i] += amount * (from->delta_square[i] * size2 + from->delta_time[i]);
+        to->sums[DELTA_ERROR][i] +=
+            amount * (from->delta_square[i] * size2 + from->delta_time[i] + ROUNDING);
         to->sums[VEGA_ERROR][i] +=
-            amount * usd * (from->vega_square[i] * size2 + from->vega_time[i]);
-        to->sums[GAMMA_ERROR][i] += amount * from->gamma_line[i] * size;
-        to->sums[UP_DELTA][i] += bid * most(delta, 0.0) + ask * most(-delta, 0.0);
-        to->sums[DOWN_DELTA][i] += ask * most(delta, 0.0) + bid * most(-delta, 0.0);
+            amount * usd * (from->vega_square[i] * size2 + from->vega_time[i] + ROUNDING);
+        to->sums[GAMMA_ERROR][i] +=
+            amount * (from->gamma_line[i] * size + ROUNDING * fabsf(from->gamma[i]));
+        to->sums[UP_DELTA][i] += bid * most(delta, 0.0f) + ask * most(-delta, 0.0f);
+        to->sums[DOWN_DELTA][i] += ask * most(delta, 0.0f) + bid * most(-delta, 0.0f);
         to->sums[UP_VEGA][i] += bid * vega;
         to->sums[DOWN_VEGA][i] += ask * vega;
-        const double is_bid = least(1.0, bid * 1e12);
-        const double is_ask = least(1.0, ask * 1e12);
+        const float is_bid = least(1.0f, bid * 1e12f);
+        const float is_ask = least(1.0f, ask * 1e12f);
         to->sums[TWO_SIDED][i] += is_bid * is_ask * from->is_quotable[i];
-        to->sums[ONE_SIDED][i] += fabs(is_bid - is_ask);
-        const double gamma_now = from->gamma[i];
-        to->sums[UP_GAMMA][i] += bid * most(gamma_now, 0.0) + ask * most(-gamma_now, 0.0);
-        to->sums[DOWN_GAMMA][i] += ask * most(gamma_now, 0.0) + bid * most(-gamma_now, 0.0);
+        to->sums[ONE_SIDED][i] += fabsf(is_bid - is_ask);
+        const float gamma_now = from->gamma[i];
+        to->sums[UP_GAMMA][i] += bid * most(gamma_now, 0.0f) + ask * most(-gamma_now, 0.0f);
+        to->sums[DOWN_GAMMA][i] += ask * most(gamma_now, 0.0f) + bid * most(-gamma_now, 0.0f);
         to->mosts[LIVE_MOST][i] = most(to->mosts[LIVE_MOST][i], live);
-        to->mosts[DELTA_MOST][i] = most(to->mosts[DELTA_MOST][i], fabs(delta));
+        to->mosts[DELTA_MOST][i] = most(to->mosts[DELTA_MOST][i], fabsf(delta));
         to->mosts[VEGA_MOST][i] = most(to->mosts[VEGA_MOST][i], vega);
-        const double gamma = (fabs(from->gamma[i]) + from->gamma_line[i] * size) *
-                             most(from->is_quotable[i], least(1.0, live * 1e12));
+        const float gamma = (fabsf(from->gamma[i]) + from->gamma_line[i] * size) *
+                            most(from->is_quotable[i], least(1.0f, live * 1e12f));
         to->mosts[GAMMA_MOST][i] = most(to->mosts[GAMMA_MOST][i], gamma);
     }
 }
@@ -88,10 +97,12 @@ HR_INLINE void sum_blocks(const hr_step_block *blocks, int64_t count, const hr_s
                           lane_sums *sums_out, double *vega_of_cell) {
     lane_sums sums = {0}; /* Our own: what is added here cannot be what is read there. */
     for (int64_t at = 0; at < count; at++) {
-        double vegas[LANES];
-        sum_block(&blocks[at], pass, &sums, vegas);
+        float moves[LANES];
+        float vegas[LANES];
+        find_moves(&blocks[at], pass->log_index, moves);
+        sum_block(&blocks[at], pass, moves, &sums, vegas);
         for (int i = 0; i < LANES; i++) {
-            vega_of_cell[blocks[at].cell[i]] += vegas[i];
+            vega_of_cell[blocks[at].cell[i]] += (double)vegas[i];
         }
     }
     *sums_out = sums;
@@ -107,18 +118,18 @@ HR_WIDE static void sum_wide(const hr_step_block *blocks, int64_t count, const h
     sum_blocks(blocks, count, pass, to, vega_of_cell);
 }
 
-static double total(const double lanes[LANES]) {
+static double total(const float lanes[LANES]) {
     double sum = 0.0;
     for (int i = 0; i < LANES; i++) {
-        sum += lanes[i];
+        sum += (double)lanes[i];
     }
     return sum;
 }
 
-static double largest(const double lanes[LANES]) {
+static double largest(const float lanes[LANES]) {
     double found = 0.0;
     for (int i = 0; i < LANES; i++) {
-        found = most(found, lanes[i]);
+        found = (double)lanes[i] > found ? (double)lanes[i] : found;
     }
     return found;
 }
@@ -149,136 +160,164 @@ void hr_engine_sum_steps(const hr_engine *engine, const hr_screen *pass, hr_step
 
 /* What a slot's numbers are now, and how wrong they can be. */
 typedef struct {
-    double theo;
-    double theo_error;
-    double half;
-    double half_error;
-    double half_most;
-    double reservation;
-    double error; /* Of the reservation price. */
-    double shift;
-    double collar;       /* At least; */
-    double collar_error; /* at most that much more. */
-    double patience;
+    float theo;
+    float theo_error;
+    float half;
+    float half_error;
+    float half_most;
+    float reservation;
+    float error; /* Of the reservation price. */
+    float shift;
+    float collar;       /* At least; */
+    float collar_error; /* at most that much more. */
+    float patience;
 } stepped;
 
-HR_INLINE stepped step_lane(const hr_step_block *from, int i, const hr_screen *pass,
-                            double vol_shift) {
-    const double move = pass->log_index - from->log_index[i];
-    const double size = fabs(move);
-    const double size2 = size * size;
-    const double theo = from->theo[i] + move * (from->theo_slope[i] + move * from->theo_bend[i]);
-    const double theo_error = from->theo_cubic[i] * size2 * size + from->theo_time[i];
-    const double delta = from->delta[i] + move * from->delta_slope[i];
-    const double delta_error = from->delta_square[i] * size2 + from->delta_time[i];
-    const double vega = from->vega[i] + move * from->vega_slope[i];
-    const double vega_error = from->vega_square[i] * size2 + from->vega_time[i];
-    const double vol_half = from->vol_half[i] * pass->widening;
-    const double vol_half_error =
+HR_INLINE stepped step_lane(const hr_step_block *from, int i, const hr_screen *pass, float move,
+                            float vol_shift) {
+    const float size = fabsf(move);
+    const float size2 = size * size;
+    const float theo = from->theo[i] + move * (from->theo_slope[i] + move * from->theo_bend[i]);
+    const float theo_error = from->theo_cubic[i] * size2 * size + from->theo_time[i];
+    const float delta = from->delta[i] + move * from->delta_slope[i];
+    const float delta_error = from->delta_square[i] * size2 + from->delta_time[i];
+    const float vega = from->vega[i] + move * from->vega_slope[i];
+    const float vega_error = from->vega_square[i] * size2 + from->vega_time[i];
+    const float vol_half = from->vol_half[i] * pass->widening;
+    const float vol_half_error =
         (from->vol_half_line[i] * size + from->vol_half_time[i]) * pass->widening;
-    const double fee = least(pass->fee_coin, pass->fee_ratio * theo);
-    const double edge = least(pass->edge_coin, pass->edge_ratio * theo);
-    const double certain = most(fee + edge - from->rounding_coin[i], ROUNDED_FEE_MIN * fee);
-    const double half_whole = certain + vega * vol_half + fabs(delta) * pass->spot_ratio;
-    const double half = least(pass->half_max, most(half_whole, HALF_SLACK));
-    const double half_error = (pass->fee_ratio + pass->edge_ratio) * theo_error +
-                              vega_error * vol_half + (vega + vega_error) * vol_half_error +
-                              delta_error * pass->spot_ratio;
-    const double shift_max = pass->skew_max * half;
-    const double wish = delta * pass->index_ratio + vega * vol_shift;
-    const double wish_error = delta_error * fabs(pass->index_ratio) + vega_error * fabs(vol_shift) +
-                              (fabs(delta) + delta_error) * pass->index_ratio_error +
-                              (vega + vega_error) * pass->vol_shift_error;
-    const double shift = most(-shift_max, least(shift_max, wish));
-    const double patience = from->patience[i];
+    const float fee = least(pass->fee_coin, pass->fee_ratio * theo);
+    const float edge = least(pass->edge_coin, pass->edge_ratio * theo);
+    const float certain = most(fee + edge - from->rounding_coin[i], ROUNDED_FEE_MIN * fee);
+    const float half_whole = certain + vega * vol_half + fabsf(delta) * pass->spot_ratio;
+    const float half = least(pass->half_max, most(half_whole, HALF_SLACK));
+    const float half_error = (pass->fee_ratio + pass->edge_ratio) * theo_error +
+                             vega_error * vol_half + (vega + vega_error) * vol_half_error +
+                             delta_error * pass->spot_ratio;
+    const float shift_max = pass->skew_max * half;
+    const float wish = delta * pass->index_ratio + vega * vol_shift;
+    const float wish_error = delta_error * fabsf(pass->index_ratio) +
+                             vega_error * fabsf(vol_shift) +
+                             (fabsf(delta) + delta_error) * pass->index_ratio_error +
+                             (vega + vega_error) * pass->vol_shift_error;
+    const float shift = most(-shift_max, least(shift_max, wish));
+    const float patience = from->patience[i];
+    const float half_most = most(half, least(pass->half_max, half * patience));
     return (stepped){
         .theo = theo,
-        .theo_error = theo_error,
+        .theo_error = theo_error + ROUNDING * theo,
         .half = half,
         .half_error = half_error,
-        .half_most = most(half, least(pass->half_max, half * patience)),
+        .half_most = half_most,
         .reservation = theo + shift,
-        .error = theo_error + wish_error + pass->skew_max * half_error,
-        .shift = fabs(shift),
+        .error = theo_error + wish_error + pass->skew_max * half_error +
+                 ROUNDING * (theo + fabsf(shift) + half_most),
+        .shift = fabsf(shift),
         .collar = most(pass->collar_coin, pass->collar_vol * (vega - vega_error)),
-        .collar_error = 2.0 * pass->collar_vol * vega_error,
-        .patience = most(patience, 1.0),
+        .collar_error = 2.0f * pass->collar_vol * vega_error,
+        .patience = most(patience, 1.0f),
     };
 }
 
 /* Returns how much room a resting side has before anything would be done about it; below 0: decide.
  */
-HR_INLINE double room_of_side(const hr_step_block *from, int i, int side, const hr_screen *pass,
-                              const stepped *now) {
-    const double sign = side == HR_SIDE_BID ? 1.0 : -1.0;
-    const double slope = from->rival_slope[side][i];
-    const double seen = fabs(slope);
-    const double relax =
-        (1.0 - seen) * (pass->now_ns - from->rival_since_ns[side][i]) * pass->relax_per_ns;
-    const double rival = from->rival_coin[side][i] + slope * now->theo + relax * now->half;
-    const double half = most(now->half, least(now->half_most, rival));
-    const double half_error = (now->patience + relax) * now->half_error + seen * now->theo_error;
-    const double price = from->price_coin[side][i];
-    const double edge = sign * (now->reservation - price);
-    const double error = now->error + pass->passive_above * half_error + PRICE_SLACK;
-    const double target = now->reservation - sign * half;
-    const double is_call = from->is_call[i];
-    const double usage_low =
-        is_call * pass->usage_low[side][1] + (1.0 - is_call) * pass->usage_low[side][0];
-    const double usage_high =
-        is_call * pass->usage_high[side][1] + (1.0 - is_call) * pass->usage_high[side][0];
+HR_INLINE float room_of_side(const hr_step_block *from, int i, int side, const hr_screen *pass,
+                             float relax, const stepped *now) {
+    const float sign = side == HR_SIDE_BID ? 1.0f : -1.0f;
+    const float slope = from->rival_slope[side][i];
+    const float seen = fabsf(slope);
+    const float rival = from->rival_coin[side][i] + slope * now->theo + relax * now->half;
+    const float half = most(now->half, least(now->half_most, rival));
+    const float half_error = (now->patience + relax) * now->half_error + seen * now->theo_error;
+    const float price = from->price_coin[side][i];
+    const float edge = sign * (now->reservation - price);
+    const float error = now->error + pass->passive_above * half_error;
+    const float target = now->reservation - sign * half;
+    const float is_call = from->is_call[i];
+    const float usage_low =
+        is_call * pass->usage_low[side][1] + (1.0f - is_call) * pass->usage_low[side][0];
+    const float usage_high =
+        is_call * pass->usage_high[side][1] + (1.0f - is_call) * pass->usage_high[side][0];
     /* Either the target is lawful wherever it stands, and what rests is near enough to it; */
-    double near = edge - half * pass->urgent_below - error;
+    float near = edge - half * pass->urgent_below - error;
     near = least(near, half * pass->passive_above + from->live_step_coin[side][i] - error - edge);
     near = least(near, now->collar - now->shift - half - error - from->step_coin[i]);
-    near = least(near,
-                 pass->drift_max - fabs(target - from->drift_coin[i]) - error - from->step_coin[i]);
-    near = least(near, side == HR_SIDE_BID ? target - from->tick_coin[i] - error : HR_STEP_FAR);
+    near = least(near, pass->drift_max - fabsf(target - from->drift_coin[i]) - error -
+                           from->step_coin[i]);
+    near = least(near, side == HR_SIDE_BID ? target - from->tick_coin[i] - error : FAR);
     /* or the target is what rests: the collar keeps it from going further away. */
-    const double reach = most(from->tick_coin[i], now->collar - from->step_coin[i]);
-    const double clamped = most(sign * (target - now->theo), -reach) + sign * (now->theo - price);
-    const double collar_error = error + now->collar_error;
-    const double same = least(clamped, from->hold_step_coin[side][i] - clamped) - collar_error;
-    double room = most(near, same);
-    room = least(room, now->collar - now->theo_error - fabs(price - now->theo) - PRICE_SLACK);
+    const float reach = most(from->tick_coin[i], now->collar - from->step_coin[i]);
+    const float clamped = most(sign * (target - now->theo), -reach) + sign * (now->theo - price);
+    const float collar_error = error + now->collar_error;
+    const float same = least(clamped, from->hold_step_coin[side][i] - clamped) - collar_error;
+    float room = most(near, same);
+    room = least(room, now->collar - now->theo_error - fabsf(price - now->theo));
     room = least(room, usage_low - from->usage_low[side][i]);
     room = least(room, from->usage_high[side][i] - usage_high);
     room = least(room, sign * (from->other_coin[!side][i] - target) - error);
     return room + from->absent[side][i];
 }
 
-HR_INLINE void screen_block(const hr_step_block *from, const hr_screen *pass,
-                            const double vol_shift[LANES], double room_out[LANES]) {
+/* What of the least half-spread an unseen rival has moved away by now. */
+HR_INLINE void find_relaxations(const hr_step_block *from, int side, const hr_screen *pass,
+                                float relax_out[LANES]) {
     for (int i = 0; i < LANES; i++) {
-        const stepped now = step_lane(from, i, pass, vol_shift[i]);
-        const double bid_room = room_of_side(from, i, HR_SIDE_BID, pass, &now);
-        const double ask_room = room_of_side(from, i, HR_SIDE_ASK, pass, &now);
-        const double size = fabs(pass->log_index - from->log_index[i]);
-        const double intrinsic = from->intrinsic_coin[i] + from->bound_slope[i] * size;
-        const double ask_least = now.reservation + now.half - now.error - now.half_error;
-        const double bid_most = now.reservation + now.error;
-        double room = least(bid_room, ask_room);
-        room = least(room, ask_least - intrinsic - PRICE_SLACK);
-        room = least(room, from->ceiling_coin[i] - bid_most - PRICE_SLACK);
-        const double nothing = now.reservation - now.reservation; /* NaN if it is no number. */
-        room_out[i] = room + nothing + (1.0 - from->is_quotable[i]) * HR_STEP_FAR;
+        relax_out[i] = (float)((pass->now_ns - from->rival_since_ns[side][i]) * pass->relax_per_ns);
     }
+}
+
+HR_INLINE void screen_block(const hr_step_block *from, const hr_screen *pass,
+                            const float vol_shift[LANES], float room_out[LANES]) {
+    float moves[LANES];
+    float relax[2][LANES];
+    find_moves(from, pass->log_index, moves);
+    find_relaxations(from, HR_SIDE_BID, pass, relax[HR_SIDE_BID]);
+    find_relaxations(from, HR_SIDE_ASK, pass, relax[HR_SIDE_ASK]);
+    for (int i = 0; i < LANES; i++) {
+        const stepped now = step_lane(from, i, pass, moves[i], vol_shift[i]);
+        const float bid_relax =
+            (1.0f - fabsf(from->rival_slope[HR_SIDE_BID][i])) * relax[HR_SIDE_BID][i];
+        const float ask_relax =
+            (1.0f - fabsf(from->rival_slope[HR_SIDE_ASK][i])) * relax[HR_SIDE_ASK][i];
+        const float bid_room = room_of_side(from, i, HR_SIDE_BID, pass, bid_relax, &now);
+        const float ask_room = room_of_side(from, i, HR_SIDE_ASK, pass, ask_relax, &now);
+        const float intrinsic = from->intrinsic_coin[i] + from->bound_slope[i] * fabsf(moves[i]);
+        const float ask_least = now.reservation + now.half - now.error - now.half_error;
+        const float bid_most = now.reservation + now.error;
+        float room = least(bid_room, ask_room);
+        room = least(room, ask_least - intrinsic - ROUNDING);
+        room = least(room, from->ceiling_coin[i] - bid_most - ROUNDING);
+        const float nothing = now.reservation - now.reservation; /* NaN if it is no number. */
+        room_out[i] = room + nothing + (1.0f - from->is_quotable[i]) * FAR;
+    }
+}
+
+/* Returns a bit for each lane that has no room; a NaN has none. */
+HR_INLINE uint8_t bits_of(const float room[LANES]) {
+    int32_t bad = 0;
+    for (int i = 0; i < LANES; i++) {
+        bad += room[i] >= 0.0f ? 0 : 1;
+    }
+    if (bad == 0) {
+        return 0;
+    }
+    uint32_t bits = 0;
+    for (int i = 0; i < LANES; i++) {
+        bits |= (uint32_t)!(room[i] >= 0.0f) << i;
+    }
+    return (uint8_t)bits;
 }
 
 HR_INLINE void screen_blocks(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
                              uint8_t *picks) {
     for (int64_t at = 0; at < count; at++) {
-        double vol_shift[LANES];
-        double room[LANES];
+        float vol_shift[LANES];
+        float room[LANES];
         for (int i = 0; i < LANES; i++) {
             vol_shift[i] = pass->vol_shift[blocks[at].cell[i]];
         }
         screen_block(&blocks[at], pass, vol_shift, room);
-        uint32_t bits = 0;
-        for (int i = 0; i < LANES; i++) {
-            bits |= (uint32_t)!(room[i] >= 0.0) << i;
-        }
-        picks[at] |= (uint8_t)bits;
+        picks[at] |= bits_of(room);
     }
 }
 
@@ -300,16 +339,13 @@ void hr_engine_screen(hr_engine *engine, const hr_screen *pass) {
 HR_INLINE void find_far_blocks(const hr_step_block *blocks, int64_t count, double log_index,
                                double now_ns, uint8_t *picks) {
     for (int64_t at = 0; at < count; at++) {
-        double room[LANES];
+        float room[LANES];
         for (int i = 0; i < LANES; i++) {
             const double reach = blocks[at].reach[i] - fabs(log_index - blocks[at].log_index[i]);
-            room[i] = least(reach, blocks[at].until_ns[i] - now_ns);
+            const double time = blocks[at].until_ns[i] - now_ns;
+            room[i] = (float)(reach < time ? reach : time);
         }
-        uint32_t bits = 0;
-        for (int i = 0; i < LANES; i++) {
-            bits |= (uint32_t)!(room[i] >= 0.0) << i;
-        }
-        picks[at] = (uint8_t)bits;
+        picks[at] = bits_of(room);
     }
 }
 

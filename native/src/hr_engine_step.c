@@ -142,25 +142,27 @@ static lines derive(hr_step_block *to, int64_t i, const hr_engine_value *value, 
     const double vega2 =
         most_of.kks + 2.0 * most_of.kss * f1 + most_of.sss * f1 * f1 + most_of.ss * f2;
     const double reach = one->reach;
-    to->theo[i] = value->theo_coin;
-    to->theo_slope[i] = net - density * one->first;
-    to->theo_bend[i] = 0.5 * (c_kk + 2.0 * c_ks * one->first + c_ss * one->first * one->first +
-                              density * one->second);
-    to->theo_cubic[i] = g3 / 6.0;
-    to->theo_time[i] = ROUNDING + 0.5 * A0 * one->high * age_years / value->years;
-    to->delta[i] = net;
-    to->delta_slope[i] = along;
-    to->delta_square[i] = 0.5 * net2;
-    to->delta_time[i] = ROUNDING + 0.5 * A1 * age_years / value->years;
-    to->vega[i] = value->vega_coin;
-    to->vega_slope[i] = -root_years * (c_ks + c_ss * one->first);
-    to->vega_square[i] = 0.5 * root_years * vega2;
-    to->vega_time[i] = ROUNDING + 0.5 * (A0 + A2 + A1 * one->high) * age_years / root_years;
-    to->gamma[i] = value->gamma_coin_per_usd;
-    to->gamma_line[i] = fabs(value->gamma_coin_per_usd / c_kk) *
-                        (most_of.kkk + most_of.kks * f1 + 1.1 * most_of.kk);
+    to->theo[i] = (float)(value->theo_coin);
+    to->theo_slope[i] = (float)(net - density * one->first);
+    to->theo_bend[i] = (float)(0.5 * (c_kk + 2.0 * c_ks * one->first +
+                                      c_ss * one->first * one->first + density * one->second));
+    to->theo_cubic[i] = (float)(g3 / 6.0);
+    to->theo_time[i] = (float)(ROUNDING + 0.5 * A0 * one->high * age_years / value->years);
+    to->delta[i] = (float)net;
+    to->delta_slope[i] = (float)along;
+    to->delta_square[i] = (float)(0.5 * net2);
+    to->delta_time[i] = (float)(ROUNDING + 0.5 * A1 * age_years / value->years);
+    to->vega[i] = (float)(value->vega_coin);
+    to->vega_slope[i] = (float)(-root_years * (c_ks + c_ss * one->first));
+    to->vega_square[i] = (float)(0.5 * root_years * vega2);
+    to->vega_time[i] =
+        (float)(ROUNDING + 0.5 * (A0 + A2 + A1 * one->high) * age_years / root_years);
+    to->gamma[i] = (float)(value->gamma_coin_per_usd);
+    to->gamma_line[i] = (float)(fabs(value->gamma_coin_per_usd / c_kk) *
+                                (most_of.kkk + most_of.kks * f1 + 1.1 * most_of.kk));
     return (lines){
-        .theo = fabs(to->theo_slope[i]) + reach * (2.0 * fabs(to->theo_bend[i]) + 0.5 * g3 * reach),
+        .theo = fabs((double)to->theo_slope[i]) +
+                reach * (2.0 * fabs((double)to->theo_bend[i]) + 0.5 * g3 * reach),
         .call_delta = (A0 + (A1 + A0 * one->high) * f1) / one->low,
     };
 }
@@ -219,12 +221,13 @@ static void set_spread(const hr_engine *engine, const hr_slot *slot, hr_step_blo
     const hr_engine_policy *policy = &engine->policy;
     const hr_engine_value *value = &slot->value;
     const hr_engine_spread spread = hr_engine_spread_of(policy, &slot->spec, value);
-    to->vol_half[i] = spread.vol_half;
-    to->vol_half_line[i] = 4.0 * spread.vol_half * policy->vol_wing_ratio * line->call_delta;
-    to->vol_half_time[i] = spread.vol_half * age_years / value->years;
-    to->rounding_coin[i] = spread.rounding_coin;
-    to->patience[i] = spread.is_contested ? policy->patience_ratio : 1.0;
-    to->is_contested[i] = spread.is_contested ? 1.0 : 0.0;
+    to->vol_half[i] = (float)(spread.vol_half);
+    to->vol_half_line[i] =
+        (float)(4.0 * spread.vol_half * policy->vol_wing_ratio * line->call_delta);
+    to->vol_half_time[i] = (float)(spread.vol_half * age_years / value->years);
+    to->rounding_coin[i] = (float)(spread.rounding_coin);
+    to->patience[i] = (float)(spread.is_contested ? policy->patience_ratio : 1.0);
+    to->is_contested[i] = (float)(spread.is_contested ? 1.0 : 0.0);
 }
 
 /* An option without a value adds its last greeks to the book as they are. */
@@ -232,14 +235,14 @@ static void keep_still(hr_step_block *to, int64_t i, const hr_slot *slot) {
     const int is_counted = slot->slice != HR_SLICE_NONE;
     to->value_reach[i] = HR_STEP_FAR;
     to->value_until_ns[i] = HR_STEP_FAR;
-    to->delta[i] = is_counted ? slot->value.delta_coin : 0.0;
-    to->vega[i] = is_counted ? slot->value.vega_coin : 0.0;
-    to->gamma[i] = is_counted ? slot->value.gamma_coin_per_usd : 0.0;
-    to->delta_slope[i] = 0.0;
-    to->delta_square[i] = 0.0;
-    to->vega_slope[i] = 0.0;
-    to->vega_square[i] = 0.0;
-    to->gamma_line[i] = 0.0;
+    to->delta[i] = (float)(is_counted ? slot->value.delta_coin : 0.0);
+    to->vega[i] = (float)(is_counted ? slot->value.vega_coin : 0.0);
+    to->gamma[i] = (float)(is_counted ? slot->value.gamma_coin_per_usd : 0.0);
+    to->delta_slope[i] = 0.0f;
+    to->delta_square[i] = 0.0f;
+    to->vega_slope[i] = 0.0f;
+    to->vega_square[i] = 0.0f;
+    to->gamma_line[i] = 0.0f;
 }
 
 void hr_engine_anchor(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
@@ -247,7 +250,7 @@ void hr_engine_anchor(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
     hr_step_block *to = &engine->blocks[slot_index / HR_STEP_LANES];
     const int64_t i = slot_index % HR_STEP_LANES;
     const hr_engine_value *value = &slot->value;
-    to->is_quotable[i] = slot->is_quotable ? 1.0 : 0.0;
+    to->is_quotable[i] = (float)(slot->is_quotable ? 1.0 : 0.0);
     to->log_index[i] = engine->log_index;
     if (!slot->is_valued) {
         keep_still(to, i, slot);
@@ -263,15 +266,15 @@ void hr_engine_anchor(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
     const double moneyness = slot->spec.strike_usd / value->forward_usd;
     to->value_reach[i] = reach_of(engine, slot, one.reach, &line, age_years);
     to->value_until_ns[i] = (double)until_of(engine, slot, now_ns, age_ns) - STAMP_SLACK_NS;
-    to->usd_ratio[i] = 0.01 * slice->forward_ratio;
-    to->intrinsic_coin[i] = value->price_coin_min;
-    to->bound_slope[i] = 1.02 * moneyness;
-    to->ceiling_coin[i] = slot->spec.is_call ? 1.0 : moneyness * (1.0 - 1.02 * one.reach);
-    to->drift_coin[i] = slot->anchor_coin;
-    to->tick_coin[i] = slot->spec.tick_coin;
-    to->step_coin[i] = slot->spec.tick_coin * (double)slot->spec.step_ticks;
-    to->is_call[i] = slot->spec.is_call ? 1.0 : 0.0;
-    to->theo_line[i] = line.theo;
+    to->usd_ratio[i] = (float)(0.01 * slice->forward_ratio);
+    to->intrinsic_coin[i] = (float)(value->price_coin_min);
+    to->bound_slope[i] = (float)(1.02 * moneyness);
+    to->ceiling_coin[i] = (float)(slot->spec.is_call ? 1.0 : moneyness * (1.0 - 1.02 * one.reach));
+    to->drift_coin[i] = (float)(slot->anchor_coin);
+    to->tick_coin[i] = (float)(slot->spec.tick_coin);
+    to->step_coin[i] = (float)(slot->spec.tick_coin * (double)slot->spec.step_ticks);
+    to->is_call[i] = (float)(slot->spec.is_call ? 1.0 : 0.0);
+    to->theo_line[i] = (float)(line.theo);
     to->cell[i] = slot->slice * HR_ENGINE_REGIONS + slot->region;
     set_spread(engine, slot, to, i, &line, age_years);
 }

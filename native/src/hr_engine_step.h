@@ -15,6 +15,9 @@
  * values and leaves a slot alone only where each of these holds with the error of its terms to
  * spare. Every other slot is valued and decided in full, so a pass differs from a full one only
  * through the sums of book greeks, whose error is bounded too and counted against the limits.
+ *
+ * Lanes are floats, eight to a register: numbers are below 4 coin and go through less than 16
+ * roundings of 2^-24, so that HR_STEP_ROUNDING of their size is room enough.
  */
 #ifndef HR_ENGINE_STEP_H
 #define HR_ENGINE_STEP_H
@@ -24,6 +27,7 @@
 #include <stdint.h>
 
 #define HR_STEP_LANES 8
+#define HR_STEP_ROUNDING 1e-6f
 #define HR_STEP_FAR 1e30 /* Coin, or ns: beyond every number that occurs. */
 #define HR_STEP_CELLS (HR_ENGINE_SLICES_MAX * HR_ENGINE_REGIONS)
 
@@ -34,78 +38,78 @@ typedef struct {
     double until_ns[HR_STEP_LANES];
     double value_reach[HR_STEP_LANES]; /* The same by the value alone, whatever rests. */
     double value_until_ns[HR_STEP_LANES];
-    double theo[HR_STEP_LANES];
-    double theo_slope[HR_STEP_LANES];
-    double theo_bend[HR_STEP_LANES]; /* Half the second derivative. */
-    double theo_cubic[HR_STEP_LANES];
-    double theo_time[HR_STEP_LANES];
-    double theo_line[HR_STEP_LANES]; /* Most that theo moves by D. */
-    double delta[HR_STEP_LANES];     /* Net transaction delta. */
-    double delta_slope[HR_STEP_LANES];
-    double delta_square[HR_STEP_LANES];
-    double delta_time[HR_STEP_LANES];
-    double vega[HR_STEP_LANES]; /* Coin per 1.0 of volatility. */
-    double vega_slope[HR_STEP_LANES];
-    double vega_square[HR_STEP_LANES];
-    double vega_time[HR_STEP_LANES];
-    double gamma[HR_STEP_LANES]; /* Coin per USD. */
-    double gamma_line[HR_STEP_LANES];
-    double usd_ratio[HR_STEP_LANES];      /* USD vega per point = vega * index * this. */
-    double intrinsic_coin[HR_STEP_LANES]; /* At the anchor; moves by less than */
-    double bound_slope[HR_STEP_LANES];    /* this times D, as the upper bound does. */
-    double ceiling_coin[HR_STEP_LANES];   /* Upper no-arbitrage bound, least within reach. */
-    double drift_coin[HR_STEP_LANES];     /* The drift bound's anchor price. */
-    double vol_half[HR_STEP_LANES];       /* Uncertainty of volatility before widening, */
-    double vol_half_line[HR_STEP_LANES];  /* and how far it moves by D, */
-    double vol_half_time[HR_STEP_LANES];  /* and by time. */
-    double rounding_coin[HR_STEP_LANES];
-    double patience[HR_STEP_LANES]; /* 1 where we do not contest. */
-    double tick_coin[HR_STEP_LANES];
-    double step_coin[HR_STEP_LANES]; /* The widest step of the grid. */
-    double is_contested[HR_STEP_LANES];
-    double is_call[HR_STEP_LANES];
-    double is_quotable[HR_STEP_LANES];
+    float theo[HR_STEP_LANES];
+    float theo_slope[HR_STEP_LANES];
+    float theo_bend[HR_STEP_LANES]; /* Half the second derivative. */
+    float theo_cubic[HR_STEP_LANES];
+    float theo_time[HR_STEP_LANES];
+    float theo_line[HR_STEP_LANES]; /* Most that theo moves by D. */
+    float delta[HR_STEP_LANES];     /* Net transaction delta. */
+    float delta_slope[HR_STEP_LANES];
+    float delta_square[HR_STEP_LANES];
+    float delta_time[HR_STEP_LANES];
+    float vega[HR_STEP_LANES]; /* Coin per 1.0 of volatility. */
+    float vega_slope[HR_STEP_LANES];
+    float vega_square[HR_STEP_LANES];
+    float vega_time[HR_STEP_LANES];
+    float gamma[HR_STEP_LANES]; /* Coin per USD. */
+    float gamma_line[HR_STEP_LANES];
+    float usd_ratio[HR_STEP_LANES];      /* USD vega per point = vega * index * this. */
+    float intrinsic_coin[HR_STEP_LANES]; /* At the anchor; moves by less than */
+    float bound_slope[HR_STEP_LANES];    /* this times D, as the upper bound does. */
+    float ceiling_coin[HR_STEP_LANES];   /* Upper no-arbitrage bound, least within reach. */
+    float drift_coin[HR_STEP_LANES];     /* The drift bound's anchor price. */
+    float vol_half[HR_STEP_LANES];       /* Uncertainty of volatility before widening, */
+    float vol_half_line[HR_STEP_LANES];  /* and how far it moves by D, */
+    float vol_half_time[HR_STEP_LANES];  /* and by time. */
+    float rounding_coin[HR_STEP_LANES];
+    float patience[HR_STEP_LANES]; /* 1 where we do not contest. */
+    float tick_coin[HR_STEP_LANES];
+    float step_coin[HR_STEP_LANES]; /* The widest step of the grid. */
+    float is_contested[HR_STEP_LANES];
+    float is_call[HR_STEP_LANES];
+    float is_quotable[HR_STEP_LANES];
     /* What rests, and who else does, by side. */
-    double position_coin[HR_STEP_LANES];
-    double live_coin[2][HR_STEP_LANES]; /* Amount. */
-    double absent[2][HR_STEP_LANES];    /* 0 where something rests, else far. */
-    double price_coin[2][HR_STEP_LANES];
-    double live_step_coin[2][HR_STEP_LANES];
-    double hold_step_coin[2][HR_STEP_LANES]; /* Targets within it are rounded to what rests. */
-    double rival_coin[2][HR_STEP_LANES]; /* rival = rival_coin + rival_slope * theo, less a step; */
-    double rival_slope[2][HR_STEP_LANES];    /* 0 where it is remembered, not seen; and */
+    float position_coin[HR_STEP_LANES];
+    float live_coin[2][HR_STEP_LANES]; /* Amount. */
+    float absent[2][HR_STEP_LANES];    /* 0 where something rests, else far. */
+    float price_coin[2][HR_STEP_LANES];
+    float live_step_coin[2][HR_STEP_LANES];
+    float hold_step_coin[2][HR_STEP_LANES]; /* Targets within it are rounded to what rests. */
+    float rival_coin[2][HR_STEP_LANES];  /* rival = rival_coin + rival_slope * theo, less a step; */
+    float rival_slope[2][HR_STEP_LANES]; /* 0 where it is remembered, not seen; and */
     double rival_since_ns[2][HR_STEP_LANES]; /* then it moves away with time from here. */
-    double other_coin[2][HR_STEP_LANES];     /* Somebody else's best price; far away: none. */
-    double usage_low[2][HR_STEP_LANES];      /* The size is right while the limits' usage */
-    double usage_high[2][HR_STEP_LANES];     /* is between. */
+    float other_coin[2][HR_STEP_LANES];      /* Somebody else's best price; far away: none. */
+    float usage_low[2][HR_STEP_LANES];       /* The size is right while the limits' usage */
+    float usage_high[2][HR_STEP_LANES];      /* is between. */
     int32_t cell[HR_STEP_LANES];             /* Slice and region, for the vega skew. */
 } hr_step_block;
 
 /* What is the same for all slots in one pass. */
 typedef struct {
     double log_index;
-    double index_usd;
+    float index_usd;
     double now_ns;
-    double index_ratio; /* Reservation shift of the index, as in hr_engine_stance; */
-    double index_ratio_error;
-    double vol_shift[HR_STEP_CELLS]; /* and of volatility, by slice and region. */
-    double vol_shift_error;
-    double spot_ratio;
-    double widening;
-    double fee_coin;
-    double fee_ratio;
-    double edge_coin;
-    double edge_ratio;
-    double half_max;
-    double skew_max;
+    float index_ratio; /* Reservation shift of the index, as in hr_engine_stance; */
+    float index_ratio_error;
+    float vol_shift[HR_STEP_CELLS]; /* and of volatility, by slice and region. */
+    float vol_shift_error;
+    float spot_ratio;
+    float widening;
+    float fee_coin;
+    float fee_ratio;
+    float edge_coin;
+    float edge_ratio;
+    float half_max;
+    float skew_max;
     double relax_per_ns;
-    double urgent_below;  /* 1 - move_urgent_ratio */
-    double passive_above; /* 1 + move_passive_ratio */
-    double collar_coin;
-    double collar_vol;
-    double drift_max;
-    double usage_low[2][2];  /* [side][is_call]: usage of the limits at least, */
-    double usage_high[2][2]; /* and at most. */
+    float urgent_below;  /* 1 - move_urgent_ratio */
+    float passive_above; /* 1 + move_passive_ratio */
+    float collar_coin;
+    float collar_vol;
+    float drift_max;
+    float usage_low[2][2];  /* [side][is_call]: usage of the limits at least, */
+    float usage_high[2][2]; /* and at most. */
 } hr_screen;
 
 /* Sums over all slots at stepped values, and the largest of what one quote can add. */
