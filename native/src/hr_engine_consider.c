@@ -33,12 +33,25 @@ void hr_engine_count_in_flight(hr_engine *engine, const hr_slot *slot, int32_t s
     }
 }
 
-hr_gate_state hr_engine_gate_state(const hr_engine *engine, int64_t now_ns) {
+/* What may be filled before it can be taken back, no more than the window lets through. */
+static void set_flight(const hr_engine *engine, hr_gate_state *state) {
     const hr_in_flight *sums = &engine->in_flight;
     const hr_engine_policy *policy = &engine->policy;
     const hr_book_error *error = &engine->book_error;
     const double gamma_bound = policy->window_quantity_coin * sums->gamma_most;
-    return (hr_gate_state){
+    state->delta_up_in_flight_coin =
+        least(sums->delta[0], policy->window_delta_coin) + error->delta_coin;
+    state->delta_down_in_flight_coin =
+        least(sums->delta[1], policy->window_delta_coin) + error->delta_coin;
+    state->vega_up_in_flight_usd = least(sums->vega[0], policy->window_vega_usd) + error->vega_usd;
+    state->vega_down_in_flight_usd =
+        least(sums->vega[1], policy->window_vega_usd) + error->vega_usd;
+    state->gamma_up_in_flight = least(sums->gamma[0], gamma_bound) + error->gamma_coin_per_usd;
+    state->gamma_down_in_flight = least(sums->gamma[1], gamma_bound) + error->gamma_coin_per_usd;
+}
+
+hr_gate_state hr_engine_gate_state(const hr_engine *engine, int64_t now_ns) {
+    hr_gate_state state = {
         .now_ns = now_ns,
         .surface_ns = engine->surface.slice_count > 0 ? engine->surface.market_ns : 0,
         .tick_ns = engine->tick_ns,
@@ -48,35 +61,37 @@ hr_gate_state hr_engine_gate_state(const hr_engine *engine, int64_t now_ns) {
         .delta_coin = engine->book.delta_coin,
         .vega_usd = engine->book.vega_usd,
         .gamma_coin_per_usd = engine->book.gamma_coin_per_usd,
-        .delta_up_in_flight_coin =
-            least(sums->delta[0], policy->window_delta_coin) + error->delta_coin,
-        .delta_down_in_flight_coin =
-            least(sums->delta[1], policy->window_delta_coin) + error->delta_coin,
-        .vega_up_in_flight_usd = least(sums->vega[0], policy->window_vega_usd) + error->vega_usd,
-        .vega_down_in_flight_usd = least(sums->vega[1], policy->window_vega_usd) + error->vega_usd,
-        .gamma_up_in_flight = least(sums->gamma[0], gamma_bound) + error->gamma_coin_per_usd,
-        .gamma_down_in_flight = least(sums->gamma[1], gamma_bound) + error->gamma_coin_per_usd,
         .state = engine->is_halted ? HR_STATE_HALTED : engine->lease_state,
         .latches = (engine->trip.is_tripped ? HR_LATCH_TRIPPED : 0) |
                    (engine->is_excess ? HR_LATCH_EXCESS : 0),
     };
+    set_flight(engine, &state);
+    return state;
 }
 
-/* Share of a limit that more of one direction would use; 0 when it would be less. */
-static double usage(double now, double direction, double limit) {
-    return direction > 0.0 ? most(0.0, now) / limit : most(0.0, -now) / limit;
+/* Shares of the limits that more of one direction would use; 0 where it would be less. */
+typedef struct {
+    double up;
+    double down;
+} usages;
+
+/* Adds a sum whose limit a bid works towards by `direction`. */
+static usages with(usages so_far, double now, double direction, double limit) {
+    const double share = fabs(now) / limit;
+    const int is_up = (now > 0.0) == (direction > 0.0);
+    return is_up ? (usages){most(so_far.up, share), so_far.down}
+                 : (usages){so_far.up, most(so_far.down, share)};
 }
 
-static double usage_of(const hr_engine *engine, const hr_slot *slot, double sign) {
+static usages usages_of(const hr_engine *engine, const hr_slot *slot) {
     const hr_gate_limits *limits = &engine->limits;
-    const double delta =
-        usage(engine->book.delta_coin, sign * slot->value.delta_coin, limits->delta_coin_max);
-    const double vega = usage(engine->book.vega_usd, sign, limits->vega_usd_max);
-    const double gamma =
-        usage(engine->book.gamma_coin_per_usd, sign * slot->value.gamma_coin_per_usd,
-              limits->gamma_coin_per_usd_max);
-    const double own = usage((double)slot->position_lots, sign, (double)limits->position_lots_max);
-    return most(most(delta, vega), most(gamma, own));
+    const hr_book_greeks *book = &engine->book;
+    usages all = {0.0, 0.0};
+    all = with(all, book->delta_coin, slot->value.delta_coin, limits->delta_coin_max);
+    all = with(all, book->vega_usd, 1.0, limits->vega_usd_max);
+    all = with(all, book->gamma_coin_per_usd, slot->value.gamma_coin_per_usd,
+               limits->gamma_coin_per_usd_max);
+    return with(all, (double)slot->position_lots, 1.0, (double)limits->position_lots_max);
 }
 
 double hr_engine_widening(const hr_engine *engine, int64_t now_ns) {
@@ -96,13 +111,14 @@ double hr_engine_spot_ratio(const hr_engine *engine) {
 
 static hr_engine_stance stance_of(const hr_engine *engine, const hr_slot *slot, int64_t now_ns) {
     const hr_engine_policy *policy = &engine->policy;
+    const usages usage = usages_of(engine, slot);
     hr_engine_stance stance = {
         .spot_ratio = hr_engine_spot_ratio(engine),
         .vol_widening = hr_engine_widening(engine, now_ns),
         .collar_coin =
             most(engine->limits.collar_coin, engine->limits.collar_vol * slot->value.vega_coin),
-        .up_usage = usage_of(engine, slot, 1.0),
-        .down_usage = usage_of(engine, slot, -1.0),
+        .up_usage = usage.up,
+        .down_usage = usage.down,
     };
     for (int32_t side = 0; side < 2; side++) {
         stance.rival_coin[side] = slot->rival_ns[side] > 0 ? slot->rival_coin[side] : HUGE_VAL;
@@ -151,10 +167,9 @@ static void stay_behind(const hr_slot *slot, hr_engine_target *target) {
     }
 }
 
-static hr_gate_order order_of(const hr_slot *slot, int32_t side, int64_t ticks, int64_t lots) {
+/* What both sides of a slot, and what rests there, have in common for the gate. */
+static hr_gate_order order_of(const hr_slot *slot) {
     return (hr_gate_order){
-        .price_ticks = ticks,
-        .amount_lots = lots,
         .position_lots = slot->position_lots,
         .execution_count = 0, /* Counted into the latch as fills arrive. */
         .step_above_ticks = slot->spec.step_above_ticks,
@@ -169,8 +184,6 @@ static hr_gate_order order_of(const hr_slot *slot, int32_t side, int64_t ticks, 
         .price_coin_min = slot->value.price_coin_min,
         .price_coin_max = slot->value.price_coin_max,
         .anchor_coin = slot->anchor_coin,
-        .is_buy = side == HR_SIDE_BID,
-        .is_latched = slot->is_latched[side],
     };
 }
 
@@ -211,22 +224,23 @@ static double score_of_move(const hr_engine *engine, const hr_slot *slot, int32_
 
 /* Judges one side against the gate; fills what should rest there. Returns 1 if it should move, 2 if
  * what rests would trade at a loss. */
-static int decide_side(hr_engine *engine, hr_slot *slot, int32_t side, int64_t now_ns,
-                       hr_engine_target *target, hr_engine_decision *out) {
-    const hr_gate_state state = hr_engine_gate_state(engine, now_ns);
+static int decide_side(const hr_engine *engine, const hr_slot *slot, int32_t side,
+                       const hr_gate_state *state, hr_gate_order *order, hr_engine_target *target,
+                       hr_engine_decision *out) {
     const int64_t live_lots = slot->live_lots[side];
     const int64_t position = slot->position_lots;
-    if (state.state == HR_STATE_REDUCING) {
+    if (state->state == HR_STATE_REDUCING) {
         const int64_t reducible = side == HR_SIDE_BID ? -position : position;
         if (target->lots[side] > reducible) {
             target->lots[side] = reducible > 0 ? reducible : 0;
         }
     }
     if (target->lots[side] > 0) {
-        hr_gate_order order = order_of(slot, side, target->ticks[side], target->lots[side]);
-        order.own_other_ticks = target->lots[!side] > 0 ? target->ticks[!side] : 0;
-        order.market_ticks = hr_engine_others_ticks(slot, !side);
-        out->reasons[side] = hr_gate_check_order(&engine->limits, &state, &order);
+        order->price_ticks = target->ticks[side];
+        order->amount_lots = target->lots[side];
+        order->own_other_ticks = target->lots[!side] > 0 ? target->ticks[!side] : 0;
+        order->market_ticks = hr_engine_others_ticks(slot, !side);
+        out->reasons[side] = hr_gate_check_order(&engine->limits, state, order);
         if (out->reasons[side] != HR_GATE_OK) {
             target->lots[side] = 0;
         }
@@ -235,14 +249,17 @@ static int decide_side(hr_engine *engine, hr_slot *slot, int32_t side, int64_t n
         out->score = live_lots > 0 ? out->score + SCORE_CANCEL : out->score;
         return live_lots > 0;
     }
-    if (live_lots == 0 && now_ns < slot->hold_until_ns[side]) {
+    if (live_lots == 0 && state->now_ns < slot->hold_until_ns[side]) {
         target->lots[side] = 0;
         return 0;
     }
     const int moves = live_lots > 0 && live_edge(slot, side, slot->value.theo_coin) < 0.0 ? 2 : 1;
     if (live_lots > 0) {
-        const hr_gate_order resting = order_of(slot, side, slot->live_ticks[side], live_lots);
-        if (hr_gate_check_order(&engine->limits, &state, &resting) != HR_GATE_OK) {
+        order->price_ticks = slot->live_ticks[side];
+        order->amount_lots = live_lots;
+        order->own_other_ticks = 0;
+        order->market_ticks = 0;
+        if (hr_gate_check_order(&engine->limits, state, order) != HR_GATE_OK) {
             out->score += SCORE_CANCEL;
             return moves;
         }
@@ -264,9 +281,15 @@ int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int
             stay_behind(slot, &target);
         }
     }
+    hr_gate_state state = hr_engine_gate_state(engine, now_ns);
+    hr_gate_order order = order_of(slot);
     for (int32_t side = 0; side < 2; side++) {
         hr_engine_count_in_flight(engine, slot, side, slot->live_lots[side], -1.0);
-        decision.is_moved[side] = decide_side(engine, slot, side, now_ns, &target, &decision);
+        set_flight(engine, &state);
+        order.is_buy = side == HR_SIDE_BID;
+        order.is_latched = slot->is_latched[side];
+        decision.is_moved[side] =
+            decide_side(engine, slot, side, &state, &order, &target, &decision);
         *refused_out += decision.reasons[side] != HR_GATE_OK;
         const int64_t rests = decision.is_moved[side] ? target.lots[side] : slot->live_lots[side];
         hr_engine_count_in_flight(engine, slot, side, rests, 1.0);
