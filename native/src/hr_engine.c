@@ -27,7 +27,7 @@ int64_t hr_engine_size(int64_t slot_count) {
            aligned(slot_count * (int64_t)sizeof(hr_engine_decision)) +
            aligned(slot_count * (int64_t)sizeof(int32_t)) +
            aligned(blocks_of(slot_count) * (int64_t)sizeof(hr_step_block)) +
-           2 * aligned(blocks_of(slot_count));
+           3 * aligned(blocks_of(slot_count));
 }
 
 hr_status hr_engine_init(void *memory, int64_t bytes, int64_t slot_count, hr_engine **engine_out) {
@@ -49,6 +49,7 @@ hr_status hr_engine_init(void *memory, int64_t bytes, int64_t slot_count, hr_eng
     next += aligned(blocks_of(slot_count) * (int64_t)sizeof(hr_step_block));
     engine->picks = next;
     engine->marks = next + aligned(blocks_of(slot_count));
+    engine->owed = engine->marks + aligned(blocks_of(slot_count));
     for (int64_t i = 0; i < blocks_of(slot_count) * HR_STEP_LANES; i++) {
         engine->blocks[i / HR_STEP_LANES].reach[i % HR_STEP_LANES] = HR_STEP_FAR;
         engine->blocks[i / HR_STEP_LANES].until_ns[i % HR_STEP_LANES] = HR_STEP_FAR;

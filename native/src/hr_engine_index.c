@@ -7,11 +7,15 @@
 
 #define NS_PER_S 1e9
 #define REFRESHED 4 /* Anchors renewed in their turn by each pass: never all at once. */
-#define FLOW_KEEP_NS 1000000
+#define FLOW_KEEP_NS 5000000
 #define LIMIT_SLACK 0.999999999
 
 static double most(double one, double other) {
     return one > other ? one : other;
+}
+
+static int is_owed(const hr_engine *engine, int64_t slot_index) {
+    return engine->owed[slot_index / HR_STEP_LANES] >> (slot_index % HR_STEP_LANES) & 1;
 }
 
 static double stepped_theo(const hr_step_block *from, int64_t i, double move) {
@@ -22,8 +26,8 @@ static double stepped_theo(const hr_step_block *from, int64_t i, double move) {
 /* The price of a rival who is seen moves away from theo with the index: before he goes, note how
  * far he was at the last pass, as a full pass would have. */
 void hr_engine_before_change(hr_engine *engine, int64_t slot_index) {
-    if (!engine->is_stepped) {
-        return;
+    if (!engine->is_stepped || is_owed(engine, slot_index)) {
+        return; /* Or he was noted when the slot was decided. */
     }
     const hr_step_block *from = &engine->blocks[slot_index / HR_STEP_LANES];
     const int64_t i = slot_index % HR_STEP_LANES;
@@ -199,6 +203,12 @@ static int64_t follow(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
 /* Picks what left its reach or its time and what is marked; of the others a few are valued anew in
  * their turn. Afterwards every slot can be stepped. */
 static void pick_far(hr_engine *engine, const hr_screen *pass, int64_t now_ns) {
+    for (int64_t at = 0; at < hr_engine_block_count(engine); at++) {
+        for (uint32_t bits = engine->owed[at]; bits != 0; bits &= bits - 1) {
+            hr_engine_rest(engine, at * HR_STEP_LANES + __builtin_ctz(bits), now_ns);
+        }
+        engine->owed[at] = 0;
+    }
     hr_engine_find_far(engine, pass);
     for (int64_t at = 0; at < hr_engine_block_count(engine); at++) {
         engine->picks[at] |= engine->marks[at];
@@ -232,6 +242,7 @@ static hr_status decide_whole(hr_engine *engine, int64_t now_ns, int64_t capacit
         engine->quotable_count += slot->is_quotable;
         engine->lot_coin_max = most(engine->lot_coin_max, slot->spec.lot_coin);
     }
+    memset(engine->owed, 0, (size_t)hr_engine_block_count(engine));
     engine->pass_log_index = engine->log_index;
     engine->pass_ns = now_ns;
     engine->is_stepped = 1;
@@ -325,7 +336,7 @@ hr_status hr_engine_decide_index(hr_engine *engine, int64_t now_ns, int64_t capa
     return decide_stepped(engine, now_ns, capacity, decisions_out, pass_out);
 }
 
-/* As hr_engine_begin; what is left of the flow may be a millisecond old. */
+/* As hr_engine_begin; what is left of the flow may be some milliseconds old. */
 static hr_status begin_slot(hr_engine *engine, int64_t now_ns, const void *decision,
                             hr_engine_pass *pass) {
     if (!hr_engine_is_valid(engine)) {
@@ -371,8 +382,6 @@ hr_status hr_engine_decide_slot(hr_engine *engine, int64_t slot, int64_t now_ns,
         pass_out->candidate_count = 1;
         pass_out->decision_count = 1;
     }
-    if (engine->is_stepped) {
-        hr_engine_rest(engine, slot, now_ns);
-    }
+    engine->owed[slot / HR_STEP_LANES] |= (uint8_t)(1u << (slot % HR_STEP_LANES));
     return HR_OK;
 }

@@ -124,6 +124,7 @@ struct hr_engine {
     int32_t *heap;                  /* (slot_count) scratch: the candidates that matter most. */
     hr_step_block *blocks;          /* (slot_count / 8, upwards) */
     uint8_t *marks; /* A bit for each slot that the next pass decides whatever its numbers. */
+    uint8_t *owed;  /* And for each that was decided since, whose block does not show it yet. */
     uint8_t *picks; /* A bit for each slot that this pass decides in full. */
 };
 
