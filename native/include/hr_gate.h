@@ -162,10 +162,13 @@ int32_t hr_gate_check_state(const hr_gate_limits *limits, const hr_gate_state *s
 int32_t hr_gate_check(const hr_gate_limits *limits, const hr_gate_state *state,
                       const hr_gate_order *order);
 
-/* The same for a state that has passed, whose sums of greeks and of what is in flight may have
- * moved since. */
-int32_t hr_gate_check_order(const hr_gate_limits *limits, const hr_gate_state *state,
-                            const hr_gate_order *order);
+/* The two halves of it, for a state that has passed and many sides: are the numbers that a state
+ * and the sides of an instrument share fit to be compared, and may one side go out, given that they
+ * are.
+ */
+int32_t hr_gate_check_numbers(const hr_gate_state *state, const hr_gate_order *order);
+int32_t hr_gate_check_side(const hr_gate_limits *limits, const hr_gate_state *state,
+                           const hr_gate_order *order);
 
 /* Returns 1 if a price lies on an instrument's grid: whole ticks, above `step_above_ticks`
  * multiples of `step_ticks`. */

@@ -222,14 +222,27 @@ static double score_of_move(const hr_engine *engine, const hr_slot *slot, int32_
     return is_resized ? step_coin * amount * SCORE_PASSIVE_RATIO : -1.0;
 }
 
+/* What the gate is asked about a slot. */
+typedef struct {
+    hr_gate_state state;
+    hr_gate_order order;
+    int32_t numbers; /* Its verdict on what both sides share. */
+} question;
+
+static int32_t ask_gate(const hr_engine *engine, const question *asked) {
+    return asked->numbers == HR_GATE_OK
+               ? hr_gate_check_side(&engine->limits, &asked->state, &asked->order)
+               : asked->numbers;
+}
+
 /* Judges one side against the gate; fills what should rest there. Returns 1 if it should move, 2 if
  * what rests would trade at a loss. */
-static int decide_side(const hr_engine *engine, const hr_slot *slot, int32_t side,
-                       const hr_gate_state *state, hr_gate_order *order, hr_engine_target *target,
-                       hr_engine_decision *out) {
+static int decide_side(const hr_engine *engine, const hr_slot *slot, int32_t side, question *asked,
+                       hr_engine_target *target, hr_engine_decision *out) {
+    hr_gate_order *order = &asked->order;
     const int64_t live_lots = slot->live_lots[side];
     const int64_t position = slot->position_lots;
-    if (state->state == HR_STATE_REDUCING) {
+    if (asked->state.state == HR_STATE_REDUCING) {
         const int64_t reducible = side == HR_SIDE_BID ? -position : position;
         if (target->lots[side] > reducible) {
             target->lots[side] = reducible > 0 ? reducible : 0;
@@ -240,7 +253,7 @@ static int decide_side(const hr_engine *engine, const hr_slot *slot, int32_t sid
         order->amount_lots = target->lots[side];
         order->own_other_ticks = target->lots[!side] > 0 ? target->ticks[!side] : 0;
         order->market_ticks = hr_engine_others_ticks(slot, !side);
-        out->reasons[side] = hr_gate_check_order(&engine->limits, state, order);
+        out->reasons[side] = ask_gate(engine, asked);
         if (out->reasons[side] != HR_GATE_OK) {
             target->lots[side] = 0;
         }
@@ -249,7 +262,7 @@ static int decide_side(const hr_engine *engine, const hr_slot *slot, int32_t sid
         out->score = live_lots > 0 ? out->score + SCORE_CANCEL : out->score;
         return live_lots > 0;
     }
-    if (live_lots == 0 && state->now_ns < slot->hold_until_ns[side]) {
+    if (live_lots == 0 && asked->state.now_ns < slot->hold_until_ns[side]) {
         target->lots[side] = 0;
         return 0;
     }
@@ -259,7 +272,7 @@ static int decide_side(const hr_engine *engine, const hr_slot *slot, int32_t sid
         order->amount_lots = live_lots;
         order->own_other_ticks = 0;
         order->market_ticks = 0;
-        if (hr_gate_check_order(&engine->limits, state, order) != HR_GATE_OK) {
+        if (ask_gate(engine, asked) != HR_GATE_OK) {
             out->score += SCORE_CANCEL;
             return moves;
         }
@@ -281,15 +294,14 @@ int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int
             stay_behind(slot, &target);
         }
     }
-    hr_gate_state state = hr_engine_gate_state(engine, now_ns);
-    hr_gate_order order = order_of(slot);
+    question asked = {.state = hr_engine_gate_state(engine, now_ns), .order = order_of(slot)};
+    asked.numbers = hr_gate_check_numbers(&asked.state, &asked.order);
     for (int32_t side = 0; side < 2; side++) {
         hr_engine_count_in_flight(engine, slot, side, slot->live_lots[side], -1.0);
-        set_flight(engine, &state);
-        order.is_buy = side == HR_SIDE_BID;
-        order.is_latched = slot->is_latched[side];
-        decision.is_moved[side] =
-            decide_side(engine, slot, side, &state, &order, &target, &decision);
+        set_flight(engine, &asked.state);
+        asked.order.is_buy = side == HR_SIDE_BID;
+        asked.order.is_latched = slot->is_latched[side];
+        decision.is_moved[side] = decide_side(engine, slot, side, &asked, &target, &decision);
         *refused_out += decision.reasons[side] != HR_GATE_OK;
         const int64_t rests = decision.is_moved[side] ? target.lots[side] : slot->live_lots[side];
         hr_engine_count_in_flight(engine, slot, side, rests, 1.0);

@@ -68,13 +68,11 @@ static int is_counted(int64_t value) {
 }
 
 static int has_finite_order(const hr_gate_order *order) {
-    return is_counted(order->price_ticks) && is_counted(order->amount_lots) &&
-           is_counted(order->position_lots) && is_positive(order->tick_coin) &&
-           is_positive(order->lot_coin) && is_positive(order->theo_coin) &&
-           isfinite(order->vega_coin) && order->vega_coin >= 0.0 && isfinite(order->delta_coin) &&
-           isfinite(order->vega_usd) && isfinite(order->gamma_coin_per_usd) &&
-           isfinite(order->price_coin_min) && isfinite(order->price_coin_max) &&
-           isfinite(order->anchor_coin);
+    return is_positive(order->tick_coin) && is_positive(order->lot_coin) &&
+           is_positive(order->theo_coin) && isfinite(order->vega_coin) && order->vega_coin >= 0.0 &&
+           isfinite(order->delta_coin) && isfinite(order->vega_usd) &&
+           isfinite(order->gamma_coin_per_usd) && isfinite(order->price_coin_min) &&
+           isfinite(order->price_coin_max) && isfinite(order->anchor_coin);
 }
 
 static int is_crossed(const hr_gate_order *order) {
@@ -163,13 +161,22 @@ static int32_t check_exposure(const hr_gate_limits *limits, const hr_gate_state 
 
 int32_t hr_gate_check(const hr_gate_limits *limits, const hr_gate_state *state,
                       const hr_gate_order *order) {
-    const int32_t reason = hr_gate_check_state(limits, state);
-    return reason == HR_GATE_OK ? hr_gate_check_order(limits, state, order) : reason;
+    int32_t reason = hr_gate_check_state(limits, state);
+    if (reason == HR_GATE_OK) {
+        reason = hr_gate_check_numbers(state, order);
+    }
+    return reason == HR_GATE_OK ? hr_gate_check_side(limits, state, order) : reason;
 }
 
-int32_t hr_gate_check_order(const hr_gate_limits *limits, const hr_gate_state *state,
-                            const hr_gate_order *order) {
-    if (order == NULL || !is_finite_state(state) || !has_finite_order(order)) {
+int32_t hr_gate_check_numbers(const hr_gate_state *state, const hr_gate_order *order) {
+    return order != NULL && is_finite_state(state) && has_finite_order(order) ? HR_GATE_OK
+                                                                              : HR_GATE_NOT_FINITE;
+}
+
+int32_t hr_gate_check_side(const hr_gate_limits *limits, const hr_gate_state *state,
+                           const hr_gate_order *order) {
+    if (!is_counted(order->price_ticks) || !is_counted(order->amount_lots) ||
+        !is_counted(order->position_lots)) {
         return HR_GATE_NOT_FINITE;
     }
     if (order->amount_lots <= 0 || order->amount_lots > limits->quote_lots_max) {
