@@ -71,6 +71,13 @@ def environment(home: Path) -> dict[str, str]:
     return {**os.environ, "HEDGEROW_HOME": str(home)}
 
 
+def over(transport: str, home: Path) -> tuple[str, str]:
+    """Returns the arguments of a desk whose quotes go that way."""
+    path = home / "desk.toml"
+    path.write_text(f'[market_making]\ntransport = "{transport}"\n', encoding="utf-8")
+    return "--config", str(path)
+
+
 @contextlib.contextmanager
 def running_desk(home: Path, *arguments: str) -> Iterator[Desk]:
     """Starts a desk; whatever happens, nothing of it is left behind."""

@@ -1,13 +1,24 @@
 """The desk end to end: as many processes as a user gets, on a real nats-server."""
 
+import zlib
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from infra.topology import SERVICES
-from tests.integration.desk_process import running_desk
+from native.library import ffi
+from native.path_records import FILL, record_dtype
+from shared.journal import read_entries
+from shared.journal_verifier import verify
+from tests.integration.desk_process import over, running_desk
 
 
-def test_desk_quotes_trades_hedges_and_accounts_for_it(tmp_path: Path) -> None:
-    with running_desk(tmp_path, "--seconds", "60", "--seed", "7") as desk:
+@pytest.mark.parametrize("transport", ["fix", "websocket"])
+def test_desk_quotes_trades_hedges_and_accounts_for_it(tmp_path: Path, transport: str) -> None:
+    with running_desk(
+        tmp_path, "--seconds", "60", "--seed", "7", *over(transport, tmp_path)
+    ) as desk:
         assert desk.process.wait(130) == 0, (tmp_path / "up.log").read_text()
         report = desk.end()
     assert report["quoted_instruments_max"] >= 400
@@ -24,6 +35,26 @@ def test_desk_quotes_trades_hedges_and_accounts_for_it(tmp_path: Path) -> None:
     assert {*report["services"]} >= {*SERVICES}
     assert all(report["services"][name]["restarts"] == 0 for name in SERVICES)
     assert all(report["services"][name]["rss_mb"] > 0 for name in SERVICES)
+    records = tmp_path / "current" / "market_making.journal"
+    if transport == "websocket":
+        assert report["tick_to_quote_us"] is None
+        assert not records.exists()
+        return
+    speed = report["tick_to_quote_us"]
+    assert speed["samples"] > 0
+    assert 0 < speed["p50"] <= speed["p90"] <= speed["p99"] <= speed["p999"] <= speed["max"]
+    assert verify(records).is_whole
+    assert len(recorded_fills(records)) == report["fills"] - report["hedge_fills"]
+
+
+def recorded_fills(path: Path) -> set[bytes]:
+    """Returns the ids of the trades that the C loop has recorded."""
+    layout = record_dtype(ffi)
+    batches = [
+        np.frombuffer(zlib.decompress(entry.payload), layout) for entry in read_entries(path)
+    ]
+    records = np.concatenate(batches)
+    return set(records[records["kind"] == FILL]["text"].tolist())
 
 
 def test_nothing_runs_after_the_desk_has_ended(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import signal
 import time
 from pathlib import Path
 
-from tests.integration.desk_process import Desk, running_desk
+import pytest
+
+from tests.integration.desk_process import Desk, over, running_desk
 from tests.integration.venue_account import VenueAccount
 
 QUOTES_GONE_S = 1.0
@@ -35,8 +37,9 @@ def kill(desk: Desk, service: str) -> int:
     return pid
 
 
-def test_killing_any_agent_loses_nothing(tmp_path: Path) -> None:
-    with running_desk(tmp_path, "--seed", "11") as desk:
+@pytest.mark.parametrize("transport", ["fix", "websocket"])
+def test_killing_any_agent_loses_nothing(tmp_path: Path, transport: str) -> None:
+    with running_desk(tmp_path, "--seed", "11", *over(transport, tmp_path)) as desk:
         desk.until(lambda: quoted(desk) >= QUOTED_MIN, 30, "quoting")
         assert quotes_at_venue(tmp_path) > QUOTED_MIN
         desk.until(lambda: VenueAccount(tmp_path).positions() != {}, 30, "a position")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from services.market_making.core import Config
 from services.risk.lease import LEASE_MS
 from tests.integration.desk_process import Desk, running_desk
 from tests.integration.venue_account import VenueAccount
@@ -19,17 +20,14 @@ from tests.integration.venue_account import VenueAccount
 QUOTED_MIN = 800  # sides
 GONE_S = 1.0
 PULL_S = 0.25  # of the core's own accord
-SILENCE_S = 0.2  # [market_making] feed_silence_ms of these desks
-CONFIG = "[market_making]\nfeed_silence_ms = 200\n"
+SILENCE_S = Config().feed_silence_ms / 1000
 LEASE_INTERVAL_MS = 200
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     home = tmp_path_factory.mktemp("desk")
-    path = home / "desk.toml"
-    path.write_text(CONFIG)
-    with running_desk(home, "--seed", "5", "--config", str(path)) as desk:
+    with running_desk(home, "--seed", "5") as desk:
         desk.until(lambda: desk.status()["quotes"] != {}, 60, "a status")
         account = VenueAccount(home)
         desk.until(lambda: account.live_quotes() > QUOTED_MIN, 60, "quotes")
