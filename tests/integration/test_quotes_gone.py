@@ -17,6 +17,7 @@ from services.risk.lease import LEASE_MS
 from tests.integration.desk_process import Desk, running_desk
 from tests.integration.venue_account import VenueAccount
 
+ASK_S = 0.03
 QUOTED_MIN = 800  # sides
 GONE_S = 1.0
 PULL_S = 0.25  # of the core's own accord
@@ -30,7 +31,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with running_desk(home, "--seed", "5") as desk:
         desk.until(lambda: desk.status()["quotes"] != {}, 60, "a status")
         account = VenueAccount(home)
-        desk.until(lambda: account.live_quotes() > QUOTED_MIN, 60, "quotes")
+        quoting_again(account)
         yield desk
         report = desk.end()
     assert report["violations"] == 0, report["invariants"]
@@ -46,7 +47,7 @@ def seconds_to_none(account: VenueAccount, names: list[str], deadline_s: float) 
         if not any(account.is_quoted(name) for name in names) and not account.quoted():
             return gone_s
         assert gone_s < deadline_s + 1.0, "quotes stay"
-        time.sleep(0.01)
+        time.sleep(ASK_S)
 
 
 def some_of_each(account: VenueAccount) -> list[str]:
@@ -65,55 +66,62 @@ def stopped(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-def quoting_again(desk: Desk, account: VenueAccount) -> None:
-    desk.until(lambda: account.live_quotes() > QUOTED_MIN, 20, "quotes again")
+def quoting_again(account: VenueAccount) -> None:
+    """Waits for the quotes, asking seldom: the venue's credits are for what follows."""
+    deadline = time.monotonic() + 30.0
+    while account.live_quotes() <= QUOTED_MIN:
+        assert time.monotonic() < deadline, "no quotes again"
+        time.sleep(0.5)
+    time.sleep(2.0)  # the credits are full again
 
 
 def test_a_stopped_market_making_leaves_no_quote_for_a_second(desk: Desk) -> None:
     account = VenueAccount(desk.home)
-    quoting_again(desk, account)
+    quoting_again(account)
     names = some_of_each(account)
     with stopped(desk.pid("market_making")):
         assert seconds_to_none(account, names, GONE_S) <= GONE_S
-    quoting_again(desk, account)
+    quoting_again(account)
 
 
 def test_a_killed_market_making_leaves_no_quote_for_a_second(desk: Desk) -> None:
     account = VenueAccount(desk.home)
-    quoting_again(desk, account)
+    quoting_again(account)
     names = some_of_each(account)
     os.kill(desk.pid("market_making"), signal.SIGKILL)
     assert seconds_to_none(account, names, GONE_S) <= GONE_S
-    quoting_again(desk, account)
+    quoting_again(account)
 
 
 def test_a_lapsed_lease_leaves_no_quote(desk: Desk) -> None:
     account = VenueAccount(desk.home)
-    quoting_again(desk, account)
+    quoting_again(account)
     names = some_of_each(account)
     with stopped(desk.pid("risk")):
         began = time.monotonic()
         while time.monotonic() - began < (LEASE_MS - LEASE_INTERVAL_MS) / 1000 - PULL_S:
             assert account.is_quoted(names[0])  # the lease is still good
+            time.sleep(ASK_S)
         left_s = LEASE_MS / 1000 + PULL_S - (time.monotonic() - began)
         assert seconds_to_none(account, names, left_s) <= left_s
-    quoting_again(desk, account)
+    quoting_again(account)
 
 
 def test_silent_datagrams_leave_no_quote(desk: Desk) -> None:
     account = VenueAccount(desk.home)
-    quoting_again(desk, account)
+    quoting_again(account)
+    names = some_of_each(account)
     relay = Relay(desk.home)
     os.kill(desk.pid("market_making"), signal.SIGKILL)  # it comes back behind the relay
     with relay.running():
-        desk.until(lambda: account.live_quotes() == 0, GONE_S, "empty books")
-        quoting_again(desk, account)
+        assert seconds_to_none(account, names, GONE_S) <= GONE_S
+        quoting_again(account)
         names = some_of_each(account)
         relay.is_open = False
         left_s = SILENCE_S + PULL_S
         assert seconds_to_none(account, names, left_s) <= left_s
         relay.is_open = True
-        quoting_again(desk, account)
+        quoting_again(account)
 
 
 class Relay:
