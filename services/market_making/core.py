@@ -45,7 +45,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     )
     transport: Literal["fix", "websocket"] = "fix"  # of quotes, where the venue speaks both
     skew_enabled: bool = True
-    waiting: Literal["blocking", "adaptive", "busy"] = "blocking"  # of the fast path's thread
+    waiting: Literal["auto", "blocking", "adaptive", "busy"] = "auto"  # of the fast path's thread
     spin_us: Annotated[int, Meta(ge=0, le=10_000)] = 50  # adaptive: looks so long before it sleeps
     cpu: Annotated[int, Meta(ge=-1, le=1023)] = -1  # the fast path's own core; -1: any
     busy_poll_us: Annotated[int, Meta(ge=0, le=1_000)] = 0  # SO_BUSY_POLL; 0: not asked for

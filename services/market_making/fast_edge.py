@@ -7,6 +7,7 @@ on the way of a tick.
 
 import asyncio
 import contextlib
+import os
 import secrets
 import socket
 import zlib
@@ -45,6 +46,7 @@ COMMANDS = 4_096
 MESSAGES = 64
 WAKE_NS = 10 * NS_PER_MS
 STATS_NS = 50 * NS_PER_MS
+SPINNING_CORES_MIN = 4
 RECEIVE_BYTES = 4 * 1024 * 1024
 
 
@@ -253,13 +255,20 @@ def path_config(config: Config, desk: DeskConfig) -> dict[str, float]:
     }
 
 
+def waiting_of(config: Config, core_count: int) -> str:
+    """Returns how the thread waits: it spins only where that takes no core from an agent."""
+    if config.waiting != "auto":
+        return config.waiting
+    return "adaptive" if core_count >= SPINNING_CORES_MIN else "blocking"
+
+
 def loop_config(config: Config, runtime: Runtime) -> dict[str, float]:
     return {
         "offset_ns": runtime.clock_offset_ns,
         "wake_ns": WAKE_NS,
         "spin_ns": config.spin_us * NS_PER_US,
         "stats_ns": STATS_NS,
-        "mode": MODES[config.waiting],
+        "mode": MODES[waiting_of(config, len(os.sched_getaffinity(0)))],
         "cpu": config.cpu,
         "busy_poll_us": config.busy_poll_us,
         "receive_bytes": RECEIVE_BYTES,

@@ -3,6 +3,7 @@
 import pytest
 
 from services.market_making import fast_edge
+from services.market_making.core import Config
 from services.market_making.path_words import PathRecords
 from services.market_making.path_writer import read
 from services.market_making.quoting import Phase
@@ -171,3 +172,9 @@ def test_the_metrics_hold_as_many_samples_as_the_path_counts():
     telemetry = Telemetry()
     telemetry.keep(desk.core.histograms)
     assert b'tick_to_quote_seconds_bucket{le="+Inf"}' in telemetry.exposition()
+
+
+def test_the_thread_spins_only_where_cores_are_many():
+    assert fast_edge.waiting_of(Config(), 2) == "blocking"
+    assert fast_edge.waiting_of(Config(), 8) == "adaptive"
+    assert fast_edge.waiting_of(Config(waiting="busy"), 1) == "busy"
