@@ -1,6 +1,6 @@
 /* Any packets into a feed: it stays whole, and a book it calls fresh is sorted and not crossed.
  * Input: byte 0 picks the first instrument's tick; then packets, each after its channel's kind
- * (1 byte) and length (2 bytes). */
+ * (1 byte) and length (2 bytes). Further bits of the kind take an instrument out, or put one in. */
 #undef NDEBUG
 #include "hr_feed.h"
 
@@ -69,14 +69,105 @@ static void check_events(const hr_feed *feed, int64_t told) {
     }
 }
 
+/* What is refused whatever the packets; for the empty input. */
+static void check_refusals(hr_feed *feed) {
+    const hr_feed_instrument good = {0.5, 1.0, 5, 0};
+    const hr_feed_instrument bad[] = {{0.0, 1.0, 5, 0},
+                                      {1e10, 1.0, 5, 0},
+                                      {0.5, 0.0, 5, 0},
+                                      {0.5, 1e10, 5, 0},
+                                      {0.5, 1.0, 5, -1}};
+    static _Alignas(64) uint8_t blank[64];
+    hr_feed *const feeds[] = {NULL, (hr_feed *)(void *)blank};
+    hr_feed_book book;
+    hr_feed_counters counters;
+    hr_feed *made = NULL;
+    int64_t told = 0;
+    for (size_t at = 0; at < 2; at++) {
+        assert(hr_feed_add(feeds[at], &good) == HR_ERR_MAGIC);
+        assert(hr_feed_remove(feeds[at], 5) == HR_ERR_MAGIC);
+        assert(hr_feed_add_index(feeds[at], "x", 0) == HR_ERR_MAGIC);
+        assert(hr_feed_is_fresh(feeds[at], 5) == 0);
+        assert(hr_feed_book_get(feeds[at], 5, &book) == HR_ERR_MAGIC);
+        assert(hr_feed_counters_get(feeds[at], &counters) == HR_ERR_MAGIC);
+        assert(hr_feed_on_packet(feeds[at], 0, blank, 8, 0, events, HR_FEED_EVENTS_MAX, &told) ==
+               HR_ERR_MAGIC);
+    }
+    for (size_t at = 0; at < sizeof bad / sizeof bad[0]; at++) {
+        assert(hr_feed_add(feed, &bad[at]) == HR_ERR_ARGUMENT);
+    }
+    assert(hr_feed_add(feed, NULL) == HR_ERR_ARGUMENT);
+    assert(hr_feed_add_index(feed, NULL, 0) == HR_ERR_ARGUMENT);
+    assert(hr_feed_add_index(feed, "seventeen_letters", 0) == HR_ERR_ARGUMENT);
+    assert(hr_feed_add_index(feed, "x", -1) == HR_ERR_ARGUMENT);
+    assert(hr_feed_book_get(feed, FIRST_ID, NULL) == HR_ERR_ARGUMENT);
+    assert(hr_feed_book_get(feed, FIRST_ID, &book) == HR_ERR_STALE);
+    assert(hr_feed_book_get(feed, 5, &book) == HR_ERR_NOT_FOUND);
+    assert(hr_feed_counters_get(feed, NULL) == HR_ERR_ARGUMENT);
+    assert(hr_feed_counters_get(feed, &counters) == HR_OK);
+    assert(hr_feed_init(NULL, 0, &made) == HR_ERR_ARGUMENT);
+    assert(hr_feed_init(memory, hr_feed_size(), NULL) == HR_ERR_ARGUMENT);
+    assert(hr_feed_init(memory + 8, hr_feed_size(), &made) == HR_ERR_ARGUMENT);
+    assert(hr_feed_init(memory, hr_feed_size() - 1, &made) == HR_ERR_ARGUMENT);
+    const int64_t least = HR_FEED_EVENTS_MAX;
+    assert(hr_feed_on_packet(feed, 0, NULL, 8, 0, events, least, &told) == HR_ERR_ARGUMENT);
+    assert(hr_feed_on_packet(feed, 0, blank, 8, 0, NULL, least, &told) == HR_ERR_ARGUMENT);
+    assert(hr_feed_on_packet(feed, 0, blank, 8, 0, events, least, NULL) == HR_ERR_ARGUMENT);
+    assert(hr_feed_on_packet(feed, 0, blank, 8, 0, events, 1, &told) == HR_ERR_ARGUMENT);
+    assert(hr_feed_on_packet(feed, 2, blank, 8, 0, events, least, &told) == HR_ERR_ARGUMENT);
+    assert(hr_feed_on_packet(feed, 0, memory, HR_FEED_PACKET_BYTES_MAX + 1, 0, events, least,
+                             &told) == HR_ERR_MALFORMED);
+}
+
+/* Fills the tables, takes half out and finds the rest. */
+static void check_tables(hr_feed *feed) {
+    char name[3] = "a";
+    for (uint32_t at = INSTRUMENTS; at <= HR_FEED_INSTRUMENTS_MAX; at++) {
+        const hr_feed_instrument instrument = {0.5, 1.0, 1000 + at * 7919, 0};
+        assert(hr_feed_add(feed, &instrument) ==
+               (at < HR_FEED_INSTRUMENTS_MAX ? HR_OK : HR_ERR_FULL));
+    }
+    for (uint32_t at = INSTRUMENTS; at < HR_FEED_INSTRUMENTS_MAX; at++) {
+        const uint32_t id = 1000 + at * 7919;
+        assert(hr_feed_remove(feed, at % 2 == 0 ? id : 1) ==
+               (at % 2 == 0 ? HR_OK : HR_ERR_NOT_FOUND));
+    }
+    static hr_feed_book book;
+    for (uint32_t at = INSTRUMENTS; at < HR_FEED_INSTRUMENTS_MAX; at++) {
+        assert(hr_feed_book_get(feed, 1000 + at * 7919, &book) ==
+               (at % 2 == 0 ? HR_ERR_NOT_FOUND : HR_ERR_STALE));
+    }
+    for (int32_t at = 1; at <= HR_FEED_INDEXES_MAX; at++) {
+        name[0] = (char)('a' + at);
+        assert(hr_feed_add_index(feed, name, 0) ==
+               (at < HR_FEED_INDEXES_MAX ? HR_OK : HR_ERR_FULL));
+    }
+}
+
+/* What the bits above the kind say. */
+static void register_by(hr_feed *feed, uint8_t bits) {
+    const uint32_t id = FIRST_ID + (bits >> 4 & 3U) % INSTRUMENTS;
+    const hr_feed_instrument instrument = {0.0005, 0.1, id, 0};
+    if ((bits & 2) != 0) {
+        const hr_status status = hr_feed_remove(feed, id);
+        assert(status == HR_OK || status == HR_ERR_NOT_FOUND);
+    }
+    if ((bits & 4) != 0) {
+        assert(hr_feed_add(feed, &instrument) == HR_OK);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
     if (count == 0) {
+        check_refusals(fresh_feed(0));
+        check_tables(fresh_feed(0));
         return 0;
     }
     hr_feed *feed = fresh_feed(bytes[0]);
     size_t at = 1;
     for (int packets = 0; packets < PACKETS_MAX && at + 3 <= count; packets++) {
         const int32_t kind = bytes[at] & 1;
+        register_by(feed, bytes[at]);
         size_t length = (size_t)bytes[at + 1] | (size_t)bytes[at + 2] << 8;
         at += 3;
         length = length < count - at ? length : count - at;

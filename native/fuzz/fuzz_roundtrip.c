@@ -74,7 +74,50 @@ static void check_message(const hr_sbe_message *message) {
     }
 }
 
+/* Changes one thing at a time in what can be written; for the empty input. */
+static void check_refusals(void) {
+    const hr_sbe_book block = {.instrument_id = 7};
+    const hr_sbe_change entry = {.price = 1.0};
+    const hr_sbe_outgoing good = {&block, &entry,      NULL, sizeof block, sizeof entry, 1,
+                                  0,      HR_SBE_BOOK, 0};
+    uint8_t bytes[128];
+    const hr_sbe_frame frame = {0, 1, 2};
+    hr_sbe_frame_write(&frame, bytes);
+    int64_t count = 0;
+    assert(hr_sbe_message_write(&good, bytes, sizeof bytes, &count) == HR_OK);
+    assert(hr_sbe_message_write(NULL, bytes, 128, &count) == HR_ERR_ARGUMENT);
+    assert(hr_sbe_message_write(&good, NULL, 128, &count) == HR_ERR_ARGUMENT);
+    assert(hr_sbe_message_write(&good, bytes, 128, NULL) == HR_ERR_ARGUMENT);
+    hr_sbe_outgoing bad[11];
+    for (size_t at = 0; at < 11; at++) {
+        bad[at] = good;
+    }
+    bad[0].template_id = 0;
+    bad[1].block_size = 1;
+    bad[2].block = NULL;
+    bad[3].entry_count = -1;
+    bad[4].entry_count = 65536;
+    bad[5].entries = NULL;
+    bad[6].entry_size = 1;
+    bad[7].text_bytes = -1;
+    bad[8].text_bytes = 256;
+    bad[9].text_bytes = 1;
+    bad[10].text_bytes = 1;
+    bad[10].text = bytes;
+    for (size_t at = 0; at < 11; at++) {
+        assert(hr_sbe_message_write(&bad[at], bytes, 128, &count) == HR_ERR_ARGUMENT);
+    }
+    hr_sbe_outgoing listed = {.template_id = HR_SBE_SNAPSHOT_END};
+    assert(hr_sbe_message_write(&listed, bytes, 128, &count) == HR_OK);
+    listed.entries = &entry;
+    listed.entry_count = 1;
+    assert(hr_sbe_message_write(&listed, bytes, 128, &count) == HR_ERR_ARGUMENT);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
+    if (count == 0) {
+        check_refusals();
+    }
     int64_t at = HR_SBE_FRAME_BYTES;
     hr_sbe_message message;
     while (at < (int64_t)count &&

@@ -27,7 +27,34 @@ static void look_into(const hr_sbe_message *message) {
     assert(sum <= 255U * 255U);
 }
 
+/* What is refused whatever the bytes; for the empty input. */
+static void check_refusals(void) {
+    const uint8_t bytes[HR_SBE_FRAME_BYTES] = {0};
+    hr_sbe_frame frame;
+    uint64_t block[32];
+    hr_sbe_message message = {0};
+    assert(hr_sbe_frame_read(NULL, 8, &frame) == HR_ERR_ARGUMENT);
+    assert(hr_sbe_frame_read(bytes, 8, NULL) == HR_ERR_ARGUMENT);
+    assert(hr_sbe_message_read(NULL, 8, &message) == HR_ERR_ARGUMENT);
+    assert(hr_sbe_message_read(bytes, 8, NULL) == HR_ERR_ARGUMENT);
+    assert(hr_sbe_block_read(NULL, block, 8) == HR_ERR_ARGUMENT);
+    assert(hr_sbe_block_read(&message, NULL, 8) == HR_ERR_ARGUMENT);
+    assert(hr_sbe_entries_read(NULL, 0, 0, block, 8) == HR_ERR_ARGUMENT);
+    assert(hr_sbe_entries_read(&message, 0, 0, NULL, 8) == HR_ERR_ARGUMENT);
+    assert(hr_sbe_entries_read(&message, -1, 0, block, 8) == HR_ERR_ARGUMENT);
+    assert(hr_sbe_entries_read(&message, 0, -1, block, 8) == HR_ERR_ARGUMENT);
+    assert(hr_sbe_entries_read(&message, 0, 0, block, 8) == HR_ERR_ARGUMENT);
+    message.template_id = HR_SBE_BOOK;
+    assert(hr_sbe_block_read(&message, block, 8) == HR_ERR_ARGUMENT);
+    assert(hr_sbe_entries_read(&message, 0, 0, block, 8) == HR_ERR_ARGUMENT);
+    assert(hr_sbe_entries_read(&message, 0, 0, block, 0) == HR_ERR_ARGUMENT);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
+    if (count == 0) {
+        check_refusals();
+        return 0;
+    }
     const int64_t total = (int64_t)count;
     hr_sbe_frame frame;
     int64_t at = hr_sbe_frame_read(bytes, total, &frame) == HR_OK ? HR_SBE_FRAME_BYTES : 0;
