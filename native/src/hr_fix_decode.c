@@ -41,6 +41,24 @@ static hr_status side_take(const hr_fix_field *field, int32_t *out) {
 
 /* ---- MassQuoteAck ------------------------------------------------------------------------ */
 
+/* Finds the status behind the entries, where an engine that sorts fields by tag puts it. */
+static hr_status status_behind_take(const uint8_t *at, hr_fix_quote_ack *ack) {
+    hr_status status = HR_OK;
+    while (at != ack->end && status == HR_OK) {
+        hr_fix_field field;
+        at = hr_fix_field_read(at, ack->end, &field);
+        if (at == NULL) {
+            return HR_ERR_MALFORMED;
+        }
+        if (field.tag == 297) {
+            status = small_take(&field, &ack->status);
+        } else if (field.tag == 300) {
+            status = small_take(&field, &ack->reject_reason);
+        }
+    }
+    return status;
+}
+
 hr_status hr_fix_decode_quote_ack(const hr_fix_message *message, hr_fix_quote_ack *ack_out) {
     if (message == NULL || ack_out == NULL || message->type != HR_FIX_MASS_QUOTE_ACK) {
         return HR_ERR_ARGUMENT;
@@ -75,7 +93,10 @@ hr_status hr_fix_decode_quote_ack(const hr_fix_message *message, hr_fix_quote_ac
     }
     ack_out->entries_left = ack_out->entry_count;
     ack_out->cursor = at;
-    return ack_out->status < 0 ? HR_ERR_MALFORMED : HR_OK;
+    if (ack_out->status < 0) {
+        status = status_behind_take(at, ack_out);
+    }
+    return ack_out->status < 0 ? HR_ERR_MALFORMED : status;
 }
 
 /* A bit for each field of an entry, 0 for a field that is none: the second of a kind begins the

@@ -78,12 +78,27 @@ static void test_a_refused_mass_quote_has_no_entries(void) {
     assert(hr_fix_next_entry(&ack, &entry) == HR_ERR_NOT_FOUND);
 }
 
+static void test_the_status_may_stand_behind_the_entries(void) {
+    const hr_fix_message message =
+        message_in("b", "117=9|295=2|299=1|9020=0|299=2|9020=2|368=1|297=5|300=7|");
+    hr_fix_quote_ack ack;
+    hr_fix_quote_entry entry;
+    assert(hr_fix_decode_quote_ack(&message, &ack) == HR_OK);
+    assert(ack.status == 5 && ack.reject_reason == 7 && ack.entry_count == 2);
+    assert(hr_fix_next_entry(&ack, &entry) == HR_OK);
+    assert(hr_fix_next_entry(&ack, &entry) == HR_OK && entry.error_code == 1);
+    assert(hr_fix_next_entry(&ack, &entry) == HR_ERR_NOT_FOUND);
+}
+
 static void test_answers_that_break_their_form_are_refused(void) {
     static const struct {
         const char *body;
         int entries; /* Read before it is noticed; -1: at once. */
     } cases[] = {
         {"117=9|", -1},
+        {"295=1|299=1|", -1},
+        {"295=1|299=1|297=x|", -1},
+        {"295=1|299=1|x|", -1},
         {"297=x|", -1},
         {"297=0|295=-1|", -1},
         {"297=0|295=9999999999|", -1},
@@ -346,6 +361,7 @@ int main(void) {
     test_an_answer_to_a_mass_quote_is_read_entry_by_entry();
     test_entries_without_an_id_begin_where_a_field_comes_again();
     test_a_refused_mass_quote_has_no_entries();
+    test_the_status_may_stand_behind_the_entries();
     test_answers_that_break_their_form_are_refused();
     test_executions_carry_our_id_and_their_fills();
     test_executions_that_break_their_form_are_refused();

@@ -181,7 +181,7 @@ class Admin:
         return self.fail("Logon is not expected", now_ns)
 
     def on_message(self, message: Message, now_ns: int) -> list[Event]:
-        """One message in sequence, other than Logon and SequenceReset, which move numbers."""
+        """One message in sequence, other than Logon."""
         if message.msg_type not in tags.ADMIN_TYPES:
             # After our Logout, what was on its way still counts: fills among it.
             return [Application(message)]
@@ -198,9 +198,17 @@ class Admin:
                 return self.on_logout(message, now_ns)
             case tags.HEARTBEAT:
                 pass
+            case tags.SEQUENCE_RESET:
+                self._check_reset(message)
             case _:
                 raise FixError(tags.REASON_INVALID_MSG_TYPE, "not expected here", tags.MSG_TYPE)
         return []
+
+    def _check_reset(self, message: Message) -> None:
+        """The lane has obeyed a reset already, unless it would have gone back."""
+        seq, new_next = message.integer(tags.MSG_SEQ_NUM), message.integer(tags.NEW_SEQ_NO)
+        if message.boolean(tags.GAP_FILL_FLAG) and new_next <= seq:
+            raise FixError(tags.REASON_INCORRECT_VALUE, "must grow", tags.NEW_SEQ_NO)
 
     def on_resend_request(self, message: Message) -> None:
         begin, end = message.integer(tags.BEGIN_SEQ_NO), message.integer(tags.END_SEQ_NO)

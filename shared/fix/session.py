@@ -207,14 +207,9 @@ class Session:
             return self._on_low(message, seq, expected)
         if seq > expected:
             return self._on_high(message, seq, expected)
-        if message.msg_type == tags.SEQUENCE_RESET:
-            new_next = message.integer(tags.NEW_SEQ_NO)
-            if new_next <= seq:
-                raise FixError(tags.REASON_INCORRECT_VALUE, "must grow", tags.NEW_SEQ_NO)
-            self._advance(new_next)
-            return []
         events = self.admin.on_message(message, self._now_ns)
-        self._advance(seq + 1)
+        is_reset = message.msg_type == tags.SEQUENCE_RESET
+        self._advance(message.integer(tags.NEW_SEQ_NO) if is_reset else seq + 1)
         return events
 
     def _on_logon(self, message: Message, seq: int) -> list[Event]:

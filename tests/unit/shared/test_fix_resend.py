@@ -3,7 +3,7 @@
 import pytest
 
 from shared.fix.admin import Role
-from shared.fix.codec import pack
+from shared.fix.codec import FixError, Message, pack
 from shared.fix.store import Store
 from tests.unit.shared.fix_peer import LOGON, Peer, S
 
@@ -102,3 +102,14 @@ def test_messages_sent_while_down_come_when_asked_for():
     (logon,) = peer.say("A", *LOGON)
     assert logon.get(34) == "3"
     assert [(a.msg_type, a.get(37)) for a in peer.say("2", (7, 2), (16, 2))] == [("8", "late")]
+
+
+def test_a_lane_that_obeyed_a_gap_fill_hears_no_refusal():
+    """The C lane moves its numbers itself and hands the message on."""
+    peer = Peer(Role.INITIATOR).up()
+    fill = Message("4", [(35, "4"), (34, "2"), (123, "Y"), (36, "9")])
+    assert peer.session.admin.on_message(fill, peer.now_ns) == []
+    with pytest.raises(FixError):
+        peer.session.admin.on_message(
+            Message("4", [(35, "4"), (34, "9"), (123, "Y"), (36, "9")]), peer.now_ns
+        )
