@@ -42,21 +42,12 @@ static hr_status side_take(const hr_fix_field *field, int32_t *out) {
 /* ---- MassQuoteAck ------------------------------------------------------------------------ */
 
 /* Finds the status behind the entries, where an engine that sorts fields by tag puts it. */
-static hr_status status_behind_take(const uint8_t *at, hr_fix_quote_ack *ack) {
-    hr_status status = HR_OK;
-    while (at != ack->end && status == HR_OK) {
-        hr_fix_field field;
-        at = hr_fix_field_read(at, ack->end, &field);
-        if (at == NULL) {
-            return HR_ERR_MALFORMED;
-        }
-        if (field.tag == 297) {
-            status = small_take(&field, &ack->status);
-        } else if (field.tag == 300) {
-            status = small_take(&field, &ack->reject_reason);
-        }
+static hr_status status_behind_take(void *out, const hr_fix_field *field) {
+    hr_fix_quote_ack *ack = out;
+    if (field->tag == 297) {
+        return small_take(field, &ack->status);
     }
-    return status;
+    return field->tag == 300 ? small_take(field, &ack->reject_reason) : HR_OK;
 }
 
 hr_status hr_fix_decode_quote_ack(const hr_fix_message *message, hr_fix_quote_ack *ack_out) {
@@ -94,7 +85,7 @@ hr_status hr_fix_decode_quote_ack(const hr_fix_message *message, hr_fix_quote_ac
     ack_out->entries_left = ack_out->entry_count;
     ack_out->cursor = at;
     if (ack_out->status < 0) {
-        status = status_behind_take(at, ack_out);
+        status = fields_take(at, ack_out->end, status_behind_take, ack_out);
     }
     return ack_out->status < 0 ? HR_ERR_MALFORMED : status;
 }
