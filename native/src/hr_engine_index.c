@@ -197,6 +197,9 @@ static int64_t follow(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
         value->price_coin_min = most(0.0, slot->spec.is_call ? 1.0 - moneyness : moneyness - 1.0);
         value->price_coin_max = slot->spec.is_call ? 1.0 : moneyness;
     }
+    if (slot->is_quotable != hr_engine_is_in_range(engine, slot, now_ns)) {
+        renew(engine, slot_index, now_ns); /* Barred, or free again. */
+    }
     return 0;
 }
 

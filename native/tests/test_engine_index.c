@@ -186,6 +186,30 @@ static void test_what_has_no_budget_stays_marked_and_goes_next(void) {
     free(one.memory);
 }
 
+static void test_a_barred_option_is_pulled_by_the_next_pass_of_any_kind(void) {
+    for (int32_t is_pass = 0; is_pass < 2; is_pass++) {
+        many one;
+        open_many(&one);
+        assert(hr_engine_decide_index(one.engine, one.now_ns, MANY, one.decisions, &one.pass) ==
+               HR_OK);
+        for (int32_t is_barred = 1; is_barred >= 0; is_barred--) {
+            one.now_ns += many_second_ns / 1000;
+            assert(hr_engine_set_barred(one.engine, 300, is_barred) == HR_OK);
+            if (is_pass || !is_barred) {
+                hr_engine_decide_index(one.engine, one.now_ns, MANY, one.decisions, &one.pass);
+            } else {
+                hr_engine_decide_slot(one.engine, 300, one.now_ns, one.decisions, &one.pass);
+            }
+            hr_engine_book live;
+            hr_engine_value value;
+            int64_t position;
+            assert(hr_engine_read_quote(one.engine, 300, &live, &value, &position) == HR_OK);
+            assert((live.bid_lots > 0) == !is_barred && (live.ask_lots > 0) == !is_barred);
+        }
+        free(one.memory);
+    }
+}
+
 static void test_a_trip_and_an_excess_stop_until_they_are_ended(void) {
     many one;
     open_many(&one);
@@ -215,6 +239,7 @@ static void test_a_trip_and_an_excess_stop_until_they_are_ended(void) {
 int main(void) {
     test_what_did_not_move_is_not_looked_at();
     test_what_has_no_budget_stays_marked_and_goes_next();
+    test_a_barred_option_is_pulled_by_the_next_pass_of_any_kind();
     test_a_trip_and_an_excess_stop_until_they_are_ended();
     test_an_index_pass_decides_what_a_full_pass_would();
     return 0;
