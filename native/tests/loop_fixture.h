@@ -1,0 +1,218 @@
+/* The outside world of a loop: a socket for datagrams, the other end of its FIX connection, and the
+ * answers of a venue. One loop at a time. */
+#ifndef LOOP_FIXTURE_H
+#define LOOP_FIXTURE_H
+
+#include "../bench/bench_clock.h"
+#include "hr_loop.h"
+#include "path_fixture.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { STREAM_BYTES = 1 << 20 };
+
+static venue one;
+static int64_t offset_ns; /* Desk time starts where the options do. */
+
+static inline int64_t desk_now(void) {
+    return bench_system_now() + offset_ns;
+}
+
+static inline void fail(const char *what) {
+    perror(what);
+    exit(1);
+}
+
+static inline int connect_loopback(int listener) {
+    struct sockaddr_in address;
+    socklen_t size = sizeof address;
+    const int on = 1;
+    if (getsockname(listener, (struct sockaddr *)&address, &size) < 0) {
+        fail("getsockname");
+    }
+    const int stream = socket(AF_INET, SOCK_STREAM, 0);
+    if (stream < 0 || connect(stream, (struct sockaddr *)&address, size) < 0 ||
+        setsockopt(stream, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) {
+        fail("connect");
+    }
+    return stream;
+}
+
+static inline int listen_loopback(void) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int listener = socket(AF_INET, SOCK_STREAM, 0);
+    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) < 0 ||
+        listen(listener, 1) < 0) {
+        fail("listen");
+    }
+    return listener;
+}
+
+static inline int accept_outside(int listener) {
+    const int on = 1;
+    const int stream = accept(listener, NULL, NULL);
+    if (stream < 0 || setsockopt(stream, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ||
+        fcntl(stream, F_SETFL, O_NONBLOCK) < 0) {
+        fail("accept");
+    }
+    return stream;
+}
+
+typedef struct {
+    int source; /* UDP, connected to what is measured. */
+    int stream;
+    int is_floor;
+    int64_t quote_bytes;
+    char bytes[STREAM_BYTES];
+    int64_t end;
+    int64_t received; /* Quotes. */
+    int64_t largest;
+    int64_t answered; /* MsgSeqNum of ours. */
+    int64_t *due;
+    int64_t *samples;
+    int64_t sent; /* Datagrams. */
+} outside;
+
+static outside world;
+
+static inline int open_source(int port) {
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int source = socket(AF_INET, SOCK_DGRAM, 0);
+    if (source < 0 || connect(source, (struct sockaddr *)&address, sizeof address) < 0) {
+        fail("source");
+    }
+    return source;
+}
+
+static inline void send_all(const char *bytes, int64_t count) {
+    while (count > 0) {
+        const ssize_t sent = send(world.stream, bytes, (size_t)count, MSG_NOSIGNAL);
+        if (sent < 0 && errno != EAGAIN) {
+            fail("answer");
+        }
+        bytes += sent > 0 ? sent : 0;
+        count -= sent > 0 ? sent : 0;
+    }
+}
+
+static inline void reply(char type, const char *body) {
+    char bytes[8192];
+    send_all(bytes, frame_answer(&one, type, body, bytes));
+}
+
+static inline void quote_came(int64_t now_ns) {
+    if (world.samples != NULL && world.received < world.sent) {
+        world.samples[world.received] = now_ns - world.due[world.received];
+    }
+    world.received++;
+}
+
+/* Reads whole FIX messages out of what has come; answers each. */
+static inline void read_fix(int64_t now_ns) {
+    char *at = world.bytes;
+    for (;;) {
+        const char *length = field(at, "\0019=");
+        const char *head = length != NULL ? strchr(length, 1) : NULL;
+        if (head == NULL || head + 1 + atoll(length) + 7 > world.bytes + world.end) {
+            break;
+        }
+        char *next = (char *)head + 1 + atoll(length) + 7;
+        const char kept = *next;
+        char body[128];
+        *next = 0;
+        if (strstr(at, "\00135=i\001") != NULL) {
+            quote_came(now_ns);
+            world.largest = next - at > world.largest ? next - at : world.largest;
+            snprintf(body, sizeof body, "117=%lld\001297=0\001", atoll(field(at, "\001117=")));
+            reply('b', body);
+        } else if (strstr(at, "\00135=Z\001") != NULL) {
+            snprintf(body, sizeof body, "11=%lld\001530=7\001531=7\001",
+                     atoll(field(at, "\0011166=")));
+            reply('r', body);
+        }
+        *next = kept;
+        at = next;
+    }
+    const int64_t left = world.bytes + world.end - at;
+    memmove(world.bytes, at, (size_t)left);
+    world.end = left;
+    world.bytes[left] = 0;
+}
+
+/* Takes what came back, if anything did. */
+static inline void look(void) {
+    const ssize_t count = recv(world.stream, world.bytes + world.end,
+                               (size_t)(STREAM_BYTES - 1 - world.end), MSG_DONTWAIT);
+    if (count <= 0) {
+        return;
+    }
+    const int64_t now_ns = bench_now();
+    world.end += count;
+    if (world.is_floor) {
+        for (; world.end >= world.quote_bytes; world.end -= world.quote_bytes) {
+            quote_came(now_ns);
+        }
+        return;
+    }
+    world.bytes[world.end] = 0;
+    read_fix(now_ns);
+}
+
+static inline void send_datagram(void) {
+    if (send(world.source, one.datagram, (size_t)one.datagram_bytes, 0) < 0) {
+        fail("datagram");
+    }
+}
+
+/* Turns for so long, with the index ticking. */
+static inline void idle_ms(int64_t ms) {
+    const int64_t until = bench_now() + ms * 1000000;
+    int64_t next = 0;
+    while (bench_now() < until) {
+        look();
+        if (!world.is_floor && bench_now() > next) {
+            next = bench_now() + 5000000;
+            one.now_ns = desk_now();
+            compose_index(&one, 90000.0);
+            send_datagram();
+        }
+    }
+}
+
+static inline void open_books(int snapshots_port) {
+    const int snapshots = open_source(snapshots_port);
+    const int events = world.source;
+    one.now_ns = desk_now();
+    for (int64_t slot = 0; slot < OPTIONS; slot++) {
+        one.books[slot] = (venue_book){1, 5000, 100};
+    }
+    compose_index(&one, 90000.0);
+    send_datagram();
+    compose_bid(&one, 0, 2);
+    send_datagram();
+    idle_ms(20);
+    one.now_ns = desk_now() + 100000000;
+    world.source = snapshots;
+    compose_snapshot(&one, 0);
+    send_datagram();
+    for (int64_t slot = 0; slot < OPTIONS; slot++) {
+        compose_snapshot(&one, slot);
+        send_datagram();
+        if (slot % 32 == 0) {
+            usleep(2000);
+        }
+    }
+    world.source = events;
+    close(snapshots);
+    usleep(120000);
+}
+
+#endif
