@@ -244,7 +244,7 @@ static void test_a_lost_connection_leaves_nothing_and_a_new_one_clears_first(voi
 
 static void test_a_stale_book_loses_its_quote_until_it_is_healed(void) {
     open_here();
-    one.books[RIVAL_SLOT].change_id += 7; /* Something was missed. */
+    one.books[RIVAL_SLOT].bid_ticks += 100; /* What it will delete is not there. */
     compose_bid(&one, RIVAL_SLOT, RIVAL_HIGH);
     const int64_t before = one.quotes;
     deliver(&one, 0);
@@ -266,6 +266,19 @@ static void test_a_stale_book_loses_its_quote_until_it_is_healed(void) {
     close_venue(&one);
 }
 
+static void test_a_chain_that_breaks_with_no_packet_missing_empties_its_channel(void) {
+    open_here();
+    one.books[RIVAL_SLOT].change_id += 7;
+    compose_bid(&one, RIVAL_SLOT, RIVAL_HIGH);
+    const int64_t before = one.quotes;
+    deliver(&one, 0);
+    serve(&one);
+    assert(one.quotes == before + OPTIONS && shown(&one).pass.two_sided_count == 0);
+    run_ms(100);
+    assert(one.quotes == before + OPTIONS);
+    close_venue(&one);
+}
+
 int main(void) {
     test_a_lapsed_lease_pulls_within_the_next_wake();
     test_silent_market_data_pulls();
@@ -280,6 +293,7 @@ int main(void) {
     test_a_cancel_answered_before_the_quotes_is_sent_again();
     test_a_lost_connection_leaves_nothing_and_a_new_one_clears_first();
     test_a_stale_book_loses_its_quote_until_it_is_healed();
+    test_a_chain_that_breaks_with_no_packet_missing_empties_its_channel();
     printf("path pull: ok\n");
     return 0;
 }
