@@ -146,3 +146,80 @@ class FillingEngine(Engine):
             group.setField(quickfix.StringField(tag, str(value)))
         report.addGroup(group)
         self.send(name, report)
+
+
+class QuotingEngine(Engine):
+    """An acceptor that takes mass quotes, holds them while the connection lasts, and trades with
+    them when told to."""
+
+    def __init__(self) -> None:
+        super().__init__("", "")
+        self.is_on = False
+        self.rests: dict[tuple[str, str], tuple[str, str, str]] = {}  # name, side: price, ids
+        self.quote_ids: list[str] = []  # as they came
+        self.made: list[tuple[str, str, str]] = []  # trade id, name, side
+
+    def onLogout(self, session: quickfix.SessionID) -> None:  # noqa: N802
+        self.rests.clear()  # cancel-on-disconnect
+        self.is_on = False
+
+    def onLogon(self, session: quickfix.SessionID) -> None:  # noqa: N802
+        self.is_on = True
+        super().onLogon(session)
+
+    def on_application(self, name: str, fields: list[tuple[int, str]]) -> None:
+        msg_type = dict(fields)[35]
+        if msg_type == "i":
+            self.send(name, self._quote(fields))
+        elif msg_type == "Z":
+            row = dict(fields)
+            count, self.rests = len(self.rests), {}
+            self.send(name, message("r", (11, row[1166]), (530, row[298]), (531, row[298]),
+                                    (533, count)))  # fmt: skip
+
+    def _quote(self, fields: list[tuple[int, str]]) -> quickfix.Message:
+        quote_id = dict(fields)[117]
+        self.quote_ids.append(quote_id)
+        entries: list[dict[int, str]] = []
+        for tag, value in fields:
+            if tag == 299:
+                entries.append({})
+            if entries:
+                entries[-1][tag] = value
+        answer = message("b", (117, quote_id), (297, 0))
+        for entry in entries:
+            for side, price_tag, size_tag in (("1", 132, 134), ("2", 133, 135)):
+                if size_tag in entry:
+                    self._take(answer, quote_id, entry, side, price_tag, size_tag)
+        return answer
+
+    def _take(
+        self, answer: quickfix.Message, quote_id: str, entry: dict[int, str], side: str,
+        price_tag: int, size_tag: int,
+    ) -> None:  # fmt: skip
+        is_gone = float(entry[size_tag]) == 0.0
+        if is_gone:
+            self.rests.pop((entry[55], side), None)
+        else:
+            self.rests[entry[55], side] = (entry[price_tag], quote_id, entry[299])
+        group = quickfix.Group(295, 299)
+        for tag, value in (
+            (299, entry[299]), (9020, 0), (302, "s"), (1167, 17 if is_gone else 21),
+            (55, entry[55]), (54, side), (37, "1"),
+        ):  # fmt: skip
+            group.setField(quickfix.StringField(tag, str(value)))
+        answer.addGroup(group)
+
+    def trade(self, name: str) -> None:
+        """Fills a tenth of one quote."""
+        (symbol, side), (price, quote_id, entry_id) = next(iter(dict(self.rests).items()))
+        trade_id = f"T{len(self.made) + 1}"
+        self.made.append((trade_id, symbol, side))
+        report = message("8", (37, "1"), (11, "1"), (17, trade_id), (150, "F"), (39, 1),
+                         (55, symbol), (54, side), (14, 1), (151, 1), (6, price), (117, quote_id),
+                         (299, entry_id))  # fmt: skip
+        group = quickfix.Group(1362, 1363)
+        for tag, value in ((1363, trade_id), (1364, price), (1365, "0.1"), (1443, 1)):
+            group.setField(quickfix.StringField(tag, str(value)))
+        report.addGroup(group)
+        self.send(name, report)
