@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+.SECONDARY:
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -86,13 +87,26 @@ test-threads: $(THREAD_TESTS:%=build/threads/%) $(THREAD_TESTS:%=build/raced/%)
 	    if build/raced/$$test 2>/dev/null >&2; then echo "$$test: a race went unseen"; exit 1; fi; \
 	done
 
-build/threads/%: native/tests/%.c $(TEST_HEADERS) $(NATIVE_SOURCES) $(NATIVE_HEADERS)
-	@mkdir -p $(@D)
-	$(CC) $(subst $(SAN),thread,$(C_FLAGS)) $< $(NATIVE_SOURCES) -o $@ -lm -lpthread
+# What they link is compiled once a sanitizer.
+THREAD_SOURCES := native/src/hr_ring.c native/src/hr_swap.c
+THREAD_C_FLAGS = $(subst -fsanitize=$(SAN),-fsanitize=thread,$(C_FLAGS))
 
-build/raced/%: native/tests/%.c $(TEST_HEADERS) $(NATIVE_SOURCES) $(NATIVE_HEADERS)
+build/threads/%: native/tests/%.c $(TEST_HEADERS) $(THREAD_SOURCES) $(NATIVE_HEADERS)
 	@mkdir -p $(@D)
-	$(CC) $(subst $(SAN),thread,$(C_FLAGS)) $(RACED) $< $(NATIVE_SOURCES) -o $@ -lm -lpthread
+	$(CC) $(THREAD_C_FLAGS) $< $(THREAD_SOURCES) -o $@ -lm -lpthread
+
+build/raced/%: native/tests/%.c $(TEST_HEADERS) $(THREAD_SOURCES) $(NATIVE_HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(THREAD_C_FLAGS) $(RACED) $< $(THREAD_SOURCES) -o $@ -lm -lpthread
+
+build/$(SAN)/%.o: native/src/%.c $(NATIVE_HEADERS)
+	@mkdir -p $(@D)
+	@echo "cc $<"
+	@$(CC) $(C_FLAGS) -c $< -o $@
+
+build/$(SAN)/libhedgerow.a: $(NATIVE_SOURCES:native/src/%.c=build/$(SAN)/%.o)
+	@rm -f $@
+	@ar rcs $@ $^
 
 test-c: $(FUZZ_TARGETS:%=fuzz-smoke-%) fuzz-smoke-canary
 
@@ -103,13 +117,15 @@ fuzz-smoke-%: build/$(SAN)/fuzz_%
 fuzz-smoke-canary: build/$(SAN)/fuzz_canary
 	@! $< native/fuzz/corpus/canary.hex 1000 1 2>/dev/null || { echo "the canary did not fail: the fuzz targets see nothing"; exit 1; }
 
-build/$(SAN)/fuzz_%: native/fuzz/fuzz_%.c native/fuzz/driver.c $(wildcard native/fuzz/*.h) $(NATIVE_SOURCES) $(NATIVE_HEADERS)
+build/$(SAN)/fuzz_%: native/fuzz/fuzz_%.c native/fuzz/driver.c $(wildcard native/fuzz/*.h) build/$(SAN)/libhedgerow.a
 	@mkdir -p $(@D)
-	$(CC) $(C_FLAGS) $< native/fuzz/driver.c $(NATIVE_SOURCES) -o $@ -lm -lpthread
+	@echo "cc $<"
+	@$(CC) $(C_FLAGS) $< native/fuzz/driver.c build/$(SAN)/libhedgerow.a -o $@ -lm -lpthread
 
-build/$(SAN)/%: native/tests/%.c $(TEST_HEADERS) $(NATIVE_SOURCES) $(NATIVE_HEADERS)
+build/$(SAN)/%: native/tests/%.c $(TEST_HEADERS) build/$(SAN)/libhedgerow.a
 	@mkdir -p $(@D)
-	$(CC) $(C_FLAGS) $< $(NATIVE_SOURCES) -o $@ -lm -lpthread
+	@echo "cc $<"
+	@$(CC) $(C_FLAGS) $< build/$(SAN)/libhedgerow.a -o $@ -lm -lpthread
 
 fuzz: build/fuzz/$(TARGET) ## libFuzzer on one target, needs clang (TARGET=sbe RUNS=1000000 MAX_LEN=512 SEED=1)
 	$(PYTHON) -m infra.fuzz_corpus unpack $(TARGET) build/fuzz/corpus/$(TARGET)
