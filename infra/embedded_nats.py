@@ -1,9 +1,14 @@
 """A nats-server of the desk's own: JetStream on, a private port and store, from the wheel."""
 
+import secrets
 import shutil
 import socket
 import sys
 from pathlib import Path
+
+PORT_FIRST = 10_000
+PORT_TRIES = 100
+_given: set[int] = set()  # ports of this process
 
 # The stores' limits are ceilings, not reservations, and well above the streams' own: agents that
 # make the same stream at once are each counted with its whole size for a moment.
@@ -26,11 +31,34 @@ jetstream {{
 
 
 def free_port() -> int:
-    """Returns a TCP port of loopback that was free a moment ago."""
+    """Returns a TCP port of loopback that was free a moment ago, never the same twice.
+
+    From below those that the kernel gives to outgoing connections: one of them could take the port
+    before its server does."""
+    for _ in range(PORT_TRIES):
+        port = PORT_FIRST + secrets.randbelow(max(1, ephemeral_port_first() - PORT_FIRST))
+        if port not in _given and is_free(port):
+            _given.add(port)
+            return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        chosen: int = probe.getsockname()[1]
+        return chosen
+
+
+def ephemeral_port_first() -> int:
+    """Returns the lowest port that the kernel gives to outgoing connections."""
+    path = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    return int(path.read_text(encoding="ascii").split()[0]) if path.exists() else 32_768
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def server_path() -> str:

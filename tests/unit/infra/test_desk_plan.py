@@ -1,6 +1,6 @@
 """Where a desk takes the venue's datagrams, by its configuration."""
 
-from infra import desk_plan
+from infra import desk_plan, embedded_nats
 from shared.configuration import DeskConfig
 
 DESK = DeskConfig()
@@ -28,3 +28,9 @@ def test_a_multicast_venue_says_which_groups_to_join() -> None:
     assert feed is not None
     assert (feed.event_port, feed.snapshot_port) == (6100, 6101)
     assert feed.groups == ("239.1.2.0", "239.1.2.4", "239.1.2.6", "239.1.2.5")
+
+
+def test_ports_are_none_that_an_outgoing_connection_can_take():
+    ports = [embedded_nats.free_port() for _ in range(50)]
+    assert len(set(ports)) == 50
+    assert max(ports) < embedded_nats.ephemeral_port_first()
