@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from infra import runs
 from infra.bench_hop_sides import PAUSE_S
+from infra.desk_config import write_open_bus
 from infra.private_venv import NotInstalledError, python_with
 from services.ledger.projection import read_table
 from shared.configuration import RUNTIME_VARIABLE
@@ -120,6 +121,7 @@ def desk() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, runs.HOME_VARIABLE: folder}
         argv = [sys.executable, "-m", "services", "up", "--headless"]
+        argv += ["--config", write_open_bus(Path(folder))]  # the sides have no keys
         process = subprocess.Popen(
             argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

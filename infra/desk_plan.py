@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra import embedded_nats, runs
+from infra import embedded_nats, permissions, runs, topology
 from infra.supervisor import Program
 from infra.topology import SERVICES
 from services.market_making.core import Config as MarketMakingConfig
@@ -73,12 +73,14 @@ def make(config_path: str, chain_path: str, seed: int, venue: str | None) -> Pla
     tables = load_tables(config_path)
     desk = check_tables(tables)
     venue = venue or desk.venue
+    tables = {**tables, "desk": {**tables.get("desk", {}), "venue": venue}}
     offset_ns = read_chain(chain_path).timestamp_ns - time.time_ns() if chain_path else 0
     client_id, client_secret = venue_keys(venue)
     run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(2)
     directory = runs.create(run_id)
-    secret_path = directory / "venue.secret"
+    secret_path = runs.secret_path(directory)
     runs.write_private(secret_path, client_secret.encode())
+    wirings = topology.services(tables)
     nats_port = embedded_nats.free_port()
     ws_url, http_url = venue_urls(venue)
     runtime = Runtime(
@@ -93,20 +95,36 @@ def make(config_path: str, chain_path: str, seed: int, venue: str | None) -> Pla
         venue_fix_url=fix_url(venue),
         venue_http_url=http_url,
         venue_client_id=client_id,
-        venue_client_secret_path=str(secret_path),
+        venue_client_secret_path="",
         http_ports={name: embedded_nats.free_port() for name in SERVICES},
         feed=feed(tables, desk) if venue == "simulated" else None,
+        bus_authority_path=str(runs.authority_path(directory)) if desk.bus_security else "",
     )
+    security = None
+    if desk.bus_security:
+        security = permissions.render(runs.bus_folder(directory), permissions.roles(wirings, desk))
     environment = {RUNTIME_VARIABLE: str(runs.write_runtime(directory, runtime))}
+    holders = {name for name, wiring in wirings.items() if wiring.link} | {"venue"}
+
+    def program(name: str) -> Program:
+        own = {}
+        if desk.bus_security:
+            own["HEDGEROW_BUS_NKEY_FILE"] = str(runs.seed_path(directory, name))
+        if name in holders:
+            own["HEDGEROW_VENUE_SECRET_FILE"] = str(secret_path)
+        return agent_program(name, {**environment, **own})
+
     return Plan(
         runtime=runtime,
         desk=desk,
         directory=directory,
         nats=Program(
-            "nats", embedded_nats.write_config(directory, run_id, nats_port), GO_ENVIRONMENT
+            "nats",
+            embedded_nats.write_config(directory, run_id, nats_port, security),
+            GO_ENVIRONMENT,
         ),
-        venue=agent_program("venue", environment) if venue == "simulated" else None,
-        agents=tuple(agent_program(name, environment) for name in START_ORDER),
+        venue=program("venue") if venue == "simulated" else None,
+        agents=tuple(program(name) for name in START_ORDER),
     )
 
 

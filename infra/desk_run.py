@@ -16,9 +16,12 @@ from infra import live_view, observer, report, runs
 from infra.desk_plan import STOP_ORDER, Plan
 from infra.last_check import LastCheck, VenueQuestions, compare
 from infra.observer import Observer
+from infra.permissions import PROVISIONER
+from infra.provision import keep_streams
 from infra.status import process_usage
 from infra.supervisor import Supervisor
 from shared.agent import Agent
+from shared.bus import Bus, BusError
 from shared.clock import NS_PER_MS, NS_PER_S, SystemClock
 from shared.telemetry import open_log
 
@@ -45,6 +48,7 @@ class DeskRun:
         self._is_headless = is_headless
         self._clock = SystemClock(plan.runtime.clock_offset_ns)
         self._started_ns = self._clock.wall_ns()
+        self._streams: Bus | None = None
         self._usage: dict[str, tuple[float, float]] = {}
 
     async def run(self, seconds: float | None, report_path: str | None) -> int:
@@ -66,6 +70,8 @@ class DeskRun:
             reason, elapsed_s = str(error), 0.0
         finally:
             observer_stop.set()
+            if self._streams is not None:
+                await self._streams.close()
             await supervisor.close()
             if observing is not None:
                 await asyncio.gather(observing, return_exceptions=True)
@@ -85,10 +91,11 @@ class DeskRun:
         plan = self._plan
         await supervisor.start(plan.nats)
         await self._until(self._nats_answers, supervisor, "nats-server")
+        self._streams = await self._keep_streams(supervisor)
         if plan.venue is not None:
             await supervisor.start(plan.venue)
         log = open_log("observer", plan.runtime.run_id, self._clock, plan.log_path("observer"))
-        agent = Agent(service, plan.runtime, self._clock, log)
+        agent = Agent(service, runs.as_role(plan.runtime, "observer"), self._clock, log)
         observing = asyncio.create_task(agent.run(observer_stop))
         for program in plan.agents[:2]:  # ledger and risk need no venue
             await supervisor.start(program)
@@ -98,6 +105,18 @@ class DeskRun:
             await supervisor.start(program)
         self._say(f"run {plan.runtime.run_id} in {plan.directory}, seed {plan.runtime.seed}")
         return observing
+
+    async def _keep_streams(self, supervisor: Supervisor) -> Bus:
+        """Makes the streams before anybody looks for them."""
+
+        def fail(error: BaseException) -> None:
+            if not supervisor.failed.done():
+                supervisor.failed.set_result(f"the streams cannot be kept: {error}")
+
+        try:
+            return await keep_streams(runs.as_role(self._plan.runtime, PROVISIONER), fail)
+        except BusError as error:
+            raise StartError(str(error)) from error
 
     async def _until(
         self, answers: Callable[[], Awaitable[bool]], supervisor: Supervisor, what: str
@@ -193,7 +212,7 @@ class DeskRun:
 
     async def _last_check(self, watcher: Observer) -> LastCheck | None:
         runtime = self._plan.runtime
-        secret = await asyncio.to_thread(runs.read_secret, runtime)
+        secret = await asyncio.to_thread(runs.read_secret, self._plan.directory)
         try:
             async with aiohttp.ClientSession() as http:
                 questions = VenueQuestions(http, runtime.venue_http_url)

@@ -70,9 +70,12 @@ def server_path() -> str:
     return found
 
 
-def write_config(directory: Path, run_id: str, port: int) -> list[str]:
-    """Writes the server's configuration; returns its command line."""
+def write_config(directory: Path, run_id: str, port: int, security: Path | None) -> list[str]:
+    """Writes the server's configuration, `security` included; returns its command line."""
     path = directory / "nats.conf"
-    path.write_text(CONFIG.format(port=port, run_id=run_id, directory=directory), encoding="utf-8")
+    text = CONFIG.format(port=port, run_id=run_id, directory=directory)
+    if security is not None:
+        text += f'include "{security.relative_to(directory)}"\n'
+    path.write_text(text, encoding="utf-8")
     (directory / "nats").mkdir(exist_ok=True)
     return [server_path(), "-c", str(path)]

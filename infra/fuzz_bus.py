@@ -6,6 +6,7 @@ quote?
     python -m infra.fuzz_bus --nats-url nats://127.0.0.1:4222 --count 100000 --seed 1
     python -m infra.fuzz_bus --desk --count 100000        starts a desk of its own
 
+The bus must be open: with a key for every process nobody could say such things.
 Exit code 0 if all three hold. The pace follows the dead letters: it finds the desk's limit, not
 the queue's.
 """
@@ -31,6 +32,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
+from infra.desk_config import write_open_bus
 from infra.garbage import Garbage, Heap
 from infra.topology import services
 from shared.messages.desk import DeadLetterV1, HeartbeatV1, RecordV1
@@ -188,6 +190,7 @@ async def with_desk(count: int, seed: int, kinds: list[type[Message]]) -> dict[s
     with tempfile.TemporaryDirectory(prefix="hedgerow-fuzz-") as home:
         desk = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "services", "up", "--headless", "--seed", str(seed),
+            "--config", write_open_bus(Path(home)),
             env={**os.environ, "HEDGEROW_HOME": home}, stdout=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         try:

@@ -100,9 +100,35 @@ def read_runtime(directory: Path) -> Runtime:
     return msgspec.json.decode((directory / "runtime.json").read_bytes(), type=Runtime)
 
 
-def read_secret(runtime: Runtime) -> str:
+def secret_path(directory: Path) -> Path:
+    """Returns where the venue secret of a run is; only who holds a session is told."""
+    return directory / "venue.secret"
+
+
+def read_secret(directory: Path) -> str:
     """Returns the venue secret of a run."""
-    return Path(runtime.venue_client_secret_path).read_text(encoding="utf-8").strip()
+    return secret_path(directory).read_text(encoding="utf-8").strip()
+
+
+def bus_folder(directory: Path) -> Path:
+    """Returns where the keys and the permissions of a run's bus are."""
+    return directory / "bus"
+
+
+def seed_path(directory: Path, role: str) -> Path:
+    return bus_folder(directory) / "keys" / f"{role}.nk"
+
+
+def authority_path(directory: Path) -> Path:
+    return bus_folder(directory) / "ca.pem"
+
+
+def as_role(runtime: Runtime, role: str) -> Runtime:
+    """Returns a run's facts with the key of one role, for who stands beside the agents."""
+    if not runtime.bus_authority_path:
+        return runtime
+    path = seed_path(Path(runtime.directory), role)
+    return msgspec.structs.replace(runtime, bus_seed_path=str(path))
 
 
 def write_processes(directory: Path, table: ProcessTable) -> None:

@@ -3,6 +3,7 @@
 import importlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
 from shared.configuration import DeskConfig, FeedAddress, Runtime, section
 from shared.messages.desk import DeadLetterV1, HeartbeatV1, RecordV1
@@ -17,20 +18,21 @@ OF_A_RUN = {"venue", "market_making"}  # their wiring depends on it
 FROM_THE_SHELL = {HeartbeatV1, DeadLetterV1, RecordV1}  # every agent sends these
 
 
-def services() -> dict[str, Service]:
-    """Returns every service's wiring, built with default configuration."""
-    desk = DeskConfig()
+def services(tables: dict[str, dict[str, Any]] | None = None) -> dict[str, Service]:
+    """Returns every service's wiring, built with these tables of configuration or the defaults."""
+    tables = tables or {}
+    desk = section(tables, "desk", DeskConfig)
     built = {}
     for name in SERVICES:
         module = importlib.import_module(f"services.{name}.service")
         config = importlib.import_module(f"services.{name}.core").Config
-        facts = (paper_run(),) if name in OF_A_RUN else ()
-        built[name] = module.build(section({}, name, config), desk, *facts)
+        facts = (paper_run(desk),) if name in OF_A_RUN else ()
+        built[name] = module.build(section(tables, name, config), desk, *facts)
     return built
 
 
-def paper_run() -> Runtime:
-    """Returns the facts of a run that nobody starts."""
+def paper_run(desk: DeskConfig) -> Runtime:
+    """Returns the facts of a run that nobody starts: the real venue sends no datagrams."""
     return Runtime(
         run_id="paper",
         directory=os.devnull,
@@ -44,7 +46,9 @@ def paper_run() -> Runtime:
         venue_client_id="paper",
         venue_client_secret_path=os.devnull,
         http_ports={},
-        feed=FeedAddress(host="127.0.0.1", event_port=1, snapshot_port=2),
+        feed=FeedAddress(host="127.0.0.1", event_port=1, snapshot_port=2)
+        if desk.venue == "simulated"
+        else None,
         venue_fix_url="tcp://127.0.0.1:3",
     )
 

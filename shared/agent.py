@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from shared.agent_http import AgentHttp
 from shared.bus import Bus
+from shared.bus_login import login_of
 from shared.clock import NS_PER_MS, NS_PER_S, Clock
 from shared.configuration import Runtime
 from shared.dead_letters import DeadLetters
 from shared.inbox import Entry, Inbox
 from shared.intake import Intake
 from shared.messages.desk import DeadLetterV1, HeartbeatV1, TimerV1
-from shared.messages.message import Message, tag_of
+from shared.messages.message import tag_of
 from shared.messages.registry import is_keyed
 from shared.outlet import Outlet
 from shared.service import Edge, Every, Handler, Output, Service
@@ -71,7 +72,8 @@ class Agent:
         self._tracing = tracing
         self.inbox = Inbox()
         name = f"{service.name}-{os.getpid()}"
-        self.bus = Bus(url=runtime.nats_url, name=name, clock=clock, on_failure=self.fail)
+        login = login_of(service.name, runtime)
+        self.bus = Bus(runtime.nats_url, name, clock, self.fail, login)
         self._edges = _edges(service, open_link)
         self._outlet = Outlet(service, self.bus, self.telemetry, self._edges)
         self.letters = DeadLetters(self.bus)
@@ -324,9 +326,11 @@ def _by_kind(service: Service) -> dict[type, tuple[Handler, ...]]:
 
 
 def _probe_subjects(service: Service) -> list[str]:
-    """One subject under each that this service publishes on, which no reader takes."""
-    kinds: tuple[type[Message], ...] = (*service.publishes, HeartbeatV1, DeadLetterV1)
-    return [f"{tag_of(kind)}.probe" if is_keyed(kind) else tag_of(kind) for kind in kinds]
+    """One subject under each that this service publishes on, which no reader takes; about itself
+    it speaks under its own name."""
+    said = service.publishes
+    core = [f"{tag_of(kind)}.probe" if is_keyed(kind) else tag_of(kind) for kind in said]
+    return [*core, *(f"{tag_of(kind)}.{service.name}" for kind in (HeartbeatV1, DeadLetterV1))]
 
 
 def _resident_bytes() -> int:

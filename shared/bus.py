@@ -24,6 +24,7 @@ from nats.aio.transport import TcpTransport
 from nats.protocol import parser
 
 from shared import streams
+from shared.bus_login import BusLogin
 from shared.clock import NS_PER_S, Clock
 from shared.outbox import ACK_TIMEOUT_NS, Outbox, OutboxFullError, Parcel
 from shared.streams import StreamError
@@ -67,12 +68,15 @@ class _Topic:
 
 @dataclass
 class Bus:
-    """One connection. `on_failure` ends the agent; hooks run after each (re)connection."""
+    """One connection. `on_failure` ends the agent; hooks run after each (re)connection.
+
+    With a login the streams are the provisioner's to make: others wait until they are there."""
 
     url: str
     name: str
     clock: Clock
     on_failure: Callable[[BaseException], None]
+    login: BusLogin | None = None
     counts: BusCounts = field(default_factory=BusCounts)
     alarm: str = ""  # why the bus cannot be trusted, latched
     outbox: Outbox = field(default_factory=Outbox)
@@ -106,12 +110,18 @@ class Bus:
         url = self._client.connected_url
         return url.netloc if url else ""
 
+    @property
+    def keeps_streams(self) -> bool:
+        return self.login is None or self.login.keeps_streams
+
     async def connect(self) -> None:
         """Connects, ensures the streams and starts the acks. Raises BusError if it cannot."""
+        identity = self.login.options() if self.login is not None else {}
         try:
             async with asyncio.timeout(CONNECT_S_MAX):
                 await self._client.connect(
                     self.url,
+                    **identity,
                     name=self.name,
                     error_cb=self._on_error,
                     closed_cb=self._on_closed,
@@ -131,7 +141,7 @@ class Bus:
         self.counts.connected_count += 1
         self._ack_prefix = self._client.new_inbox()
         await self.subscribe(f"{self._ack_prefix}.*", self._on_ack, is_critical=True)
-        await self._ensure_streams()
+        await self._ensure_streams(CONNECT_S_MAX)
         self._is_flowing = True
         self._spawn(self._sweep())
 
@@ -250,9 +260,12 @@ class Bus:
         except (nats_errors.Error, TimeoutError, OSError):
             self.counts.error_count += 1
 
-    async def _ensure_streams(self) -> None:
+    async def _ensure_streams(self, wait_s: float = 0.0) -> None:
         try:
-            await streams.ensure(self.call)
+            if self.keeps_streams:
+                await streams.ensure(self.call)
+            else:
+                await streams.require(self.call, wait_s)
         except StreamError as error:
             raise BusError(str(error)) from error
 

@@ -2,7 +2,8 @@
 
 `desk.toml` has a table per service (its core's `Config`) and `[desk]`. Unknown keys and values out
 of range are refused with the key's name. `Runtime` is what `hedgerow up` decides at start (ports,
-URLs, keys) and hands to every process in one file.
+URLs) and hands to every process in one file. Where a process finds its own secrets it is told by
+its environment: always a path, never the secret.
 """
 
 import os
@@ -15,6 +16,12 @@ from msgspec import Meta
 
 C = TypeVar("C", bound=msgspec.Struct)
 RUNTIME_VARIABLE = "HEDGEROW_RUNTIME"  # path of the run's runtime.json
+# Paths of files that only some processes are told of; each is a field of Runtime.
+SECRET_FILE_VARIABLES = {
+    "HEDGEROW_BUS_NKEY_FILE": "bus_seed_path",
+    "HEDGEROW_BUS_CA_FILE": "bus_authority_path",
+    "HEDGEROW_VENUE_SECRET_FILE": "venue_client_secret_path",
+}
 
 
 class ConfigurationError(ValueError):
@@ -31,6 +38,7 @@ class DeskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     venue: Literal["simulated", "deribit-test"] = "simulated"
     otlp_endpoint: str = ""  # empty: no traces are exported
     trace_ratio: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.01
+    bus_security: bool = True  # a key for every process, TLS, and nothing that is not granted
 
 
 class FeedAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,10 +64,12 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     venue_ws_url: str
     venue_http_url: str
     venue_client_id: str
-    venue_client_secret_path: str  # a file that only this user can read
+    venue_client_secret_path: str  # a file; empty for a process that holds no venue session
     http_ports: dict[str, int]  # service -> health and metrics port; 0: any free port
     feed: FeedAddress | None = None  # None: the desk takes no datagrams
     venue_fix_url: str = ""  # tcp://host:port; empty: the venue opens no FIX port
+    bus_seed_path: str = ""  # this process's nkey
+    bus_authority_path: str = ""  # whose servers it believes; empty: the bus is open to everybody
 
 
 def load_tables(path: str) -> dict[str, dict[str, Any]]:
@@ -87,13 +97,20 @@ def section(tables: dict[str, dict[str, Any]], name: str, kind: type[C]) -> C:
 
 
 def read_runtime() -> Runtime:
-    """Returns the run's facts from the file that the environment names."""
+    """Returns the run's facts from the file that the environment names, with the paths of this
+    process's own secrets."""
     path = os.environ.get(RUNTIME_VARIABLE, "")
     if not path:
         raise ConfigurationError(f"{RUNTIME_VARIABLE} is not set: start agents with `hedgerow up`")
     try:
-        return msgspec.json.decode(Path(path).read_bytes(), type=Runtime)
+        facts = msgspec.json.decode(Path(path).read_bytes(), type=Runtime)
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise ConfigurationError(f"{path}: {error}") from error
+    own = {
+        field: os.environ[variable]
+        for variable, field in SECRET_FILE_VARIABLES.items()
+        if variable in os.environ
+    }
+    return msgspec.structs.replace(facts, **own)

@@ -221,7 +221,8 @@ class CommandQueue:
         on_exhausted: Callable[[str, bytes, int], None] = lambda *_: None,
     ) -> None:
         self._bus = bus
-        self._name = f"{service}-commands"
+        self._name = command_consumer_of(service)
+        self._inbox = command_inbox_of(service)
         self._subjects = subjects
         self._receive = receive
         self._on_exhausted = on_exhausted
@@ -229,8 +230,7 @@ class CommandQueue:
         self._checked_ns = 0
 
     async def start(self) -> None:
-        subject = f"_COMMANDS.{self._name}"
-        await self._bus.subscribe(subject, self._on_message, is_critical=True, queue=self._name)
+        await self._bus.subscribe(self._inbox, self._on_message, is_critical=True, queue=self._name)
         advisory = f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{RECORD}.{self._name}"
         await self._bus.subscribe(advisory, self._on_advisory, is_critical=False)
         await self._ensure()
@@ -247,7 +247,7 @@ class CommandQueue:
                     "stream_name": RECORD,
                     "config": {
                         "durable_name": self._name,
-                        "deliver_subject": f"_COMMANDS.{self._name}",
+                        "deliver_subject": self._inbox,
                         "deliver_group": self._name,
                         "deliver_policy": "all",
                         "filter_subjects": self._subjects,
@@ -292,3 +292,13 @@ class CommandQueue:
     async def terminate(self, delivered: Delivered) -> None:
         """It is in DEAD: the server need not deliver it again."""
         await self._bus.publish(delivered.message.reply, b"+TERM")
+
+
+def command_consumer_of(service: str) -> str:
+    """Returns the name of the durable consumer that holds a service's commands."""
+    return f"{service}-commands"
+
+
+def command_inbox_of(service: str) -> str:
+    """Returns where that consumer delivers."""
+    return f"_COMMANDS.{command_consumer_of(service)}"

@@ -3,7 +3,8 @@ nobody can read would replace a good one, and a reader that starts later would h
 
 The publisher hears its own subjects as they are spoken, also what the stream would drop before a
 reader gets it. What cannot be read becomes a dead letter, and is replaced by the newest state that
-we have, or purged where we have none. A version that we do not know is left alone.
+we have, or purged where we have none and may: on a bus with logins nobody else can have put it
+there, and no agent may purge. A version that we do not know is left alone.
 """
 
 from collections.abc import Callable
@@ -54,7 +55,7 @@ class StateKeeper:
         newest = self._bus.outbox.newest_state(subject)
         if newest is not None:
             await self._bus.post(Parcel(subject, newest.data, None, newest.headers))
-        elif "*" not in subject and ">" not in subject:
+        elif self._bus.keeps_streams and "*" not in subject and ">" not in subject:
             try:
                 await api(self._bus.call, f"STREAM.PURGE.{STATE}", {"filter": subject})
             except StreamError:

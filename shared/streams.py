@@ -5,6 +5,7 @@ read, STATE the newest of each STATE subject. STATE is in memory: who published 
 it again when the server comes back empty.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ RECORD = "RECORD"
 STATE = "STATE"
 DEAD = "DEAD"
 LEDGER = "LEDGER"
+LOOK_AGAIN_S = 0.1
 DUPLICATE_WINDOW_NS = 300 * NS_PER_S
 
 STREAM_NOT_FOUND_CODE = 10059
@@ -118,6 +120,18 @@ async def ensure(call: Call) -> None:
         except StreamError:
             if await _subjects_of(call, name) is None:  # else another agent was faster
                 raise
+
+
+async def require(call: Call, wait_s: float = 0.0) -> None:
+    """Waits until all streams are there, with all subjects. Raises StreamError if they are not in
+    time."""
+    for wanted in configurations():
+        name = wanted["name"]
+        while not set(wanted["subjects"]) <= (await _subjects_of(call, name) or set()):
+            if wait_s <= 0.0:
+                raise StreamError(f"the provisioner has not made {name}", STREAM_NOT_FOUND_CODE)
+            await asyncio.sleep(LOOK_AGAIN_S)
+            wait_s -= LOOK_AGAIN_S
 
 
 async def _subjects_of(call: Call, name: str) -> set[str] | None:

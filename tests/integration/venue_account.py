@@ -5,6 +5,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from infra import runs
+
 CURRENCIES = ("BTC", "ETH")
 
 
@@ -15,7 +17,7 @@ class VenueAccount:
         directory = (home / "current").resolve()
         runtime = json.loads((directory / "runtime.json").read_text(encoding="utf-8"))
         self._url = f"{runtime['venue_http_url']}/api/v2"
-        secret = Path(runtime["venue_client_secret_path"]).read_text(encoding="utf-8")
+        secret = runs.read_secret(directory)
         answer = self._call(
             "public/auth",
             {

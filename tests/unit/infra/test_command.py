@@ -111,7 +111,7 @@ def test_a_runs_secrets_are_for_this_user_only(home):
     plan = desk_plan.make("", "", 1, None)
     for name in ("venue.secret", "runtime.json"):
         assert (plan.directory / name).stat().st_mode & 0o077 == 0
-    secret = runs.read_secret(plan.runtime)
+    secret = runs.read_secret(plan.directory)
     assert secret not in (plan.directory / "runtime.json").read_text()
     assert runs.current() == plan.directory
 

@@ -1,6 +1,8 @@
 """Where a desk takes the venue's datagrams, by its configuration."""
 
-from infra import desk_plan, embedded_nats
+import pytest
+
+from infra import desk_config, desk_plan, embedded_nats
 from shared.configuration import DeskConfig
 
 DESK = DeskConfig()
@@ -34,3 +36,35 @@ def test_ports_are_none_that_an_outgoing_connection_can_take():
     ports = [embedded_nats.free_port() for _ in range(50)]
     assert len(set(ports)) == 50
     assert max(ports) < embedded_nats.ephemeral_port_first()
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HEDGEROW_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_only_who_holds_a_venue_session_is_told_where_its_secret_is(home):
+    plan = desk_plan.make("", "", 1, None)
+    told = {
+        program.name
+        for program in (plan.venue, *plan.agents)
+        if "HEDGEROW_VENUE_SECRET_FILE" in program.environment
+    }
+    assert told == {"venue", "gateway", "market_making"}
+    assert "venue.secret" not in (plan.directory / "runtime.json").read_text()
+
+
+def test_every_process_is_told_of_its_own_key_alone(home):
+    plan = desk_plan.make("", "", 1, None)
+    for program in (plan.venue, *plan.agents):
+        assert program.environment["HEDGEROW_BUS_NKEY_FILE"].endswith(f"/keys/{program.name}.nk")
+    assert "HEDGEROW_BUS_NKEY_FILE" not in plan.nats.environment
+    assert ".nk" not in (plan.directory / "runtime.json").read_text()
+
+
+def test_an_open_bus_is_a_setting(home):
+    plan = desk_plan.make(desk_config.write_open_bus(home), "", 1, None)
+    assert not plan.runtime.bus_authority_path
+    assert "include" not in (plan.directory / "nats.conf").read_text()
+    assert not (plan.directory / "bus").exists()

@@ -32,7 +32,7 @@ def observer(*, is_measured: bool) -> Observer:
 def screen(seen: Observer) -> str:
     page = io.StringIO()
     console = Console(width=200, file=page)
-    console.print(live_view.render(seen, paper_run(), 2 * NS_PER_S, NS_PER_S))
+    console.print(live_view.render(seen, paper_run(DeskConfig()), 2 * NS_PER_S, NS_PER_S))
     return page.getvalue()
 
 
