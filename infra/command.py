@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     add_venue(commands)
     add_status(commands)
     add_doctor(commands)
+    add_trace(commands)
     add_simulate(commands)
     add_check_config(commands)
     add_schema(commands)
@@ -106,6 +107,23 @@ def add_doctor(commands: Commands) -> None:
     doctor = commands.add_parser("doctor", help="is this machine able to run the desk?")
     doctor.add_argument("--json", action="store_true")
     doctor.set_defaults(command=run_doctor)
+
+
+def add_trace(commands: Commands) -> None:
+    trace = commands.add_parser(
+        "trace",
+        help="draw the trace of a fill or an order, from Jaeger",
+        description=(
+            "Fetches a trace from Jaeger's query API and draws its waterfall. Needs a desk with "
+            "[desk] otlp_endpoint; 3 if Jaeger does not answer, 1 if it has no such trace."
+        ),
+    )
+    trace.add_argument("what", metavar="FILL|ORDER|TRACE_ID")
+    trace.add_argument(
+        "--jaeger", default="", metavar="URL", help="default: HEDGEROW_JAEGER_URL, or port 16686"
+    )
+    trace.add_argument("--json", action="store_true", help="the spans, for a machine")
+    trace.set_defaults(command=run_trace)
 
 
 def add_simulate(commands: Commands) -> None:
@@ -190,6 +208,12 @@ def run_doctor(arguments: argparse.Namespace) -> int:
             if not one.is_ok:
                 console.print(f"     {'':12} → {one.advice}", highlight=False)
     return EXIT_OK if all(finding.is_ok for finding in findings) else EXIT_FAILED
+
+
+def run_trace(arguments: argparse.Namespace) -> int:
+    from infra.traces import ask  # noqa: PLC0415
+
+    return ask.run(arguments.what, arguments.jaeger, as_json=arguments.json)
 
 
 def run_simulate(arguments: argparse.Namespace) -> int:

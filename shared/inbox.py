@@ -26,6 +26,7 @@ class Entry:
     cause: Cause | None = None  # the sampled trace that it is part of
     timer: object = None  # which timer, for a TimerV1
     is_replay: bool = False
+    place: tuple[str, int] | None = None  # stream and sequence, of what is replayed or followed
     done: Callable[[], None] | None = None  # once its outputs are stored
     call: Callable[[], Any] | None = None
 

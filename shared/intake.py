@@ -170,6 +170,7 @@ class Intake:
         if wanted and self._is_new(body):
             entry = _entry(body, wanted, delivered.message)
             entry.is_replay = is_replay
+            entry.place = (stream, delivered.stream_sequence)
             self._inbox.put_critical(entry)
 
     def _on_command(self, delivered: Delivered) -> None:

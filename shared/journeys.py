@@ -3,16 +3,20 @@
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from shared.causes import Cause
+
 
 class Journey(NamedTuple):
     """One thing that passed through stages. Times are desk time in ns, ascending; the first stage
-    begins at `began_ns`, each ends at its stamp. `is_rare`: always traced, not by chance."""
+    begins at `began_ns`, each ends at its stamp. `is_rare`: always traced, not by chance. `cause`:
+    what it was a part of, if that is known."""
 
     name: str
     began_ns: int
     stages: tuple[tuple[str, int], ...]
     attributes: dict[str, int | str]
     is_rare: bool = False
+    cause: Cause | None = None
 
 
 @runtime_checkable

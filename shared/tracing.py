@@ -2,41 +2,50 @@
 
 A span is made for a sampled cause and for what it leads to: `process` an input, `publish` a
 message, `send` a venue request. A tick batch starts a trace at the configured ratio; orders, fills,
-hedges and halts always have one. What a timer yields continues the newest cause that came in since
-that timer last spoke: conflation, not chance, decided the moment. What an edge did by itself is
-told afterwards (shared/journeys.py).
+hedges, halts and alerts always have one. What a timer yields continues what came in since it last
+spoke (shared/trace_turns.py): conflation, not chance, decided the moment. What an edge did by
+itself is told afterwards (shared/journeys.py). What of the record an agent had not handled when it
+died is traced when it is replayed.
 """
 
 import random
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 
-from shared.causes import Cause
-from shared.clock import NS_PER_S, Clock
+from shared.causes import Cause, fill_cause
+from shared.clock import Clock
 from shared.configuration import DeskConfig, Runtime
 from shared.inbox import Entry
 from shared.journeys import Journey, Travelled
 from shared.messages.desk import TimerV1
+from shared.messages.hedging import HedgeIntentV1
 from shared.messages.market import TicksV1
-from shared.messages.message import Delivery, Message, tag_of
+from shared.messages.message import Delivery, Message, subject_of, tag_of
+from shared.messages.orders import FillV1
 from shared.messages.registry import is_keyed
+from shared.span_export import KEPT, SpanExport, SpanSpool
 from shared.telemetry import SPAN_PROCESS, SPAN_PUBLISH, SPAN_SEND
+from shared.trace_memory import TraceMemory
+from shared.trace_turns import Causes, States
 from shared.venue_causes import VenueCauses
 from shared.venue_link import VenueReply, VenueRequest
 
-ALWAYS = ("orders.", "hedging.", "risk.halt.", "quoting.pulled.")
-STALE_NS = 1 * NS_PER_S  # a cause that old no longer explains what a timer yields
-QUEUE_SPANS_MAX = 8_192
+ALWAYS = ("orders.", "hedging.", "risk.halt.", "risk.alert.", "quoting.pulled.")
 EXPORT_TIMEOUT_S = 2
 OPEN_REQUESTS_MAX = 4_096
+INTENTS_MAX = 1_024
 
 
 @dataclass(slots=True)
@@ -46,13 +55,16 @@ class Turn:
     cause: Cause | None
     span: Span | None
     timer: object  # which one, if a timer began the turn
+    place: tuple[str, int] | None = None
 
     @property
-    def is_timer(self) -> bool:
-        return self.timer is not None
+    def trace_id(self) -> str:
+        return f"{self.cause.trace_id:032x}" if self.cause is not None else ""
 
 
 class Tracing:
+    """`memory` and `spool` keep over a crash what a trace needs; without them it is lost."""
+
     def __init__(
         self,
         service: str,
@@ -63,6 +75,9 @@ class Tracing:
         chance: Callable[[], float] = random.random,
         *,
         offset_ns: int = 0,
+        memory: TraceMemory | None = None,
+        spool: SpanSpool | None = None,
+        send: Callable[[bytes], bool] | None = None,
     ) -> None:
         self._clock = clock
         self._offset_ns = offset_ns  # desk time less the time of day, which spans are told in
@@ -70,17 +85,22 @@ class Tracing:
         self._chance = chance
         self._common = {"messaging.system": "nats", "server.address": server_address}
         resource = Resource.create({"service.name": service, "service.namespace": "hedgerow"})
-        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self._provider.add_span_processor(
-            BatchSpanProcessor(exporter, QUEUE_SPANS_MAX, schedule_delay_millis=1_000)
+        self._ids = _Ids()
+        self._provider = TracerProvider(
+            resource=resource, shutdown_on_exit=False, id_generator=self._ids
         )
+        self.export = SpanExport(exporter, spool, send)
+        self._provider.add_span_processor(self.export)
         self._tracer = self._provider.get_tracer("hedgerow")
-        self._venue = VenueCauses()
+        self._memory = memory
+        self._venue = (
+            VenueCauses(memory.label, memory.labels()) if memory is not None else VenueCauses()
+        )
         self._requests: dict[int, Span] = {}
         self._is_order: dict[type[Message], bool] = {}
-        self._newest: Cause | None = None
-        self._newest_ns = 0
-        self._spoken: dict[object, Cause | None] = {}  # by timer: the cause it last continued
+        self._causes = Causes()
+        self._states = States()
+        self._intents: OrderedDict[str, Cause] = OrderedDict()  # in which each was heard
 
     def incoming(self, event: object) -> Cause | None:
         """Returns the cause of an event of the link or the edge; ends the span of its request."""
@@ -99,40 +119,64 @@ class Tracing:
 
     def _tell(self, journey: Journey) -> None:
         """Makes the spans of what is over: one for the whole, one for each stage."""
+        kept: dict[str, bool] = {KEPT: True} if journey.is_rare else {}
         whole = self._tracer.start_span(
             journey.name,
+            context=_context(journey.cause) if journey.cause is not None else None,
             start_time=journey.began_ns - self._offset_ns,
             kind=SpanKind.INTERNAL,
-            attributes=journey.attributes,
+            attributes={**journey.attributes, **kept},
         )
         inside = trace.set_span_in_context(whole)
         began_ns = journey.began_ns
         for stage, ended_ns in journey.stages:
             span = self._tracer.start_span(
-                stage, context=inside, start_time=began_ns - self._offset_ns
+                stage, context=inside, start_time=began_ns - self._offset_ns, attributes=kept
             )
             span.end(ended_ns - self._offset_ns)
             began_ns = ended_ns
         whole.end(began_ns - self._offset_ns)
 
+    def is_missed(self, entry: Entry) -> bool:
+        """Says whether a replayed input is one that an earlier life had not handled; remembers of
+        the others what later messages may refer to."""
+        if entry.cause is not None and isinstance(entry.message, HedgeIntentV1):
+            self._remember(entry.message, entry.cause)
+        memory, place = self._memory, entry.place
+        return memory is not None and place is not None and memory.is_missed(*place)
+
+    def _remember(self, intent: HedgeIntentV1, cause: Cause) -> None:
+        self._intents[intent.intent_id] = cause
+        if len(self._intents) > INTENTS_MAX:
+            self._intents.popitem(last=False)
+
     def begin(self, entry: Entry) -> Turn:
-        """Starts a turn. A timer's takes the newest cause that it has not continued yet."""
+        """Starts a turn. A timer's has no cause of its own: each output finds what it continues."""
         if entry.kind is TimerV1:
-            return Turn(self._cause_for(entry.timer), None, entry.timer)
-        if entry.cause is None:
-            return Turn(None, None, None)
+            return Turn(None, None, entry.timer)
+        cause = entry.cause
+        message = entry.message
+        if isinstance(message, Message) and message.delivery is Delivery.STATE:
+            is_first = self._states.is_first(subject_of(message))
+            if cause is not None and cause.is_repeat and not is_first:
+                cause = None
+        if cause is None:
+            return Turn(None, None, None, entry.place)
         span = self._tracer.start_span(
             f"{SPAN_PROCESS} {destination(entry.kind)}",
-            context=_context(entry.cause),
+            context=_context(cause),
             kind=SpanKind.CONSUMER,
-            links=(Link(_span_context(entry.cause)),),
-            attributes={**self._common, **_describe(entry.message, "process")},
-        )
-        cause = _cause(span, is_order=entry.cause.is_order)
-        fresh_ns = self._clock.monotonic_ns() - self._newest_ns
-        if cause.is_order or not (self._newest and self._newest.is_order and fresh_ns < STALE_NS):
-            self._newest, self._newest_ns = cause, self._clock.monotonic_ns()
-        return Turn(cause, span, None)
+            links=(Link(_span_context(cause)),),
+            attributes={
+                **self._common, **_describe(message, "process"), **_kept(is_order=cause.is_order),
+            },
+        )  # fmt: skip
+        inside = _cause(span, is_order=cause.is_order)
+        if isinstance(message, HedgeIntentV1):
+            self._remember(message, inside)
+        key = message.key() if isinstance(message, Message) else ""
+        self._causes.hear(inside, key, self._clock.monotonic_ns())
+        return Turn(inside, span, None, entry.place)
 
     def output(self, turn: Turn, output: object) -> tuple[object, dict[str, str]]:
         """Returns an output and its headers, its span made if it is sampled."""
@@ -146,51 +190,94 @@ class Tracing:
         is_order = self._is_order.get(kind)
         if is_order is None:
             is_order = self._is_order[kind] = tag_of(kind).startswith(ALWAYS)
-        parent = turn.cause
-        if parent is not None and turn.is_timer and kind.delivery is Delivery.LOSSY:
-            parent = None  # a regular word of the timer's own
+        now_ns = self._clock.monotonic_ns()
+        causes = [turn.cause] if turn.cause is not None else []
+        if turn.timer is not None and kind.delivery is not Delivery.LOSSY:
+            causes = self._causes.since(turn.timer, message.key(), now_ns)
+        intent = self._intents.get(getattr(message, "intent_id", ""))
+        if intent is not None:  # whatever the moment was, it is done for the intent
+            causes = [*(cause for cause in causes if cause != intent), intent]
+        before = None
+        if kind.delivery is Delivery.STATE:
+            before = self._states.before(subject_of(message), now_ns)
         is_drawn = kind is TicksV1 and self._chance() < self._ratio
-        if parent is None and not is_order and not is_drawn:
-            return {}
+        if not causes and not is_order and not is_drawn:
+            if before is None:
+                return {}
+            return Cause(before.trace_id, before.span_id, True, True).headers()
+        parent = causes[-1] if causes else None
+        if parent is None and isinstance(message, FillV1):
+            self._ids.next_is(fill_cause(message.trade_id))
+        is_order = is_order or (parent is not None and parent.is_order)
+        others = [*causes[:-1], *([before] if before is not None else [])]
         span = self._tracer.start_span(
             f"{SPAN_PUBLISH} {destination(kind)}",
             context=_context(parent) if parent is not None else None,
             kind=SpanKind.PRODUCER,
-            attributes={**self._common, **_describe(message, "publish")},
-        )
-        cause = _cause(span, is_order=is_order or (parent is not None and parent.is_order))
+            links=[Link(_span_context(cause)) for cause in others],
+            attributes={
+                **self._common, **_describe(message, "publish"), **_kept(is_order=is_order),
+            },
+        )  # fmt: skip
+        cause = _cause(span, is_order=is_order)
         span.end()
+        if kind.delivery is Delivery.STATE:
+            self._states.say(subject_of(message), cause, now_ns)
         return cause.headers()
 
     def _outgoing(self, turn: Turn, request: VenueRequest) -> VenueRequest:
         """Returns a venue request with its cause; its span ends with the reply."""
-        if turn.cause is None:
+        cause = turn.cause
+        if turn.timer is not None:
+            found = self._causes.since(turn.timer, "", self._clock.monotonic_ns())
+            cause = found[-1] if found else None
+        if cause is None:
             return request
         span = self._tracer.start_span(
             f"{SPAN_SEND} {request.method}",
-            context=_context(turn.cause),
+            context=_context(cause),
             kind=SpanKind.CLIENT,
-            attributes={"rpc.system": "jsonrpc", "rpc.method": request.method},
-        )
+            attributes={
+                "rpc.system": "jsonrpc", "rpc.method": request.method,
+                **_kept(is_order=cause.is_order),
+            },
+        )  # fmt: skip
         self._requests[request.request_id] = span
         if len(self._requests) > OPEN_REQUESTS_MAX:
             self._requests.pop(next(iter(self._requests))).end()
-        return self._venue.outgoing(request, _cause(span, is_order=turn.cause.is_order))
+        return self._venue.outgoing(request, _cause(span, is_order=cause.is_order))
 
     def end(self, turn: Turn, *, has_spoken: bool) -> None:
-        if turn.is_timer and has_spoken:
-            self._spoken[turn.timer] = self._newest
+        if turn.timer is not None and has_spoken:
+            self._causes.spoke(turn.timer)
         if turn.span is not None:
             turn.span.end()
+        if self._memory is not None and turn.place is not None:
+            self._memory.handled(*turn.place)
 
     def close(self) -> None:
-        """Exports what is left; blocks for at most the exporter's timeout."""
+        """Exports what is left; blocks for a bounded time."""
         self._provider.shutdown()
+        if self._memory is not None:
+            self._memory.close()
 
-    def _cause_for(self, timer: object) -> Cause | None:
-        if self._newest is None or self._clock.monotonic_ns() - self._newest_ns > STALE_NS:
-            return None
-        return self._newest if self._spoken.get(timer) is not self._newest else None
+
+class _Ids(RandomIdGenerator):
+    """Random ids, but for a root span that has been told its own."""
+
+    def __init__(self) -> None:
+        self._next: Cause | None = None
+
+    def next_is(self, cause: Cause) -> None:
+        self._next = cause
+
+    def generate_span_id(self) -> int:
+        """The SDK asks for it after the trace's."""
+        cause, self._next = self._next, None
+        return cause.span_id if cause is not None else super().generate_span_id()
+
+    def generate_trace_id(self) -> int:
+        return self._next.trace_id if self._next is not None else super().generate_trace_id()
 
 
 def open_tracing(service: str, desk: DeskConfig, runtime: Runtime, clock: Clock) -> Tracing:
@@ -198,10 +285,27 @@ def open_tracing(service: str, desk: DeskConfig, runtime: Runtime, clock: Clock)
     endpoint = desk.otlp_endpoint.rstrip("/")
     if not endpoint.endswith("/v1/traces"):
         endpoint += "/v1/traces"
-    exporter = OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_TIMEOUT_S)
-    address = runtime.nats_url.rpartition("/")[2]
+    kind = {"Content-Type": "application/x-protobuf"}
+
+    def send(data: bytes) -> bool:
+        request = Request(endpoint, data, kind)  # noqa: S310  # an endpoint of the configuration
+        try:
+            with urlopen(request, timeout=EXPORT_TIMEOUT_S):  # noqa: S310
+                return True
+        except OSError:
+            return False
+
+    directory = Path(runtime.directory)
     return Tracing(
-        service, desk.trace_ratio, address, clock, exporter, offset_ns=runtime.clock_offset_ns
+        service,
+        desk.trace_ratio,
+        runtime.nats_url.rpartition("/")[2],
+        clock,
+        OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_TIMEOUT_S),
+        offset_ns=runtime.clock_offset_ns,
+        memory=TraceMemory(directory, service),
+        spool=SpanSpool(directory / f"{service}.spans"),
+        send=send,
     )
 
 
@@ -227,6 +331,10 @@ def _describe(message: Any, operation: str) -> dict[str, str]:
         if message_id is not None:
             found["messaging.message.id"] = message_id
     return found
+
+
+def _kept(*, is_order: bool) -> dict[str, bool]:
+    return {KEPT: True} if is_order else {}
 
 
 def _span_context(cause: Cause) -> SpanContext:

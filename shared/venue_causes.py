@@ -5,6 +5,7 @@ was sent by another process than the one that reports its fills, so a traced mas
 cause in `quote_id`, which the venue repeats in the trade: `<id>~<trace id>-<span id>`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -18,9 +19,16 @@ OWN_CHANNELS = ("user.trades.", "user.orders.", "user.changes.")
 
 
 class VenueCauses:
-    def __init__(self) -> None:
+    """`keep_label` is told of each label and its cause; `labels` are those of an earlier life."""
+
+    def __init__(
+        self,
+        keep_label: Callable[[str, Cause], None] | None = None,
+        labels: dict[str, Cause] | None = None,
+    ) -> None:
         self._by_request: dict[int, Cause] = {}
-        self._by_label: dict[str, Cause] = {}
+        self._by_label: dict[str, Cause] = dict(labels or {})
+        self._keep_label = keep_label
 
     def outgoing(self, request: VenueRequest, cause: Cause) -> VenueRequest:
         """Remembers why a request was made; returns it with its cause where the venue keeps it."""
@@ -28,6 +36,8 @@ class VenueCauses:
         label = request.params.get("label")
         if isinstance(label, str):
             _remember(self._by_label, label, cause)
+            if self._keep_label is not None:
+                self._keep_label(label, cause)
         quote_id = request.params.get("quote_id")
         if not isinstance(quote_id, str):
             return request

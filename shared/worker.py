@@ -10,9 +10,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
+import structlog
 
+from shared.causes import cause_in
 from shared.clock import NS_PER_MS, NS_PER_S, Clock
 from shared.inbox import Entry, Inbox
+from shared.messages.risk import AlertV1
 from shared.metrics import Count, Durations
 from shared.outlet import Countdown, Outlet
 from shared.telemetry import Log, Telemetry
@@ -93,8 +96,13 @@ class Worker:
         self._outlet.push()
 
     async def _handle(self, entry: Entry, began_ns: int) -> None:
-        tracing = None if entry.is_replay else self._tracing
+        tracing = self._tracing
+        if tracing is not None and entry.is_replay and not tracing.is_missed(entry):
+            tracing = None
         turn = tracing.begin(entry) if tracing is not None else None
+        trace_id = turn.trace_id if turn is not None else ""
+        if trace_id:
+            structlog.contextvars.bind_contextvars(trace_id=trace_id)
         outputs: list[object] = []
         try:
             for handler in entry.handlers:
@@ -102,21 +110,37 @@ class Worker:
         except Exception as error:
             self._log.exception("handler_failed", input=describe(entry.message), exc_info=error)
             raise
+        finally:
+            if trace_id:
+                structlog.contextvars.unbind_contextvars("trace_id")
         self.handled_count += 1
         if entry.is_replay:
             for output in outputs:
                 self._outlet.check(output)
+            if tracing is not None and turn is not None:
+                tracing.end(turn, has_spoken=False)
             return
         countdown = Countdown(entry.done)
         for output in outputs:
             headers = NO_HEADERS
             if tracing is not None and turn is not None:
                 output, headers = tracing.output(turn, output)  # noqa: PLW2901  # the same, marked
+            if isinstance(output, AlertV1):
+                self._tell(output, headers)
             await self._outlet.route(output, countdown, headers)
         countdown.close()
         if tracing is not None and turn is not None:
             tracing.end(turn, has_spoken=bool(outputs))
         self._count(entry.kind, self._clock.monotonic_ns() - began_ns)
+
+    def _tell(self, alert: AlertV1, headers: dict[str, str]) -> None:
+        """Every alert is in the log too, with the trace that it is a part of."""
+        cause = cause_in(headers)
+        more = {"trace_id": f"{cause.trace_id:032x}"} if cause is not None else {}
+        self._log.warning(
+            "alert_raised",
+            alert=alert.name, severity=alert.severity, text=alert.text, **more,
+        )  # fmt: skip
 
     def _count(self, kind: type, took_ns: int) -> None:
         series = self._series.get(kind)
