@@ -186,6 +186,9 @@ fuzz-bus: setup ## garbage on every subject of a running desk (COUNT=100000)
 soak: setup ## ten minutes of desk; prints the memory slope of every process (SECONDS=600)
 	$(BIN)/python -m infra.soak --seconds $(or $(SECONDS_GIVEN),600) $(if $(JSON),--json $(JSON))
 
+trace-test: setup ## a desk's traces judged in a real Jaeger, agents killed on the way (FILLS=1000 JSON=FILE; JAEGER_BIN)
+	$(BIN)/python -m infra.traces.check --fills $(or $(FILLS),1000) $(if $(JSON),--json $(JSON))
+
 # ---- write --------------------------------------------------------------------------------------
 format: .venv/dev ## formats Python and C
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -206,4 +209,4 @@ clean: ## removes what was built
 
 .PHONY: help setup run check test test-c test-threads test-quickfix ci bench bench-ticks \
     surface-report market-report desk-report simulate-many fuzz fuzz-coverage gate-oracle mutate-gate \
-    fuzz-bus soak format docs golden lock clean
+    fuzz-bus soak trace-test format docs golden lock clean

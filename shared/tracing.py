@@ -205,6 +205,9 @@ class Tracing:
             if before is None:
                 return {}
             return Cause(before.trace_id, before.span_id, True, True).headers()
+        if isinstance(message, FillV1) and message.order_id:
+            ordered = self._venue.of_label(message.order_id)
+            causes = causes if ordered is None else [ordered]
         parent = causes[-1] if causes else None
         if parent is None and isinstance(message, FillV1):
             self._ids.next_is(fill_cause(message.trade_id))

@@ -54,17 +54,24 @@ class VenueCauses:
             return self._cause_of_rows(event.data)
         return None
 
+    def of_label(self, label: str) -> Cause | None:
+        """Returns what the order of that label was sent for."""
+        return self._by_label.get(label)
+
     def _cause_of_rows(self, data: Any) -> Cause | None:
-        for row in data if isinstance(data, list) else [data]:
-            if not isinstance(row, dict):
-                continue
-            _, mark, context = str(row.get("quote_id", "")).partition("~")
-            if mark:
-                return cause_of(f"00-{context}-01", is_order=True)
-            cause = self._by_label.get(str(row.get("label", "")))
-            if cause is not None:
-                return cause
-        return None
+        """Returns what all rows have in common; rows of several causes have none."""
+        causes = {
+            self._cause_of(row)
+            for row in (data if isinstance(data, list) else [data])
+            if isinstance(row, dict)
+        }
+        return causes.pop() if len(causes) == 1 else None
+
+    def _cause_of(self, row: dict[str, Any]) -> Cause | None:
+        _, mark, context = str(row.get("quote_id", "")).partition("~")
+        if mark:
+            return cause_of(f"00-{context}-01", is_order=True)
+        return self._by_label.get(str(row.get("label", "")))
 
 
 def _remember(memory: dict[Any, Cause], key: object, cause: Cause) -> None:

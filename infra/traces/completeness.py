@@ -1,8 +1,9 @@
 """What a fill's trace must hold, and which fills' do not.
 
 A fill is published by gateway and taken by risk, ledger and market_making; risk says what the book
-is now, and hedging looks at it. A hedge's fill was ordered: execution took hedging's intent and
-placed the order, which ledger has, and hears of its fill.
+is now, and hedging looks at it. A quote's fill tells of the quote that it took, and of the tick or
+the pass that sent it. A hedge's fill was ordered: execution took hedging's intent and placed the
+order, and hears of its fill.
 """
 
 from collections.abc import Iterable
@@ -20,6 +21,11 @@ AFTER = frozenset(
         ("hedging", "process risk.portfolio.v1.{key}"),
     }
 )
+AFTER_A_QUOTE = AFTER | {("market_making", "quote_filled"), ("market_making", "to_quote")}
+ANY_OF = {
+    ("market_making", "tick_to_quote"): ("market_making", "to_quote"),
+    ("market_making", "pass_to_quote"): ("market_making", "to_quote"),
+}
 AFTER_A_HEDGE = AFTER | {("execution", "process orders.fill.v1.{key}")}
 BEFORE_A_HEDGE = frozenset(
     {
@@ -98,9 +104,10 @@ def lacks(traces: Traces, published: list[Span], *, is_hedge: bool) -> tuple[str
     after: set[tuple[str, str]] = set()
     before: set[tuple[str, str]] = set()
     for span in published:
-        after |= {(one.service, one.name) for one in traces.following(span)}
+        seen = {(one.service, one.name) for one in traces.following(span)}
+        after |= {ANY_OF.get(one, one) for one in seen}
         before |= {(one.service, one.name) for one in traces.before(span)}
-    wanted = (AFTER_A_HEDGE if is_hedge else AFTER) - after
+    wanted = (AFTER_A_HEDGE if is_hedge else AFTER_A_QUOTE) - after
     if is_hedge:
         wanted |= BEFORE_A_HEDGE - before
     return tuple(sorted(f"{service} {name}" for service, name in wanted))

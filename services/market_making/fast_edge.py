@@ -75,6 +75,7 @@ class FastEdge:
         self._status_ns = 0
         self._bytes = (0, 0)  # in and out, when last looked at
         self._heard_ns = self._sent_ns = 0
+        self._quoted: dict[tuple[int, int], Record] = {}  # for traces
 
     async def start(self, deliver: Callable[[object], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -191,7 +192,7 @@ class FastEdge:
             for record in taken:
                 if record.kind == records.SESSION:
                     self._on_session(record, now_ns)
-            self._deliver(PathRecords(now_ns, taken))
+            self._deliver(PathRecords(now_ns, taken, self._quoted))
 
     def _on_stats(self, stats: Stats, now_ns: int) -> None:
         counted = (stats.stream_bytes_in, stats.stream_bytes_out)

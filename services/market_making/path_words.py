@@ -11,11 +11,11 @@ from typing import NamedTuple
 import msgspec
 
 from native.path_records import FILL, PULL, QUOTE
+from shared.causes import Cause, fill_cause
 from shared.journeys import Journey
 
 Block = Mapping[str, float]
 STAGES = ("decoded", "valued", "decided", "gated", "sent")
-RARE = {FILL: "quote_filled", PULL: "quotes_pulled"}
 BOUNDS_NS = tuple(
     step * 10**power for power in range(3, 9) for step in (1, 2, 5)
 )  # of the histogram that is exported: 1 us to 0.5 s
@@ -150,43 +150,61 @@ class Record(NamedTuple):
     gated_ns: int
     sent_ns: int
     surface_version: int
+    text: bytes
 
 
 class PathRecords(msgspec.Struct, frozen=True):
-    """What the path did since the last time, oldest first."""
+    """What the path did since the last time, oldest first. `quoted` holds the newest quote of each
+    slot over all batches, so that a fill can tell of the quote that it took."""
 
     created_ns: int
     records: list[Record]
+    quoted: dict[tuple[int, int], Record] = msgspec.field(default_factory=dict)
 
     def journeys(self) -> Iterator[Journey]:
         """Returns the way of each request that a tick caused, of each fill, and each pull."""
         requests: set[int] = set()
         for record in self.records:
-            if record.kind == QUOTE and record.received_ns and record.request not in requests:
-                requests.add(record.request)
-                yield _of_request(record)
-            elif record.kind in RARE:
-                at_ns = record.received_ns or self.created_ns
-                attributes: dict[str, int | str] = {
-                    "underlying": record.number,
-                    "code": record.code,
-                }
-                yield Journey(RARE[record.kind], at_ns, (), attributes, is_rare=True)
+            if record.kind == QUOTE:
+                self.quoted[record.number, record.slot] = record
+                if record.received_ns and record.request not in requests:
+                    requests.add(record.request)
+                    yield _of_request(record)
+            elif record.kind == FILL:
+                yield from self._of_fill(record)
+            elif record.kind == PULL:
+                yield self._of_moment("quotes_pulled", record, None)
+
+    def _of_fill(self, record: Record) -> Iterator[Journey]:
+        """Returns the fill and, in the same trace, the way of the quote that it took."""
+        cause = fill_cause(record.text.decode()) if record.text else None
+        yield self._of_moment("quote_filled", record, cause)
+        quoted = self.quoted.get((record.number, record.slot))
+        if cause is not None and quoted is not None and quoted.sent_ns:
+            yield _of_request(quoted)._replace(is_rare=True, cause=cause)
+
+    def _of_moment(self, name: str, record: Record, cause: Cause | None) -> Journey:
+        at_ns = record.received_ns or self.created_ns
+        attributes: dict[str, int | str] = {"underlying": record.number, "code": record.code}
+        return Journey(name, at_ns, (), attributes, is_rare=True, cause=cause)
 
 
 def _of_request(record: Record) -> Journey:
-    """Returns the stages of one request, by its first quote; one left out takes no time."""
-    at_ns = record.received_ns
+    """Returns the stages of one request, by its first quote; one left out takes no time. What no
+    tick caused begins with its first stamp."""
+    stamps = [(name, getattr(record, f"{name}_ns")) for name in STAGES]
+    began_ns = at_ns = record.received_ns or next(stamp for _, stamp in stamps if stamp)
     stages: list[tuple[str, int]] = []
-    for name in STAGES:
-        at_ns = max(at_ns, getattr(record, f"{name}_ns"))
+    for name, stamp in stamps:
+        at_ns = max(at_ns, stamp)
         stages.append((name, at_ns))
     attributes: dict[str, int | str] = {
         "underlying": record.number,
         "request": record.request,
         "surface_version": record.surface_version,
     }
-    return Journey("tick_to_quote", record.received_ns, tuple(stages), attributes)
+    name = "tick_to_quote" if record.received_ns else "pass_to_quote"
+    return Journey(name, began_ns, tuple(stages), attributes)
 
 
 class PathCounts(msgspec.Struct, frozen=True):

@@ -1,14 +1,15 @@
+import msgspec
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from infra.golden import sample
-from shared.causes import cause_in
+from shared.causes import cause_in, fill_cause
 from shared.clock import NS_PER_S, SimulatedClock
 from shared.inbox import Entry
 from shared.journeys import Journey
 from shared.messages.desk import TimerV1
 from shared.messages.hedging import HedgeIntentV1
 from shared.messages.market import TicksV1
-from shared.messages.orders import FillV1
+from shared.messages.orders import FillV1, PlaceOrderV1
 from shared.messages.pricing import SurfaceV1
 from shared.messages.risk import LeaseV1, PortfolioV1
 from shared.tracing import Tracing
@@ -172,3 +173,63 @@ def test_only_what_is_rare_or_drawn_is_told():
     common, rare = Journey("common", 1, (), {}), Journey("rare", 2, (), {}, is_rare=True)
     desk.agent("market_making").incoming(Batch(common, rare, common))
     assert [span.name for span in desk.spans()] == ["rare"]
+
+
+def fill_of(trade_id, **changes):
+    return msgspec.structs.replace(sample(FillV1), trade_id=trade_id, order_id="", **changes)
+
+
+def test_a_timers_word_links_to_every_fill_since_its_last():
+    desk = Desk()
+    fills = [desk.turn("gateway", timer(), fill_of(f"T-{number}")) for number in range(3)]
+    for [(_, headers)] in fills:
+        desk.turn("risk", entry(FillV1, headers))
+    desk.turn("risk", timer("value"), sample(PortfolioV1))
+    desk.turn("risk", timer("value"), sample(PortfolioV1))
+    spans = desk.spans()
+    heard = [one for one in spans if one.name == "process orders.fill.v1.{key}"]
+    said = [one for one in spans if one.name == "publish risk.portfolio.v1.{key}"]
+    assert len(said) == 1, "the second time there is nothing new to continue"
+    assert said[0].parent.span_id == heard[2].context.span_id
+    linked = {link.context.span_id for link in said[0].links}
+    assert linked == {one.context.span_id for one in heard[:2]}
+
+
+def test_a_fills_trace_is_derived_from_its_trade_and_joined_by_the_quote():
+    desk = Desk()
+    desk.turn("gateway", timer(), fill_of("T-9"))
+    journey = Journey("quote_filled", 1, (), {}, is_rare=True, cause=fill_cause("T-9"))
+    desk.agent("market_making").incoming(Batch(journey))
+    told, published = sorted(desk.spans(), key=lambda span: span.name, reverse=True)
+    assert told.name == "quote_filled"
+    assert told.context.trace_id == published.context.trace_id == fill_cause("T-9").trace_id
+    assert told.parent.span_id == published.context.span_id
+
+
+def test_an_order_belongs_to_its_intent_whatever_the_moment():
+    desk = Desk()
+    [(_, intent)] = desk.turn("hedging", timer(), sample(HedgeIntentV1))
+    desk.turn("execution", entry(HedgeIntentV1, intent))
+    [(_, other)] = desk.turn("gateway", timer(), fill_of("T-1"))
+    desk.turn("execution", entry(FillV1, other))
+    order = msgspec.structs.replace(sample(PlaceOrderV1), intent_id=sample(HedgeIntentV1).intent_id)
+    [(_, placed)] = desk.turn("execution", timer("again"), order)
+    assert cause_in(placed).trace_id == cause_in(intent).trace_id
+
+
+def test_a_state_is_said_again_for_whoever_comes_late():
+    desk = Desk()
+    [(_, fill)] = desk.turn("gateway", timer(), fill_of("T-1"))
+    [(_, first)] = desk.turn("risk", entry(FillV1, fill), sample(PortfolioV1))
+    [(_, again)] = desk.turn("risk", timer(), sample(PortfolioV1))
+    [(_, again)] = desk.turn("risk", timer(), sample(PortfolioV1))
+    assert cause_in(again).is_repeat
+    desk.turn("hedging", entry(PortfolioV1, first))
+    desk.turn("hedging", entry(PortfolioV1, again))
+    desk.turn("latecomer", entry(PortfolioV1, again))
+    heard = [
+        span.resource.attributes["service.name"]
+        for span in desk.spans()
+        if span.name == "process risk.portfolio.v1.{key}"
+    ]
+    assert heard == ["hedging", "latecomer"]
