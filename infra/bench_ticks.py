@@ -1,7 +1,8 @@
 """Tick to quote, measured: in the core, wire to wire, the cost of being observed, peers, the hop.
 
 Each part is a module with `measure(seconds) -> (samples, skipped)`: microseconds by the name of a
-figure, and reasons by the name of what did not run. A name `core.book_tick` is a figure with
+figure, and reasons by the name of what did not run; with `conditions()`, it says what else its
+figures hang on. A name `core.book_tick` is a figure with
 percentiles, `core.book_tick.by_rate.1000` one below it, `core.index_tick.ns_per_option` a number.
 Sources are paced and times count from when a tick was due, so a stall is seen by all it delayed.
 """
@@ -52,8 +53,10 @@ def main() -> int:
     folder = Path(arguments.samples)
     folder.mkdir(parents=True, exist_ok=True)
     for part in chosen:
-        samples, skipped = measured(part, arguments.seconds)
+        samples, skipped, under = measured(part, arguments.seconds)
         report["skipped"].update(skipped)
+        report["conditions"][part] = under
+        print_part(part, under)
         for name, values in samples.items():
             place(report, name, values)
             if name.rpartition(".")[2] not in NUMBERS:
@@ -63,19 +66,41 @@ def main() -> int:
                 print(f"{name:<36}{float(np.median(values)):>12.1f}")
         for name, reason in skipped.items():
             print(f"{name:<36}skipped: {reason}")
+    print_table(report)
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return 0
 
 
-def measured(part: str, seconds: float) -> tuple[dict[str, Samples], dict[str, str]]:
-    """Runs a part; what it cannot run on this machine is skipped with the reason."""
+def measured(
+    part: str, seconds: float
+) -> tuple[dict[str, Samples], dict[str, str], dict[str, Any]]:
+    """Runs a part; what it cannot run on this machine is skipped with the reason. Returns also what
+    the part says of its conditions, and how busy the machine was with what is not ours."""
     try:
         module = importlib.import_module(PARTS[part])
     except ModuleNotFoundError as error:
-        return {}, {part: f"{error.name} is not installed"}
+        return {}, {part: f"{error.name} is not installed"}, {}
+    before = processor_s()
     samples, skipped = module.measure(seconds)
-    return samples, skipped
+    passed, ours = (after - at for after, at in zip(processor_s(), before, strict=True))
+    said = module.conditions() if hasattr(module, "conditions") else {}
+    others = max(0.0, passed - ours) / max(passed, 1e-9) if passed else 0.0
+    return samples, skipped, {**said, "load": os.getloadavg()[0], "others_of_busy": others}
+
+
+def processor_s() -> tuple[float, float]:
+    """Returns the seconds that all cores were busy, and of them those of ours that have ended."""
+    path = Path("/proc/stat")
+    names = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+    busy = 0.0
+    if path.exists():
+        counts = path.read_text(encoding="ascii").partition("\n")[0].split()[1:]
+        spent = dict(zip(names, map(int, counts), strict=False))
+        busy = sum(spent.values()) - spent["idle"] - spent["iowait"]
+    times = os.times()
+    ours = times.user + times.system + times.children_user + times.children_system
+    return busy / os.sysconf("SC_CLK_TCK"), ours
 
 
 def place(report: dict[str, Any], name: str, values: Samples) -> None:
@@ -148,6 +173,23 @@ def print_conditions(found: dict[str, Any]) -> None:
     print(f"Linux {found['kernel']}, Python {found['python']}, commit {found['commit']}")
     print(f"flags {found['flags']}")
     print(f"{'us':<36}{'p50':>10}{'p90':>10}{'p99':>10}{'p99.9':>10}{'max':>12}{'samples':>10}")
+
+
+def print_part(part: str, under: dict[str, Any]) -> None:
+    """What a part's figures were made under."""
+    said = [f"{name} {value}" for name, value in under.items() if isinstance(value, str)]
+    busy = f"load {under.get('load', 0.0):.1f}, {under.get('others_of_busy', 0.0):.0%} of the work"
+    print(f"-- {part}: {'; '.join([*said, f'{busy} not ours'])}")
+
+
+def print_table(report: dict[str, Any]) -> None:
+    """The figures as README shows them: those with percentiles, microseconds."""
+    print("\n| us | p50 | p90 | p99 | p99.9 | max | samples |\n|---|---|---|---|---|---|---|")
+    for part in (*PARTS, "stages"):
+        for name, figure in report.get(part, {}).items():
+            if isinstance(figure, dict) and "p50_us" in figure:
+                cells = " | ".join(f"{figure[rank]:,.1f}" for rank in PERCENTILES)
+                print(f"| `{part}.{name}` | {cells} | {figure['samples']:,} |")
 
 
 def print_figure(name: str, values: Samples) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from native.library import check, ffi, lib
-from native.path_records import Stats, record_dtype, stats_of
+from native.path_records import RECORD_DTYPE, Stats, stats_of
 
 Fields = Mapping[str, float]
 
@@ -55,6 +55,7 @@ LOOP_DEFAULTS: dict[str, float] = {
     "cpu": -1,
     "busy_poll_us": 0,
     "receive_bytes": 4 << 20,
+    "priority": 0,
 }
 
 
@@ -89,8 +90,7 @@ class FastPath:
         )
         self._loop = loop_out[0]
         self._backlog: deque[Any] = deque()
-        self._dtype = record_dtype(ffi)
-        self._records = np.zeros(BATCH, dtype=self._dtype)
+        self._records = np.zeros(BATCH, dtype=RECORD_DTYPE)
         self._records_in_c = ffi.cast("hr_record *", ffi.from_buffer(self._records))
         self._messages = ffi.new("hr_path_message[]", MESSAGES)
         self._stats = ffi.new("hr_path_stats *")
@@ -133,6 +133,11 @@ class FastPath:
     @property
     def is_running(self) -> bool:
         return bool(lib.hr_loop_is_running(self._loop))
+
+    @property
+    def is_urgent(self) -> bool:
+        """Returns whether the thread got the real-time priority that it was to have."""
+        return bool(lib.hr_loop_is_urgent(self._loop))
 
     @property
     def system_error(self) -> int:

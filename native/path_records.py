@@ -169,16 +169,19 @@ def percentile_ns(counts: NDArray[np.int64], ratio: float) -> int:
     return int(BUCKET_LEAST_NS[min(bucket + 1, len(BUCKET_LEAST_NS) - 1)])
 
 
-def record_dtype(ffi: Any) -> np.dtype[np.void]:
+def _record_dtype() -> np.dtype[np.void]:
     """Returns hr_record as numpy sees it, from the compiled struct itself."""
     names, formats, offsets = [], [], []
-    for name, field in ffi.typeof("hr_record").fields:
+    for name, field in _ffi.typeof("hr_record").fields:
         kind = field.type.cname
         names.append(name)
         formats.append(NUMBERS.get(kind) or f"S{field.type.length}")
         offsets.append(field.offset)
-    size = ffi.sizeof("hr_record")
+    size = _ffi.sizeof("hr_record")
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": size})
+
+
+RECORD_DTYPE = _record_dtype()
 
 
 def stats_of(ffi: Any, source: Any, underlying_count: int) -> Stats:

@@ -24,6 +24,8 @@ typedef struct {
     int32_t cpu;           /* The core to run on; -1: any. */
     int32_t busy_poll_us;  /* SO_BUSY_POLL; 0: not. */
     int32_t receive_bytes; /* SO_RCVBUF of the datagram sockets; 0: the system's own. */
+    int32_t priority;      /* SCHED_FIFO, where it is permitted; 0: as the starting thread. */
+    int32_t reserved;
 } hr_loop_config;
 
 typedef struct hr_loop hr_loop;
@@ -55,11 +57,14 @@ hr_status hr_loop_connect(hr_loop *loop, int32_t socket);
 /* Control plane. Ends the wait now: a command or a block was put. */
 hr_status hr_loop_wake(hr_loop *loop);
 
+/* Control plane, once started. Did the thread get its real-time priority. */
+int32_t hr_loop_is_urgent(const hr_loop *loop);
+
 /* Control plane, at any time. Is the thread running; the errno of what failed last. */
 int32_t hr_loop_is_running(const hr_loop *loop);
 int32_t hr_loop_error(const hr_loop *loop);
 /* cdef: end */
 
-_Static_assert(sizeof(hr_loop_config) == 48, "hr_loop_config crosses: no padding");
+_Static_assert(sizeof(hr_loop_config) == 56, "hr_loop_config crosses: no padding");
 
 #endif

@@ -119,7 +119,7 @@ typedef struct {
     int64_t policy_version;
     int64_t limits_version;
     int64_t lease_expires_ns;
-    int64_t feed_change_id; /* Of the book that caused it; 0: an index, a timer, a fill. */
+    int64_t feed_change_id; /* Of a quote: the version of its book, decided with. */
     int64_t slot;           /* -1: none. */
     int64_t instrument_id;
     int64_t request;

@@ -22,6 +22,7 @@
 #define SPIN_NS_MAX 1000000000
 #define BUSY_POLL_US_MAX 1000
 #define PORT_MAX 65535
+#define PRIORITY_MAX 99
 
 int64_t hr_loop_size(void) {
     return ((int64_t)sizeof(hr_loop) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -32,7 +33,8 @@ static int is_config(const hr_loop_config *config) {
            config->spin_ns >= 0 && config->spin_ns <= SPIN_NS_MAX && config->stats_ns > 0 &&
            config->mode >= HR_LOOP_BLOCKING && config->mode <= HR_LOOP_BUSY && config->cpu >= -1 &&
            config->cpu < CPU_SETSIZE && config->busy_poll_us >= 0 &&
-           config->busy_poll_us <= BUSY_POLL_US_MAX && config->receive_bytes >= 0;
+           config->busy_poll_us <= BUSY_POLL_US_MAX && config->receive_bytes >= 0 &&
+           config->priority >= 0 && config->priority <= PRIORITY_MAX;
 }
 
 hr_status hr_loop_init(void *memory, int64_t bytes, hr_path *path, const hr_loop_config *config,
@@ -162,6 +164,13 @@ static int start_thread(hr_loop *loop) {
     return error == 0 ? 0 : -1;
 }
 
+/* A wake-up then preempts whatever ordinary thread runs. Refused to most users: no failure. */
+static void raise_thread(hr_loop *loop) {
+    const struct sched_param parameters = {.sched_priority = loop->config.priority};
+    loop->is_urgent = loop->config.priority > 0 &&
+                      pthread_setschedparam(loop->thread, SCHED_FIFO, &parameters) == 0;
+}
+
 hr_status hr_loop_start(hr_loop *loop) {
     if (loop == NULL || loop->magic != HR_LOOP_MAGIC || hr_loop_is_running(loop)) {
         return HR_ERR_ARGUMENT;
@@ -174,6 +183,7 @@ hr_status hr_loop_start(hr_loop *loop) {
         atomic_store(&loop->is_running, 0);
         return status;
     }
+    raise_thread(loop);
     return HR_OK;
 }
 
@@ -236,6 +246,10 @@ hr_status hr_loop_wake(hr_loop *loop) {
         return fail(loop, HR_LOOP_NO_SOCKET);
     }
     return HR_OK;
+}
+
+int32_t hr_loop_is_urgent(const hr_loop *loop) {
+    return loop->is_urgent;
 }
 
 int32_t hr_loop_is_running(const hr_loop *loop) {

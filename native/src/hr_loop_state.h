@@ -29,6 +29,7 @@ struct hr_loop {
     int32_t stream; /* The FIX connection; HR_LOOP_NO_SOCKET: none. */
     int32_t epoll;
     int32_t waker; /* eventfd: ends the wait. */
+    int32_t is_urgent;
     pthread_t thread;
     int64_t anchor_cycles; /* Desk time and cycles at the last look at the system's clock; */
     int64_t anchor_ns;

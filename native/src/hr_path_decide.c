@@ -144,7 +144,6 @@ static void touch(hr_path *path, const hr_feed_event *event) {
                                 event->ask_lots};
     hr_engine_on_books(book->engine, &top, 1);
     option->change_id = (int64_t)event->change_id;
-    path->cause_change_id = (int64_t)event->change_id;
     if (option->touched != path->datagram_number) {
         option->touched = path->datagram_number;
         path->touched[path->touched_count++] = event->handle;
@@ -198,7 +197,6 @@ hr_status hr_path_on_datagram(hr_path *path, int32_t is_snapshot, const uint8_t 
     int64_t count = 0;
     path->received_ns = now_ns;
     path->decoded_ns = path->valued_ns = 0;
-    path->cause_change_id = 0;
     path->datagram_number++;
     path->stats.datagrams++;
     hr_path_take_news(path, now_ns);
@@ -251,7 +249,6 @@ void hr_path_step(hr_path *path, int32_t underlying, int64_t now_ns) {
 
 hr_status hr_path_on_time(hr_path *path, int64_t now_ns) {
     path->received_ns = path->decoded_ns = path->valued_ns = 0;
-    path->cause_change_id = 0;
     hr_path_take_news(path, now_ns);
     for (int32_t i = 0; i < path->config.underlying_count; i++) {
         if (path->is_logged_on && path->books[i].is_used) {

@@ -127,7 +127,7 @@ static void record_quote(hr_path *path, int32_t underlying, const hr_engine_deci
     hr_record *record = hr_path_record(path, HR_RECORD_QUOTE, underlying);
     record->valued_ns = path->valued_ns;
     record->decided_ns = decided_ns;
-    record->feed_change_id = path->cause_change_id;
+    record->feed_change_id = option->change_id;
     record->slot = decision->slot;
     record->instrument_id = option->instrument_id;
     record->request = request;

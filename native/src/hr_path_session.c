@@ -59,7 +59,6 @@ static void judge(hr_path *path, const hr_fix_message *message, int64_t now_ns) 
 hr_status hr_path_on_stream(hr_path *path, const uint8_t *bytes, int64_t byte_count,
                             int64_t now_ns) {
     path->received_ns = path->decoded_ns = path->valued_ns = 0;
-    path->cause_change_id = 0;
     if (!path->is_connected) {
         return HR_ERR_NOT_FOUND;
     }

@@ -96,7 +96,6 @@ struct hr_path {
     int64_t received_ns; /* Of the input being handled. */
     int64_t decoded_ns;
     int64_t valued_ns;
-    int64_t cause_change_id;
     int64_t stalled_ns; /* Since when bytes wait for the socket; 0: none do. */
     int64_t news_seen;
     int32_t is_connected;

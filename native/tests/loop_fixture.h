@@ -64,6 +64,13 @@ static inline int accept_outside(int listener) {
     return stream;
 }
 
+/* A quote that came. */
+typedef struct {
+    int64_t number; /* Its QuoteID; of the floor, the number of the datagram it answers. */
+    int64_t at_ns;
+    int64_t bid_ticks; /* 0: the bid did not move. */
+} sighting;
+
 typedef struct {
     int source; /* UDP, connected to what is measured. */
     int stream;
@@ -71,12 +78,10 @@ typedef struct {
     int64_t quote_bytes;
     char bytes[STREAM_BYTES];
     int64_t end;
-    int64_t received; /* Quotes. */
-    int64_t largest;
-    int64_t answered; /* MsgSeqNum of ours. */
-    int64_t *due;
-    int64_t *samples;
-    int64_t sent; /* Datagrams. */
+    int64_t received;   /* Quotes, */
+    int64_t last_bytes; /* and the size of the last one. */
+    sighting *seen;     /* NULL: nobody wants them; else the first `seen_max` quotes. */
+    int64_t seen_max;
 } outside;
 
 static outside world;
@@ -108,11 +113,20 @@ static inline void reply(char type, const char *body) {
     send_all(bytes, frame_answer(&one, type, body, bytes));
 }
 
-static inline void quote_came(int64_t now_ns) {
-    if (world.samples != NULL && world.received < world.sent) {
-        world.samples[world.received] = now_ns - world.due[world.received];
+static inline void quote_came(int64_t number, int64_t bid_ticks, int64_t now_ns) {
+    if (world.received < world.seen_max) {
+        world.seen[world.received] = (sighting){number, now_ns, bid_ticks};
     }
     world.received++;
+}
+
+static inline void read_quote(const char *message, int64_t now_ns) {
+    char body[128];
+    const int64_t number = atoll(field(message, "\001117="));
+    const char *bid = field(message, "\001132=");
+    quote_came(number, bid != NULL ? (int64_t)(atof(bid) / tick_coin() + 0.5) : 0, now_ns);
+    snprintf(body, sizeof body, "117=%lld\001297=0\001", (long long)number);
+    reply('b', body);
 }
 
 /* Reads whole FIX messages out of what has come; answers each. */
@@ -129,10 +143,8 @@ static inline void read_fix(int64_t now_ns) {
         char body[128];
         *next = 0;
         if (strstr(at, "\00135=i\001") != NULL) {
-            quote_came(now_ns);
-            world.largest = next - at > world.largest ? next - at : world.largest;
-            snprintf(body, sizeof body, "117=%lld\001297=0\001", atoll(field(at, "\001117=")));
-            reply('b', body);
+            world.last_bytes = next - at;
+            read_quote(at, now_ns);
         } else if (strstr(at, "\00135=Z\001") != NULL) {
             snprintf(body, sizeof body, "11=%lld\001530=7\001531=7\001",
                      atoll(field(at, "\0011166=")));
@@ -147,6 +159,18 @@ static inline void read_fix(int64_t now_ns) {
     world.bytes[left] = 0;
 }
 
+/* The floor sends back the head of the datagram, with its number, and fills up with nothing. */
+static inline void read_floor(int64_t now_ns) {
+    const char *at = world.bytes;
+    for (; world.bytes + world.end - at >= world.quote_bytes; at += world.quote_bytes) {
+        uint32_t sequence = 0;
+        memcpy(&sequence, at + 4, sizeof sequence);
+        quote_came(sequence, 0, now_ns);
+    }
+    world.end -= at - world.bytes;
+    memmove(world.bytes, at, (size_t)world.end);
+}
+
 /* Takes what came back, if anything did. */
 static inline void look(void) {
     const ssize_t count = recv(world.stream, world.bytes + world.end,
@@ -157,9 +181,7 @@ static inline void look(void) {
     const int64_t now_ns = bench_now();
     world.end += count;
     if (world.is_floor) {
-        for (; world.end >= world.quote_bytes; world.end -= world.quote_bytes) {
-            quote_came(now_ns);
-        }
+        read_floor(now_ns);
         return;
     }
     world.bytes[world.end] = 0;

@@ -48,6 +48,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     waiting: Literal["auto", "blocking", "adaptive", "busy"] = "auto"  # of the fast path's thread
     spin_us: Annotated[int, Meta(ge=0, le=10_000)] = 50  # adaptive: looks so long before it sleeps
     cpu: Annotated[int, Meta(ge=-1, le=1023)] = -1  # the fast path's own core; -1: any
+    priority: Annotated[int, Meta(ge=0, le=90)] = 10  # SCHED_FIFO, where permitted; 0: ordinary
     busy_poll_us: Annotated[int, Meta(ge=0, le=1_000)] = 0  # SO_BUSY_POLL; 0: not asked for
     feed_silence_ms: Annotated[int, Meta(ge=50, le=60_000)] = 200  # of datagrams: pull
     answer_ms_max: Annotated[int, Meta(ge=100, le=60_000)] = 2_000  # to a quote: pull

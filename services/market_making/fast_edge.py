@@ -263,16 +263,24 @@ def waiting_of(config: Config, core_count: int) -> str:
     return "adaptive" if core_count >= SPINNING_CORES_MIN else "blocking"
 
 
+def priority_of(config: Config, waiting: str) -> int:
+    """Returns the thread's real-time priority: none for one that never sleeps, unless it has a core
+    of its own, for it would leave its core to nobody."""
+    return config.priority if waiting != "busy" or config.cpu >= 0 else 0
+
+
 def loop_config(config: Config, runtime: Runtime) -> dict[str, float]:
+    waiting = waiting_of(config, len(os.sched_getaffinity(0)))
     return {
         "offset_ns": runtime.clock_offset_ns,
         "wake_ns": WAKE_NS,
         "spin_ns": config.spin_us * NS_PER_US,
         "stats_ns": STATS_NS,
-        "mode": MODES[waiting_of(config, len(os.sched_getaffinity(0)))],
+        "mode": MODES[waiting],
         "cpu": config.cpu,
         "busy_poll_us": config.busy_poll_us,
         "receive_bytes": RECEIVE_BYTES,
+        "priority": priority_of(config, waiting),
     }
 
 

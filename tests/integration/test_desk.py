@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from infra.topology import SERVICES
-from native.library import ffi
-from native.path_records import FILL, record_dtype
+from native.path_records import FILL, RECORD_DTYPE
 from shared.journal import read_entries
 from shared.journal_verifier import verify
 from tests.integration.desk_process import over, running_desk
@@ -49,9 +48,8 @@ def test_desk_quotes_trades_hedges_and_accounts_for_it(tmp_path: Path, transport
 
 def recorded_fills(path: Path) -> set[bytes]:
     """Returns the ids of the trades that the C loop has recorded."""
-    layout = record_dtype(ffi)
     batches = [
-        np.frombuffer(zlib.decompress(entry.payload), layout) for entry in read_entries(path)
+        np.frombuffer(zlib.decompress(entry.payload), RECORD_DTYPE) for entry in read_entries(path)
     ]
     records = np.concatenate(batches)
     return set(records[records["kind"] == FILL]["text"].tolist())

@@ -1,7 +1,13 @@
 """What only the fast path has: rings, records, one trade by two ways, the FIX session's talk."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from native.fast_path import FastPath
 from services.market_making import fast_edge
 from services.market_making.core import Config
 from services.market_making.path_words import PathRecords
@@ -178,3 +184,30 @@ def test_the_thread_spins_only_where_cores_are_many():
     assert fast_edge.waiting_of(Config(), 2) == "blocking"
     assert fast_edge.waiting_of(Config(), 8) == "adaptive"
     assert fast_edge.waiting_of(Config(waiting="busy"), 1) == "busy"
+
+
+def test_the_loop_is_urgent_unless_it_would_leave_a_core_to_nobody():
+    assert fast_edge.priority_of(Config(), "blocking") == Config().priority > 0
+    assert fast_edge.priority_of(Config(priority=0), "blocking") == 0
+    assert fast_edge.priority_of(Config(), "busy") == 0
+    assert fast_edge.priority_of(Config(cpu=1), "busy") == Config().priority
+
+
+@pytest.mark.parametrize("priority", [0, 10])
+def test_the_thread_has_its_priority_where_the_system_permits_it(priority: int):
+    threads = Path("/proc/self/task")
+    before = set(threads.iterdir())
+    path = FastPath("DESK", "VENUE", {}, {"priority": priority})
+    path.run()
+    (thread,) = set(threads.iterdir()) - before
+    is_real_time = os.sched_getscheduler(int(thread.name)) == os.SCHED_FIFO
+    is_urgent = path.is_urgent
+    path.close()
+    assert is_urgent == is_real_time
+    if priority == 0 or may_be_urgent():
+        assert is_urgent == (priority > 0)
+
+
+def may_be_urgent() -> bool:
+    argv = [sys.executable, "-c", "import os; os.sched_setscheduler(0, 1, os.sched_param(10))"]
+    return subprocess.run(argv, capture_output=True, check=False).returncode == 0
