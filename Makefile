@@ -141,6 +141,9 @@ fuzz-coverage: build/fuzz/$(TARGET).coverage ## what a target's corpus covers, n
 gate-oracle: .venv/dev .venv/native ## the gate's C against its oracle (ORDERS=10000000)
 	$(BIN)/python -m tests.differential.gate_many --orders $(or $(ORDERS),10000000)
 
+breakers: .venv/dev ## random call sequences to the circuit breaker against a model (SEQUENCES=1000000 JSON=FILE)
+	$(BIN)/python -m tests.differential.breaker_many --sequences $(or $(SEQUENCES),1000000) --seed $(or $(SEED),1) $(if $(JSON),--json $(JSON))
+
 mutate-gate: .venv/dev .venv/native ## breaks the gate's C in one place at a time; each must be noticed
 	$(BIN)/python -m tests.differential.mutate_gate
 
@@ -209,4 +212,4 @@ clean: ## removes what was built
 
 .PHONY: help setup run check test test-c test-threads test-quickfix ci bench bench-ticks \
     surface-report market-report desk-report simulate-many fuzz fuzz-coverage gate-oracle mutate-gate \
-    fuzz-bus soak trace-test format docs golden lock clean
+    fuzz-bus soak trace-test breakers format docs golden lock clean
