@@ -2,6 +2,7 @@
 end, with a default. Compares two snapshots and says of each breach what to do instead.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,13 +15,15 @@ WORDS = frozenset({"title", "description"})  # of people, not of the wire
 
 def snapshot() -> dict[str, Any]:
     """Returns what readers rely on today."""
-    return {
+    found = {
         "messages": {
             tag: {"class": kind.__name__, "delivery": kind.delivery.value}
             for tag, kind in sorted(KINDS.items())
         },
         "structs": {name: _without_words(schema) for name, schema in components().items()},
     }
+    plain: dict[str, Any] = json.loads(json.dumps(found))  # a default may be a tuple
+    return plain
 
 
 def breaches(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

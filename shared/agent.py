@@ -24,7 +24,7 @@ from shared.configuration import Runtime
 from shared.dead_letters import DeadLetters
 from shared.inbox import Entry, Inbox
 from shared.intake import Intake
-from shared.messages.desk import DeadLetterV1, HeartbeatV1, TimerV1
+from shared.messages.desk import BreakerStanding, DeadLetterV1, HeartbeatV1, TimerV1
 from shared.messages.message import tag_of
 from shared.messages.registry import is_keyed
 from shared.outlet import Outlet
@@ -41,6 +41,7 @@ DRAIN_S_MAX = 3.0
 FLUSH_S_MAX = 2.0
 CLOSE_S_MAX = 1.0
 HEARTBEAT_NS = 1 * NS_PER_S
+CONFIRM_NS_MAX = 2 * NS_PER_S  # a bus that takes longer is not well
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 OpenLink = Callable[[LinkSettings], Edge]
@@ -69,6 +70,9 @@ class Agent:
         self.log = log
         self.telemetry = Telemetry()
         self.telemetry.keep(service.histograms)
+        if service.dependencies is not None:
+            self.telemetry.keep_breakers(service.dependencies)
+            service.dependencies.is_bus_well = self._is_bus_well
         self._tracing = tracing
         self.inbox = Inbox()
         name = f"{service.name}-{os.getpid()}"
@@ -247,6 +251,7 @@ class Agent:
             self.telemetry.gauges["loop_delay_seconds"].set(max(0, late_ns) / NS_PER_S)
             beat = self.heartbeat()
             self._measure(beat)
+            self._tell_changes()
             await self._outlet.publish(beat, {})
             due_ns += HEARTBEAT_NS * (1 + max(0, late_ns) // HEARTBEAT_NS)
             await asyncio.sleep(max(0, due_ns - self.clock.monotonic_ns()) / NS_PER_S)
@@ -272,7 +277,36 @@ class Agent:
             rss_bytes=_resident_bytes(),
             cpu_s=usage.ru_utime + usage.ru_stime,
             http_port=self.http.port,
+            breakers=self.breakers(),
         )
+
+    def breakers(self) -> tuple[BreakerStanding, ...]:
+        """Returns how the circuit breakers stand."""
+        known = self.service.dependencies
+        return known.standings() if known is not None else ()
+
+    def _is_bus_well(self) -> bool:
+        """Whether NATS is there and confirms what it is given."""
+        now_ns = self.clock.monotonic_ns()
+        unconfirmed_ns = now_ns - (self.bus.outbox.oldest_sent_ns() or now_ns)
+        return self.bus.is_connected and unconfirmed_ns <= CONFIRM_NS_MAX
+
+    def _tell_changes(self) -> None:
+        """One event a transition of a circuit breaker."""
+        if self.service.dependencies is None:
+            return
+        for change in self.service.dependencies.take_changes():
+            event = change.event
+            self.log.warning(
+                "breaker_changed",
+                dependency=change.dependency,
+                before=event.before.value,
+                after=event.after.value,
+                changed_ns=event.at_ns,
+                failure_rate=change.failure_rate,
+                slow_call_rate=change.slow_call_rate,
+                fallback=change.fallback,
+            )
 
     def _measure(self, beat: HeartbeatV1) -> None:
         gauges = self.telemetry.gauges

@@ -67,12 +67,17 @@ class AgentHttp:
         await request.respond(encode(self._agent.heartbeat()))
 
     async def _health(self, _: web.Request) -> web.Response:
-        return web.json_response({"service": self._agent.service.name, "is_alive": True})
+        body = {"service": self._agent.service.name, "is_alive": True}
+        return web.json_response(body | self._breakers())
+
+    def _breakers(self) -> dict[str, dict[str, str]]:
+        """An agent on a fallback is alive and does its work: these are told, not judged."""
+        return {"breakers": {one.dependency: one.state for one in self._agent.breakers()}}
 
     async def _ready(self, _: web.Request) -> web.Response:
         reason = self._agent.not_ready()
         body = {"service": self._agent.service.name, "is_ready": not reason, "reason": reason}
-        return web.json_response(body, status=503 if reason else 200)
+        return web.json_response(body | self._breakers(), status=503 if reason else 200)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         body = self._agent.telemetry.exposition()

@@ -91,7 +91,7 @@ class Breaker:
         self.slow_count = 0  # that went well but took too long
         self.ignored_count = 0
         self.not_permitted_count = 0
-        self._tell = tell
+        self.tell = tell
         self._window = self._fresh_window()
         self._permits_left = 0
         self._due_ns = 0  # when the state ends by itself; 0: it does not
@@ -234,8 +234,8 @@ class Breaker:
                 self._due_ns = at_ns + settings.half_open_ns_max
         else:
             self._window = self._fresh_window()
-        if before is not after and self._tell is not None:
-            self._tell(Event("state_transition", at_ns, before, after))
+        if before is not after and self.tell is not None:
+            self.tell(Event("state_transition", at_ns, before, after))
 
     def _fresh_window(self) -> Window:
         settings = self.settings
@@ -243,11 +243,11 @@ class Breaker:
         return kind(settings.window_size)
 
     def _say(self, kind: EventKind, now_ns: int, rate: float = NO_RATE) -> None:
-        if self._tell is not None and (
+        if self.tell is not None and (
             kind == "reset"
             or (self.state is not State.DISABLED and self.state is not State.FORCED_OPEN)
         ):
-            self._tell(Event(kind, now_ns, self.state, self.state, rate))
+            self.tell(Event(kind, now_ns, self.state, self.state, rate))
 
     def _say_rate(self, which: int, kind: EventKind, now_ns: int, rate: float) -> None:
         if self.state is State.METRICS_ONLY:

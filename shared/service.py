@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from shared.dependency import Dependencies
 from shared.messages.desk import TimerV1
 from shared.messages.message import Message
 from shared.venue_link import LinkSettings
@@ -76,6 +77,7 @@ class Service:
     is_drained: Callable[[], bool] = field(default=lambda: True)
     not_ready: Callable[[], str] = field(default=lambda: "")
     histograms: Callable[[], Mapping[str, Measured]] = field(default=dict)  # by metric name
+    dependencies: Dependencies | None = None  # with a breaker each; see shared/guarding.py
     core: object = None  # for tests and the simulation's look inside
 
 

@@ -15,10 +15,17 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from prometheus_client.exposition import generate_latest
-from prometheus_client.metrics_core import HistogramMetricFamily
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
+from shared.breaker import State
 from shared.clock import NS_PER_S, Clock
+from shared.dependency import Dependencies
 from shared.metrics import Counter, Declared, Histogram
 from shared.service import Measured
 
@@ -53,6 +60,14 @@ KEPT_ELSEWHERE = {
         "tick_to_quote_seconds", "A datagram's arrival to its quotes' sending, in the C loop."
     ),
 }
+BREAKER_STATE = Declared(
+    "breaker_state", "1 for the state a circuit breaker is in, 0 for the others.",
+    ("dependency", "state"),
+)  # fmt: skip
+BREAKER_CALLS = Declared(
+    "breaker_calls", "Calls to a dependency: ok, failed, slow, or not_permitted by its breaker.",
+    ("dependency", "outcome"),
+)  # fmt: skip
 
 # Span names are `<operation> <destination>`, after OpenTelemetry's messaging conventions; the
 # destination is a subject's template (`orders.fill.v1.{key}`), a venue method, or an input.
@@ -88,8 +103,34 @@ class Telemetry:
         """Shows histograms that are kept elsewhere, as they stand when somebody looks."""
         self.registry.register(_Kept(source))
 
+    def keep_breakers(self, dependencies: Dependencies) -> None:
+        """Shows the circuit breakers of an agent, as they stand when somebody looks."""
+        self.registry.register(_Breakers(dependencies))
+
     def exposition(self) -> bytes:
         return generate_latest(self.registry)
+
+
+class _Breakers(Collector):
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+
+    def collect(self) -> Iterator[Metric]:
+        states = GaugeMetricFamily(*BREAKER_STATE[:2], labels=BREAKER_STATE.labels)
+        calls = CounterMetricFamily(*BREAKER_CALLS[:2], labels=BREAKER_CALLS.labels)
+        for one in self._dependencies.all:
+            breaker = one.breaker
+            for state in State:
+                states.add_metric([one.name, state.value], breaker.state is state)
+            for outcome, count in (
+                ("ok", breaker.ok_count),
+                ("failed", breaker.failed_count),
+                ("slow", breaker.slow_count),
+                ("not_permitted", breaker.not_permitted_count),
+            ):
+                calls.add_metric([one.name, outcome], count)
+        yield states
+        yield calls
 
 
 class _Kept(Collector):

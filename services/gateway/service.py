@@ -1,7 +1,10 @@
 """gateway: orders.place/cancel/query.v1, the venue -> market.*, orders.order/fill/account.v1."""
 
 from services.gateway.core import TICKS_INTERVAL_MS, Config, Gateway
+from shared.clock import NS_PER_S
 from shared.configuration import DeskConfig
+from shared.dependency import Dependency, VenueCalls, call_breaker
+from shared.guarding import guarded
 from shared.messages.market import FeedV1, InstrumentsV1, TicksV1
 from shared.messages.orders import (
     AccountV1,
@@ -19,37 +22,45 @@ from shared.venue_link import LinkSettings, VenueDown, VenueNotice, VenueReply, 
 
 def build(config: Config, desk: DeskConfig) -> Service:
     gateway = Gateway(config, desk.underlyings)
-    return Service(
-        name="gateway",
-        consumes=(
-            on(FillV1, gateway.on_fill, replay=True),
-            on(SettlementV1, gateway.on_settlement, replay=True),
-            on(PlaceOrderV1, gateway.on_place, command=True),
-            on(CancelOrderV1, gateway.on_cancel, command=True),
-            on(QueryOrderV1, gateway.on_query, command=True),
-            on(VenueUp, gateway.on_up),
-            on(VenueDown, gateway.on_down),
-            on(VenueReply, gateway.on_reply),
-            on(VenueNotice, gateway.on_notice),
+    return guarded(
+        Service(
+            name="gateway",
+            consumes=(
+                on(FillV1, gateway.on_fill, replay=True),
+                on(SettlementV1, gateway.on_settlement, replay=True),
+                on(PlaceOrderV1, gateway.on_place, command=True),
+                on(CancelOrderV1, gateway.on_cancel, command=True),
+                on(QueryOrderV1, gateway.on_query, command=True),
+                on(VenueUp, gateway.on_up),
+                on(VenueDown, gateway.on_down),
+                on(VenueReply, gateway.on_reply),
+                on(VenueNotice, gateway.on_notice),
+            ),
+            publishes=frozenset(
+                {
+                    InstrumentsV1,
+                    TicksV1,
+                    FeedV1,
+                    OrderV1,
+                    FillV1,
+                    SettlementV1,
+                    AccountV1,
+                    AlertV1,
+                }
+            ),
+            timers=(every(TICKS_INTERVAL_MS, gateway.on_timer),),
+            # An order nobody watches is worse than none: the venue cancels when the link is lost.
+            link=LinkSettings(session_name="hedgerow-gateway", cancel_on_disconnect=True),
+            start=gateway.start,
+            drain=gateway.drain,
+            is_drained=gateway.is_drained,
+            not_ready=gateway.not_ready,
+            core=gateway,
         ),
-        publishes=frozenset(
-            {
-                InstrumentsV1,
-                TicksV1,
-                FeedV1,
-                OrderV1,
-                FillV1,
-                SettlementV1,
-                AccountV1,
-                AlertV1,
-            }
+        Dependency(
+            name="venue",
+            breaker=call_breaker(slow_ns=3 * NS_PER_S),
+            on=VenueCalls(),
+            fallback="requests are refused, cancels go; a session down: no lease, no quotes",
         ),
-        timers=(every(TICKS_INTERVAL_MS, gateway.on_timer),),
-        # An order nobody watches is worse than no order: the venue cancels when the link is lost.
-        link=LinkSettings(session_name="hedgerow-gateway", cancel_on_disconnect=True),
-        start=gateway.start,
-        drain=gateway.drain,
-        is_drained=gateway.is_drained,
-        not_ready=gateway.not_ready,
-        core=gateway,
     )

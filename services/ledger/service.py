@@ -1,10 +1,13 @@
 """ledger: everything DURABLE, surfaces, limits, states -> the journal, the projection, records."""
 
 from services.ledger.core import Config, Ledger
-from services.ledger.entries import Appended, Opened
+from services.ledger.entries import Append, Appended, Opened
 from services.ledger.recorder import Recorder
+from shared.clock import NS_PER_S
 from shared.configuration import DeskConfig
-from shared.messages.desk import HeartbeatV1, RecordV1
+from shared.dependency import Calls, Dependency, call_breaker
+from shared.guarding import guarded
+from shared.messages.desk import BreakerV1, HeartbeatV1, RecordV1
 from shared.messages.hedging import HedgeIntentV1, HedgeOutcomeV1
 from shared.messages.market import FeedV1, InstrumentsV1
 from shared.messages.orders import (
@@ -38,6 +41,7 @@ FACTS = (
     QuotesPulledV1,
     HaltV1,
     AlertV1,
+    BreakerV1,
 )
 STATES = (QuotingStatusV1, PortfolioV1, PnlV1, ReconciliationV1, AccountV1, FeedV1, HeartbeatV1)
 
@@ -45,28 +49,42 @@ STATES = (QuotingStatusV1, PortfolioV1, PnlV1, ReconciliationV1, AccountV1, Feed
 def build(config: Config, desk: DeskConfig) -> Service:
     del desk
     ledger = Ledger(config)
-    return Service(
-        name="ledger",
-        consumes=(
-            on(InstrumentsV1, ledger.on_instruments),
-            on(FillV1, ledger.on_fill, replay=True),
-            on(SettlementV1, ledger.on_settlement, replay=True),
-            on(OrderV1, ledger.on_order, replay=True),
-            *(on(kind, ledger.on_fact, replay=True) for kind in FACTS),
-            on(LimitsV1, ledger.on_limits),
-            on(SurfaceV1, ledger.on_surface),
-            *(on(kind, ledger.on_state) for kind in STATES),
-            on(Opened, ledger.on_opened),
-            on(Appended, ledger.on_appended),
+    return guarded(
+        Service(
+            name="ledger",
+            consumes=(
+                on(InstrumentsV1, ledger.on_instruments),
+                on(FillV1, ledger.on_fill, replay=True),
+                on(SettlementV1, ledger.on_settlement, replay=True),
+                on(OrderV1, ledger.on_order, replay=True),
+                *(on(kind, ledger.on_fact, replay=True) for kind in FACTS),
+                on(LimitsV1, ledger.on_limits),
+                on(SurfaceV1, ledger.on_surface),
+                *(on(kind, ledger.on_state) for kind in STATES),
+                on(Opened, ledger.on_opened),
+                on(Appended, ledger.on_appended),
+            ),
+            publishes=frozenset({RecordV1}),
+            timers=(
+                every(config.surface_interval_ms, ledger.on_surface_timer),
+                every(500, ledger.on_flush_timer),
+            ),
+            edge=Recorder,
+            drain=ledger.on_drain,
+            is_drained=ledger.is_drained,
+            not_ready=ledger.not_ready,
+            core=ledger,
         ),
-        publishes=frozenset({RecordV1}),
-        timers=(
-            every(config.surface_interval_ms, ledger.on_surface_timer),
-            every(500, ledger.on_flush_timer),
+        Dependency(
+            name="journal",
+            breaker=call_breaker(slow_ns=NS_PER_S, call_count_min=3),
+            on=Calls(
+                ask=Append,
+                answer=Appended,
+                name=lambda _: "oldest",
+                is_ok=lambda _: True,
+                timeout_ms=5_000,
+            ),
+            fallback="surfaces are left out; all else waits for the disk, and is in the stream",
         ),
-        edge=Recorder,
-        drain=ledger.on_drain,
-        is_drained=ledger.is_drained,
-        not_ready=ledger.not_ready,
-        core=ledger,
     )

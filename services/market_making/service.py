@@ -7,7 +7,10 @@ from typing import Any
 from services.market_making.core import Config, MarketMaking
 from services.market_making.path_core import PathMarketMaking
 from services.market_making.path_words import FixDown, FixUp, PathRecords, PathStatus
+from shared.clock import NS_PER_S
 from shared.configuration import DeskConfig, Runtime
+from shared.dependency import Dependency, Feed, VenueCalls, call_breaker, feed_breaker
+from shared.guarding import bus, guarded
 from shared.messages.market import InstrumentsV1, TicksV1
 from shared.messages.message import Message
 from shared.messages.orders import FillV1
@@ -30,7 +33,7 @@ def build(config: Config, desk: DeskConfig, runtime: Runtime | None = None) -> S
     if config.transport == "fix" and runtime is not None and runtime.venue_fix_url and runtime.feed:
         return over_fix(config, desk, runtime)
     core = MarketMaking(config, desk.underlyings)
-    return Service(
+    service = Service(
         name="market_making",
         consumes=(on(TicksV1, core.on_ticks), *inputs(core, lambda handler: handler)),
         publishes=PUBLISHED,
@@ -45,6 +48,7 @@ def build(config: Config, desk: DeskConfig, runtime: Runtime | None = None) -> S
         not_ready=core.not_ready,
         core=core,
     )
+    return guarded(service, *dependencies())
 
 
 def over_fix(config: Config, desk: DeskConfig, runtime: Runtime) -> Service:
@@ -62,7 +66,7 @@ def over_fix(config: Config, desk: DeskConfig, runtime: Runtime) -> Service:
 
         return handle
 
-    return Service(
+    service = Service(
         name="market_making",
         consumes=(
             *inputs(core, told),
@@ -84,6 +88,32 @@ def over_fix(config: Config, desk: DeskConfig, runtime: Runtime) -> Service:
         not_ready=core.not_ready,
         histograms=core.histograms,
         core=core,
+    )
+    return guarded(service, *dependencies())
+
+
+def dependencies() -> tuple[Dependency, ...]:
+    """Returns what quoting depends on, whichever way the quotes go."""
+    return (
+        Dependency(
+            name="surface",
+            breaker=feed_breaker(),
+            on=Feed(SurfaceV1, age_ms_max=2_000),
+            fallback="Black-76 at the last surface, wider, until its age bound; then no quotes",
+        ),
+        Dependency(
+            name="lease",
+            breaker=feed_breaker(),
+            on=Feed(LeaseV1, age_ms_max=800),
+            fallback="no quotes",
+        ),
+        Dependency(
+            name="venue",
+            breaker=call_breaker(slow_ns=3 * NS_PER_S),
+            on=VenueCalls(),
+            fallback="protection stays as it is, no quotes over this session; cancels go",
+        ),
+        bus(feed_breaker(), "no quotes"),
     )
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from services.pricing.core import Config, Pricer
 from shared.clock import SystemClock
 from shared.configuration import DeskConfig
+from shared.dependency import Dependency, Feed, feed_breaker
+from shared.guarding import guarded
 from shared.messages.market import InstrumentsV1, TicksV1
 from shared.messages.pricing import OverrideV1, SurfaceV1
 from shared.messages.quoting import QuotesV1
@@ -14,20 +16,28 @@ from shared.service import Service, every, on
 
 def build(config: Config, desk: DeskConfig, stopwatch_ns: Callable[[], int] = lambda: 0) -> Service:
     pricer = Pricer(config, desk.underlyings, stopwatch_ns)
-    return Service(
-        name="pricing",
-        consumes=(
-            on(OverrideV1, pricer.on_override, replay=True),
-            on(AlertV1, pricer.on_alert, replay=True),
-            on(SurfaceV1, pricer.on_surface),
-            on(InstrumentsV1, pricer.on_instruments),
-            on(QuotesV1, pricer.on_quotes),
-            on(TicksV1, pricer.on_ticks),
+    return guarded(
+        Service(
+            name="pricing",
+            consumes=(
+                on(OverrideV1, pricer.on_override, replay=True),
+                on(AlertV1, pricer.on_alert, replay=True),
+                on(SurfaceV1, pricer.on_surface),
+                on(InstrumentsV1, pricer.on_instruments),
+                on(QuotesV1, pricer.on_quotes),
+                on(TicksV1, pricer.on_ticks),
+            ),
+            publishes=frozenset({SurfaceV1, AlertV1}),
+            timers=(every(config.refit_ms_min, pricer.on_timer),),
+            not_ready=pricer.not_ready,
+            core=pricer,
         ),
-        publishes=frozenset({SurfaceV1, AlertV1}),
-        timers=(every(config.refit_ms_min, pricer.on_timer),),
-        not_ready=pricer.not_ready,
-        core=pricer,
+        Dependency(
+            name="ticks",
+            breaker=feed_breaker(),
+            on=Feed(TicksV1, age_ms_max=2_000),
+            fallback="the last good surface, with its age",
+        ),
     )
 
 

@@ -1,7 +1,10 @@
 """risk: fills, ticks, surfaces, accounts -> portfolio, P&L, scenarios, limits, lease, halts."""
 
 from services.risk.core import Config, Risk
+from shared.breaker import Breaker, BreakerSettings
 from shared.configuration import DeskConfig
+from shared.dependency import Dependency, Feed, Verdicts, feed_breaker
+from shared.guarding import guarded
 from shared.messages.market import FeedV1, InstrumentsV1, TicksV1
 from shared.messages.orders import AccountV1, FillV1, SettlementV1
 from shared.messages.pricing import SurfaceV1
@@ -18,44 +21,75 @@ from shared.messages.risk import (
 )
 from shared.service import Service, every, on
 
+# Each account word is a call: five in a row that differ, and only a person closes it.
+LATCHED = BreakerSettings(
+    window_size=5, call_count_min=5, failure_rate_threshold=100.0, is_latched=True
+)
+
 
 def build(config: Config, desk: DeskConfig) -> Service:
     risk = Risk(config, desk.underlyings)
-    return Service(
-        name="risk",
-        consumes=(
-            on(InstrumentsV1, risk.on_instruments),
-            on(FillV1, risk.on_fill, replay=True),
-            on(SettlementV1, risk.on_settlement, replay=True),
-            on(HaltV1, risk.on_halt, replay=True),
-            on(TicksV1, risk.on_ticks),
-            on(SurfaceV1, risk.on_surface),
-            on(FeedV1, risk.on_feed),
-            on(AccountV1, risk.on_account),
-            on(QuotesV1, risk.on_quotes),
-            on(LimitsV1, risk.on_limits),
-            on(PnlV1, risk.on_pnl),
+    return guarded(
+        Service(
+            name="risk",
+            consumes=(
+                on(InstrumentsV1, risk.on_instruments),
+                on(FillV1, risk.on_fill, replay=True),
+                on(SettlementV1, risk.on_settlement, replay=True),
+                on(HaltV1, risk.on_halt, replay=True),
+                on(TicksV1, risk.on_ticks),
+                on(SurfaceV1, risk.on_surface),
+                on(FeedV1, risk.on_feed),
+                on(AccountV1, risk.on_account),
+                on(QuotesV1, risk.on_quotes),
+                on(LimitsV1, risk.on_limits),
+                on(PnlV1, risk.on_pnl),
+            ),
+            publishes=frozenset(
+                {
+                    PortfolioV1,
+                    ScenariosV1,
+                    PnlV1,
+                    LimitsV1,
+                    LeaseV1,
+                    HaltV1,
+                    AlertV1,
+                    ReconciliationV1,
+                }
+            ),
+            timers=(
+                every(200, risk.on_lease_timer),
+                every(config.value_interval_ms, risk.on_value_timer),
+                every(1000, risk.on_second_timer),
+                every(config.scenario_interval_ms, risk.on_scenario_timer),
+            ),
+            start=risk.on_start,
+            drain=risk.on_drain,
+            not_ready=risk.not_ready,
+            core=risk,
         ),
-        publishes=frozenset(
-            {
-                PortfolioV1,
-                ScenariosV1,
-                PnlV1,
-                LimitsV1,
-                LeaseV1,
-                HaltV1,
-                AlertV1,
-                ReconciliationV1,
-            }
+        Dependency(
+            name="ticks",
+            breaker=feed_breaker(),
+            on=Feed(TicksV1, age_ms_max=2_000),
+            fallback="no lease, so no quotes",
         ),
-        timers=(
-            every(200, risk.on_lease_timer),
-            every(config.value_interval_ms, risk.on_value_timer),
-            every(1000, risk.on_second_timer),
-            every(config.scenario_interval_ms, risk.on_scenario_timer),
+        Dependency(
+            name="surface",
+            breaker=feed_breaker(),
+            on=Feed(SurfaceV1, age_ms_max=4_500),
+            fallback="no lease, so no quotes",
         ),
-        start=risk.on_start,
-        drain=risk.on_drain,
-        not_ready=risk.not_ready,
-        core=risk,
+        Dependency(
+            name="account",
+            breaker=feed_breaker(),
+            on=Feed(AccountV1, age_ms_max=6_000),
+            fallback="no lease, so no quotes",
+        ),
+        Dependency(
+            name="reconciliation",
+            breaker=Breaker(LATCHED),
+            on=Verdicts(),
+            fallback="no lease until a person has resolved the difference",
+        ),
     )

@@ -1,6 +1,6 @@
 """The agents about themselves: heartbeats, dead letters, timers and the ledger's records."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -12,6 +12,15 @@ class TimerV1(Message, frozen=True, kw_only=True, tag="desk.timer.v1"):
     """A timer of the agent's own; never on the bus. `created_ns` is now."""
 
     delivery: ClassVar[Delivery] = Delivery.LOSSY
+
+
+class BreakerStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """A circuit breaker of an agent, as it stands."""
+
+    dependency: Name
+    state: Literal["closed", "open", "half_open", "disabled", "forced_open", "metrics_only"]
+    since_ns: Ns
+    not_permitted_count: Count  # calls refused since the start
 
 
 class HeartbeatV1(Message, frozen=True, kw_only=True, tag="desk.heartbeat.v1"):
@@ -32,9 +41,30 @@ class HeartbeatV1(Message, frozen=True, kw_only=True, tag="desk.heartbeat.v1"):
     rss_bytes: Count
     cpu_s: NonNegative
     http_port: Count
+    breakers: Annotated[tuple[BreakerStanding, ...], Meta(max_length=64)] = ()
 
     def key(self) -> str:
         return self.service
+
+
+class BreakerV1(Message, frozen=True, kw_only=True, tag="desk.breaker.v1"):
+    """A person's word on one circuit breaker of an agent; the newest counts, over restarts too.
+    `latch` is the agent's own: a latched breaker has opened, and waits for a `reset`."""
+
+    delivery: ClassVar[Delivery] = Delivery.DURABLE
+
+    command_id: Name
+    service: Name
+    dependency: Name
+    action: Literal["force_open", "disable", "metrics_only", "reset", "latch"]
+    author: Name
+    reason: Text
+
+    def key(self) -> str:
+        return self.service
+
+    def message_id(self) -> str:
+        return f"breaker-{self.command_id}"
 
 
 class DeadLetterV1(Message, frozen=True, kw_only=True, tag="desk.dead_letter.v1"):

@@ -1,7 +1,9 @@
 import json
 import re
 
+from shared.breaker import State
 from shared.clock import SimulatedClock
+from shared.dependency import Dependencies, Dependency, Verdicts, call_breaker
 from shared.telemetry import COUNTERS, GAUGES, HISTOGRAMS, Telemetry, open_log
 
 UNITS = ("_seconds", "_bytes", "_messages")
@@ -59,3 +61,19 @@ def test_a_histogram_counts_cumulatively_and_sums():
         'message_age_seconds_sum{kind="TicksV1"} 5.0013',
     ):
         assert line in text, line
+
+
+def test_breakers_are_shown_by_state_and_by_outcome():
+    breaker = call_breaker(slow_ns=1)
+    venue = Dependency(name="venue", breaker=breaker, on=Verdicts(), fallback="none")
+    telemetry = Telemetry()
+    telemetry.keep_breakers(Dependencies("gateway", [venue]))
+    breaker.on_success(0, 0)
+    breaker.on_success(2, 0)
+    breaker.transition(State.FORCED_OPEN, 0)
+    assert not breaker.try_acquire(0)
+    text = telemetry.exposition().decode()
+    assert 'breaker_state{dependency="venue",state="forced_open"} 1.0' in text
+    assert 'breaker_state{dependency="venue",state="closed"} 0.0' in text
+    for outcome in ("ok", "slow", "not_permitted"):
+        assert f'breaker_calls_total{{dependency="venue",outcome="{outcome}"}} 1.0' in text
