@@ -101,7 +101,9 @@ typedef struct {
     double delta_max;
     double range_hysteresis; /* left later than entered by this much delta. */
     double theo_ticks_min;   /* Cheaper options are not quoted two-sided. */
-    double quotes_per_s;     /* Budget of quote messages, with its burst. */
+    double
+        gamma_window_ratio; /* Nor those whose gamma, for a whole window, is more of its limit. */
+    double quotes_per_s;    /* Budget of quote messages, with its burst. */
     double quotes_burst;
     double window_quantity_coin; /* The desk's own protection window, inside the venue's. */
     double window_delta_coin;
@@ -290,7 +292,7 @@ hr_status hr_engine_aim(const hr_engine_policy *policy, const hr_engine_instrume
 
 _Static_assert(sizeof(hr_engine_instrument) == 56, "hr_engine_instrument crosses: no padding");
 _Static_assert(sizeof(hr_engine_slice) == 64, "hr_engine_slice crosses: no padding");
-_Static_assert(sizeof(hr_engine_policy) == 400, "hr_engine_policy crosses: no padding");
+_Static_assert(sizeof(hr_engine_policy) == 408, "hr_engine_policy crosses: no padding");
 _Static_assert(sizeof(hr_engine_book) == 40, "hr_engine_book crosses: no padding");
 _Static_assert(sizeof(hr_engine_fill) == 32, "hr_engine_fill crosses: no padding");
 _Static_assert(sizeof(hr_engine_decision) == 72, "hr_engine_decision crosses: no padding");

@@ -115,7 +115,7 @@ static int is_policy(const hr_engine_policy *policy) {
         policy->widen_max,         policy->half_spread_coin_max, policy->flow_half_life_s,
         policy->rival_relax_s,     policy->patience_ratio,       policy->away_ratio,
         policy->quotes_per_s,      policy->quotes_burst,         policy->window_quantity_coin,
-        policy->window_delta_coin, policy->window_vega_usd,
+        policy->window_delta_coin, policy->window_vega_usd,      policy->gamma_window_ratio,
     };
     for (size_t i = 0; i < sizeof bounded / sizeof bounded[0]; i++) {
         if (!isfinite(bounded[i]) || bounded[i] < 0.0) {

@@ -8,6 +8,7 @@
 #define SECONDS_PER_YEAR (365.0 * 24.0 * 3600.0)
 #define ECHO_NS 1000000000
 #define THEO_HYSTERESIS 0.75
+#define GAMMA_HYSTERESIS 1.25
 
 void hr_engine_value_slot(hr_engine *engine, hr_slot *slot, int64_t now_ns) {
     slot->is_valued = 0;
@@ -87,6 +88,12 @@ double hr_engine_theo_min(const hr_engine *engine, const hr_slot *slot) {
     return theo_ticks_min * slot->spec.tick_coin;
 }
 
+double hr_engine_gamma_max(const hr_engine *engine, const hr_slot *slot) {
+    const double share =
+        engine->policy.gamma_window_ratio * (slot->is_quotable ? GAMMA_HYSTERESIS : 1);
+    return share * engine->limits.gamma_coin_per_usd_max / engine->policy.window_quantity_coin;
+}
+
 /* A quotable option leaves the range later than it entered, so that none flickers at the edge. */
 int hr_engine_is_in_range(const hr_engine *engine, const hr_slot *slot, int64_t now_ns) {
     const hr_engine_policy *policy = &engine->policy;
@@ -98,7 +105,8 @@ int hr_engine_is_in_range(const hr_engine *engine, const hr_slot *slot, int64_t 
     const double slack = slot->is_quotable ? policy->range_hysteresis : 0.0;
     return tenor_ns >= policy->tenor_ns_min && tenor_ns <= policy->tenor_ns_max &&
            delta >= policy->delta_min - slack && delta <= policy->delta_max + slack &&
-           slot->value.theo_coin >= hr_engine_theo_min(engine, slot);
+           slot->value.theo_coin >= hr_engine_theo_min(engine, slot) &&
+           fabs(slot->value.gamma_coin_per_usd) <= hr_engine_gamma_max(engine, slot);
 }
 
 static void refill(hr_engine *engine, int64_t now_ns) {

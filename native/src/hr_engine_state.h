@@ -173,6 +173,9 @@ void hr_engine_count_live(const hr_engine *engine, hr_engine_pass *pass);
 
 /* Returns the least price at which an option is quoted two-sided, or goes on to be. */
 double hr_engine_theo_min(const hr_engine *engine, const hr_slot *slot);
+/* Returns the largest |gamma| at which it is: the gate counts it for all that a window lets
+ * through, and a few options hours from expiry must not use up the limit of the whole chain. */
+double hr_engine_gamma_max(const hr_engine *engine, const hr_slot *slot);
 
 /* Returns 1 if the price on a side may be our own that we have just left, seen late; until when. */
 int hr_engine_is_echo(const hr_slot *slot, int32_t side, int64_t ticks, int64_t now_ns);

@@ -116,6 +116,7 @@ static partials partials_of(const smile *one, double net_most) {
 typedef struct {
     double theo;
     double call_delta;
+    double gamma_time; /* Not a speed: what time can do to gamma before the next anchor. */
 } lines;
 
 /* Steps and what they leave out. */
@@ -164,6 +165,8 @@ static lines derive(hr_step_block *to, int64_t i, const hr_engine_value *value, 
         .theo = fabs((double)to->theo_slope[i]) +
                 reach * (2.0 * fabs((double)to->theo_bend[i]) + 0.5 * g3 * reach),
         .call_delta = (A0 + (A1 + A0 * one->high) * f1) / one->low,
+        .gamma_time = fabs(value->gamma_coin_per_usd / c_kk) * 0.5 * age_years / value->years *
+                      ((A0 + A2 + A1 * one->high) / one->low + A1),
     };
 }
 
@@ -173,7 +176,7 @@ static double within(double reach, double from, double threshold, double line, d
 }
 
 static double reach_of(const hr_engine *engine, const hr_slot *slot, double reach,
-                       const lines *line, double age_years) {
+                       const lines *line, double gamma_line, double age_years) {
     const hr_engine_policy *policy = &engine->policy;
     const hr_engine_instrument *spec = &slot->spec;
     const double call_delta = slot->value.call_delta;
@@ -189,6 +192,8 @@ static double reach_of(const hr_engine *engine, const hr_slot *slot, double reac
     reach = within(reach, call_delta, HR_WING_DELTA, line->call_delta, drift);
     reach = within(reach, call_delta, 1.0 - HR_WING_DELTA, line->call_delta, drift);
     reach = within(reach, theo, theo_min, line->theo, decay);
+    reach = within(reach, fabs(slot->value.gamma_coin_per_usd), hr_engine_gamma_max(engine, slot),
+                   gamma_line, line->gamma_time);
     if (spec->step_above_ticks > 0) {
         reach = within(reach, theo, (double)spec->step_above_ticks * spec->tick_coin, line->theo,
                        decay);
@@ -264,7 +269,8 @@ void hr_engine_anchor(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
     const int64_t age_ns = (int64_t)(age_years * NS_PER_YEAR);
     const lines line = derive(to, i, value, &one, 1.02 * age_years);
     const double moneyness = slot->spec.strike_usd / value->forward_usd;
-    to->value_reach[i] = reach_of(engine, slot, one.reach, &line, age_years);
+    to->value_reach[i] =
+        reach_of(engine, slot, one.reach, &line, (double)to->gamma_line[i], age_years);
     to->value_until_ns[i] = (double)until_of(engine, slot, now_ns, age_ns) - STAMP_SLACK_NS;
     to->usd_ratio[i] = (float)(0.01 * slice->forward_ratio);
     to->intrinsic_coin[i] = (float)(value->price_coin_min);

@@ -62,6 +62,7 @@ static inline hr_engine_policy policy_of(void) {
         .delta_max = 0.97,
         .range_hysteresis = 0.01,
         .theo_ticks_min = 3.0,
+        .gamma_window_ratio = 1e9,
         .quotes_per_s = 1e5,
         .quotes_burst = 1e5,
         .window_quantity_coin = 1e6,

@@ -78,6 +78,7 @@ static inline hr_engine_policy many_policy(void) {
         .delta_max = 0.95,
         .range_hysteresis = 0.015,
         .theo_ticks_min = 4.0,
+        .gamma_window_ratio = 0.5,
         .quotes_per_s = 1e9,
         .quotes_burst = 1e9,
         .window_quantity_coin = 12.0,

@@ -73,6 +73,7 @@ static inline hr_engine_policy policy_of(void) {
         .delta_max = 1.0,
         .range_hysteresis = 0.01,
         .theo_ticks_min = 1.0,
+        .gamma_window_ratio = 1e9,
         .quotes_per_s = 1e9,
         .quotes_burst = 1e9,
         .window_quantity_coin = 1e6,

@@ -60,6 +60,7 @@ DIRECT = (
     "delta_max",
     "range_hysteresis",
     "theo_ticks_min",
+    "gamma_window_ratio",
     "window_count",
     "amount_lots",
     "quoted_max",
@@ -106,6 +107,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     delta_max: Ratio = 0.95
     range_hysteresis: Ratio = 0.015
     theo_ticks_min: NonNegative = 4.0
+    # Not quoted: options whose gamma, for all that one window lets through, is more of the limit.
+    gamma_window_ratio: Positive = 0.5
     tenor_h_min: NonNegative = 1.0
     tenor_days_max: Positive = 400.0
     amount_lots: Annotated[int, Meta(ge=1, le=10**6)] = 8
