@@ -33,9 +33,10 @@ from shared.recorded_chain import read_chain
 GO_ENVIRONMENT = {"GOGC": "off", "GOMEMLIMIT": "48MiB"}
 DERIBIT_TEST_HOST = "test.deribit.com"
 DERIBIT_FIX_HOST = "fix-test.deribit.com"
-# Started in this order, and ended so that quotes go first and the record last.
+# Started in this order, what the first quote waits for before the rest, and ended so that quotes go
+# first and the record last.
 START_ORDER = (
-    "ledger", "risk", "gateway", "pricing", "execution", "hedging", "market_making",
+    "ledger", "risk", "gateway", "market_making", "pricing", "execution", "hedging",
 )  # fmt: skip
 STOP_ORDER = (
     "market_making", "hedging", "execution", "risk", "pricing", "gateway", "ledger", "venue",

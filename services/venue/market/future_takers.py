@@ -9,6 +9,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from native.book import BUY, SELL
+from services.venue.market.arrivals import Arrival, Arrivals
 from services.venue.market.board import Board
 from services.venue.market.fair import FairSurface
 from services.venue.market.index import Paths
@@ -52,13 +53,13 @@ class FutureTakers:
         opened_ns: int,
     ) -> None:
         self._config = config
-        self._random = random
+        rate = config.noise_per_s + config.informed_per_s
+        self._arrivals = Arrivals(random, paths, rate, config.activity_power, opened_ns)
         self._board = board
         self._fair = fair
         self._paths = paths
         self._first_owner = first_owner
         self.count = len(OWNERS)
-        self._stepped_ns = opened_ns
         self._side = BUY
         perpetual = board.future_is_perpetual
         self._perpetuals = np.flatnonzero(perpetual)
@@ -66,47 +67,50 @@ class FutureTakers:
 
     def resume(self, now_ns: int) -> None:
         """Nobody arrived before this."""
-        self._stepped_ns = now_ns
+        self._arrivals.resume(now_ns)
 
     def step(self, now_ns: int, access: MarketAccess) -> None:
-        """Lets those who arrive since the last step trade."""
-        config = self._config
-        elapsed_s = (now_ns - self._stepped_ns) / NS_PER_S
-        self._stepped_ns = now_ns
-        pace = elapsed_s * min(self._paths.activity() ** config.activity_power, 20.0)
-        rate = config.noise_per_s + config.informed_per_s
-        for _ in range(self._random.poisson(rate * pace)):
-            if self._random.random() * rate < config.noise_per_s:
-                self._noise(now_ns, access)
+        """Lets those who have arrived since the last step trade."""
+        rate = self._config.noise_per_s + self._config.informed_per_s
+        for arrival in self._arrivals.until(now_ns):
+            if arrival.chances[0] * rate < self._config.noise_per_s:
+                self._noise(arrival, now_ns, access)
             else:
-                self._informed(access)
+                self._informed(arrival, access)
 
-    def _noise(self, now_ns: int, access: MarketAccess) -> None:
-        random, config, board = self._random, self._config, self._board
-        if random.random() >= config.run_share:
-            self._side = BUY if random.random() < 0.5 else SELL
+    def _noise(self, arrival: Arrival, now_ns: int, access: MarketAccess) -> None:
+        config, board = self._config, self._board
+        _, which, run, way, dated, _ = arrival.chances
+        if run >= config.run_share:
+            self._side = BUY if way < 0.5 else SELL
         rows = self._perpetuals
-        if len(self._dated) and random.random() < config.dated_share:
+        if len(self._dated) and dated < config.dated_share:
             rows = self._dated
-        row = int(rows[int(random.random() * len(rows))])
+        row = int(rows[int(which * len(rows))])
         expiry_ns = int(board.future_expiry_ns[row])
         if expiry_ns and expiry_ns - now_ns < LAST_MINUTES_NS:
             return
-        self._take(access, 0, row, self._side, config.slippage_bps, config.noise_size_usd)
+        usd = self._usd(config.noise_size_usd, arrival.size)
+        self._take(access, 0, row, self._side, config.slippage_bps, usd)
 
-    def _informed(self, access: MarketAccess) -> None:
-        random, config, board = self._random, self._config, self._board
-        row = int(self._perpetuals[int(random.random() * len(self._perpetuals))])
+    def _informed(self, arrival: Arrival, access: MarketAccess) -> None:
+        config, board = self._config, self._board
+        _, which, how_far, *_ = arrival.chances
+        row = int(self._perpetuals[int(which * len(self._perpetuals))])
         underlying = int(board.future_underlying[row])
         horizon_s = config.horizon_min_s * math.exp(
-            random.random() * math.log(config.horizon_max_s / config.horizon_min_s)
+            how_far * math.log(config.horizon_max_s / config.horizon_min_s)
         )
         now = self._paths.index_usd(underlying)
         move = self._paths.index_usd(underlying, round(horizon_s * 1000)) / now - 1.0
         reach_bps = abs(move) * 1e4 - config.edge_min_bps
         if reach_bps > 0.0:
             side = BUY if move > 0.0 else SELL
-            self._take(access, 1, row, side, reach_bps, config.informed_size_usd)
+            usd = self._usd(config.informed_size_usd, arrival.size)
+            self._take(access, 1, row, side, reach_bps, usd)
+
+    def _usd(self, median_usd: float, size: float) -> float:
+        return median_usd * math.exp(self._config.size_spread * size)
 
     def _take(
         self,
@@ -117,12 +121,11 @@ class FutureTakers:
         reach_bps: float,
         size_usd: float,
     ) -> None:
-        board, config = self._board, self._config
+        board = self._board
         at = int(board.futures[row])
         fair_usd = float(self._fair.forwards_usd()[at])
         reach = 1.0 + (reach_bps if side == BUY else -reach_bps) * 1e-4
         exact = fair_usd * reach / float(board.future_tick[row])
         ticks = math.floor(exact) if side == BUY else math.ceil(exact)
-        usd = size_usd * math.exp(config.size_spread * self._random.standard_normal())
-        lots = max(round(usd / float(board.future_lot[row])), 1)
+        lots = max(round(size_usd / float(board.future_lot[row])), 1)
         access.take(self._first_owner + taker, at, side, lots, ticks)

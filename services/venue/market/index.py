@@ -71,7 +71,8 @@ class Paths:
         opening_s: float,
     ) -> None:
         self._config = config
-        self._random = random
+        # Expiries draw from their own: what stands listed must not change the index.
+        self._random, self._expiry_random = random.spawn(2)
         self._count = len(index_usd)
         self._expiry_underlying = board.expiry_underlying
         self._expiry_scale = _expiry_scale(board.expiry_date_ns, opened_ns)
@@ -119,6 +120,17 @@ class Paths:
         """Returns how volatile the market is now, relative to its mean."""
         at = (self._now_ns - self._first_ns) // NS_PER_MS
         return float(self._activity[at // GRID_MS])
+
+    def activity_from(self, at_ns: int, points: int) -> Floats:
+        """Returns the activity at so many points of the grid (100 ms,), at most 60 s ahead."""
+        first = max((at_ns - self._first_ns) // (GRID_MS * NS_PER_MS), 0)
+        activity: Floats = self._activity[first : first + points]
+        return activity
+
+    def mean_activity(self, power: float) -> float:
+        """Returns the mean of a power of the activity: that of a lognormal of unit mean square."""
+        variance = self._config.fast_vol_sd**2 + self._config.slow_vol_sd**2
+        return math.exp(variance * (0.5 * power**2 - power))
 
     def factors(self, offset_s: float = 0.0) -> Floats:
         """Returns level, skew, term and carry (underlying, factor)."""
@@ -241,7 +253,7 @@ class Paths:
         rate = config.expiry_shocks_per_hour / 3600.0
         keep = math.exp(-1.0 / config.expiry_shock_decay_s)
         path = np.empty((BLOCK_S, len(self._expiries)))
-        draws = self._random.random((BLOCK_S, self._count))
+        draws = self._expiry_random.random((BLOCK_S, self._count))
         now = self._expiries
         for second in range(BLOCK_S):
             if second >= still_s:
@@ -260,10 +272,11 @@ class Paths:
         rows = np.flatnonzero(self._expiry_underlying == underlying)
         if not len(rows):
             return
-        at = int(self._random.integers(len(rows)))
-        sign = 1.0 if self._random.random() < 0.5 else -1.0
-        size = sign * self._random.exponential() * config.expiry_shock_scale
-        seconds = config.expiry_shock_ramp_s * (0.5 + self._random.random())
+        where, way, far, long = self._expiry_random.random(4).tolist()
+        at = int(where * len(rows))
+        sign = 1.0 if way < 0.5 else -1.0
+        size = -sign * math.log1p(-far) * config.expiry_shock_scale
+        seconds = config.expiry_shock_ramp_s * (0.5 + long)
         for row, part in ((at - 1, 0.4), (at, 1.0), (at + 1, 0.4)):
             if 0 <= row < len(rows):
                 expiry = int(rows[row])

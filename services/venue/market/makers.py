@@ -87,7 +87,8 @@ class OptionMakers:
         paths: Paths,
     ) -> None:
         self._config = config
-        self._random = random
+        # One for each maker: the order of their turns must not change what they think.
+        self._random, *self._randoms = random.spawn(1 + len(config.makers))
         self._board = board
         self._fair = fair
         self._paths = paths
@@ -117,8 +118,8 @@ class OptionMakers:
         self._half: Floats = np.ones(shape)  # ticks
         self._lots = self._draw_lots(index_usd=fair.reference_usd)
         self._lots_now = self._lots.copy()  # 0 where the maker does not quote
-        self._expiry_error = random.standard_normal((makers, len(board.expiry_keys)))
-        self._own_error = random.standard_normal(shape)
+        self._expiry_error = self._random.standard_normal((makers, len(board.expiry_keys)))
+        self._own_error = self._random.standard_normal(shape)
         self._pressure = np.zeros(len(board.expiry_keys))  # relative vol, all makers alike
         self._next_turn_ns = [chain.opened_ns + at * 50 * NS_PER_MS for at in range(makers)]
         self._next_think_ns = [0] * makers
@@ -172,7 +173,7 @@ class OptionMakers:
         keep = math.exp(-elapsed_s / config.error_decay_s)
         fresh = math.sqrt(1.0 - keep * keep)
         for errors in (self._expiry_error, self._own_error):
-            draws: Floats = self._random.standard_normal((errors.shape[1],))
+            draws: Floats = self._randoms[maker].standard_normal((errors.shape[1],))
             errors[maker] = keep * errors[maker] + fresh * draws
         if maker == 0:
             self._pressure *= math.exp(-elapsed_s / config.pressure_decay_s)

@@ -6,6 +6,8 @@ Surface traders know the fair surface of now and take what is rich or cheap agai
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -14,6 +16,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from native.book import BUY, SELL, Best
+from services.venue.market.arrivals import Arrival, Arrivals
 from services.venue.market.board import Board
 from services.venue.market.fair import FairSurface
 from services.venue.market.index import Paths
@@ -40,7 +43,7 @@ OWNERS = ("noise", "informed", "surface")
 
 
 class TakersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Rates are looks per second at mean activity; not every look ends in a trade."""
+    """Rates are looks per second on average; not every look ends in a trade."""
 
     noise_per_s: Above = 25.0
     informed_per_s: Above = 62.0
@@ -79,7 +82,8 @@ class OptionTakers:
         opened_ns: int,
     ) -> None:
         self._config = config
-        self._random = random
+        rate = config.noise_per_s + config.informed_per_s + config.surface_per_s
+        self._arrivals = Arrivals(random, paths, rate, config.activity_power, opened_ns)
         self._board = board
         self._fair = fair
         self._paths = paths
@@ -89,7 +93,6 @@ class OptionTakers:
         total = sum(shares)
         self._shares = [share / total for share in shares]
         self._taste_ns = 0
-        self._stepped_ns = opened_ns
         self._tastes: list[Floats] = []  # per underlying: cumulative weights of its options
         self._half = np.ones(board.option_count)  # usual half-spreads, ticks
         self._worked: tuple[int, int] | None = None  # option row and side
@@ -97,70 +100,77 @@ class OptionTakers:
 
     def resume(self, now_ns: int) -> None:
         """Nobody arrived before this."""
-        self._stepped_ns = now_ns
+        self._arrivals.resume(now_ns)
 
     def step(self, now_ns: int, access: MarketAccess) -> None:
-        """Lets those who arrive since the last step trade."""
+        """Lets those who have arrived since the last step trade."""
         config = self._config
-        elapsed_s = (now_ns - self._stepped_ns) / NS_PER_S
-        self._stepped_ns = now_ns
         if now_ns >= self._taste_ns:
             self._taste_ns = now_ns + TASTE_NS
             self._renew_tastes(now_ns)
-        pace = elapsed_s * min(self._paths.activity() ** config.activity_power, 20.0)
-        rate = config.noise_per_s + config.informed_per_s + config.surface_per_s
-        arrivals = self._random.poisson(rate * pace)
+        arrivals = self._arrivals.until(now_ns)
         if arrivals:
             self._best = access.best()
-        for _ in range(arrivals):
-            draw = self._random.random() * rate
+        rate = config.noise_per_s + config.informed_per_s + config.surface_per_s
+        for arrival in arrivals:
+            draw = arrival.chances[0] * rate
             if draw < config.noise_per_s:
-                self._noise(access)
+                self._noise(arrival, access)
             elif draw < config.noise_per_s + config.informed_per_s:
-                self._informed(access)
+                self._informed(arrival, access)
             else:
-                self._surface(access)
+                self._surface(arrival, access)
 
-    def _noise(self, access: MarketAccess) -> None:
-        random, config = self._random, self._config
-        if self._worked is not None and random.random() < config.clip_chance:
+    def _noise(self, arrival: Arrival, access: MarketAccess) -> None:
+        config = self._config
+        _, which, where, way, clip, patience = arrival.chances
+        if self._worked is not None and clip < config.clip_chance:
             row, side = self._worked
         else:
-            underlying = self._pick_underlying()
+            underlying = self._pick_underlying(which)
             part = self._board.slices[underlying]
             weights = self._tastes[underlying]
             if not len(weights) or weights[-1] <= 0.0:
                 return
-            row = part.start + int(np.searchsorted(weights, random.random() * weights[-1]))
-            side = BUY if random.random() < 0.5 else SELL
+            row = part.start + int(np.searchsorted(weights, where * weights[-1]))
+            side = BUY if way < 0.5 else SELL
             self._worked = (row, side)
         fair = float(self._fair_now(row)) * TICKS_PER_COIN
-        pays = float(self._half[row]) * config.patience_half_spreads * random.exponential()
+        pays = float(self._half[row]) * config.patience_half_spreads * -math.log1p(-patience)
         limit = fair + pays if side == BUY else fair - pays
-        lots = self._lots(row, config.noise_size_coin)
+        lots = self._lots(row, config.noise_size_coin, arrival.size)
         self._take(access, 0, row, side, lots, limit)
 
-    def _informed(self, access: MarketAccess) -> None:
-        random, config, fair = self._random, self._config, self._fair
-        underlying, part = self._pick_half()
+    def _informed(self, arrival: Arrival, access: MarketAccess) -> None:
+        config, fair = self._config, self._fair
+        _, which, half, how_far, what, _ = arrival.chances
+        underlying, part = self._pick_half(which, half)
         horizon_s = config.horizon_min_s * math.exp(
-            random.random() * math.log(config.horizon_max_s / config.horizon_min_s)
+            how_far * math.log(config.horizon_max_s / config.horizon_min_s)
         )
-        if random.random() < config.index_informed_share:
+        if what < config.index_informed_share:
             worth = fair.coin_of(underlying, part, round(horizon_s * 1000))
         else:
             later = fair.vol_after(horizon_s, part)
             worth = fair.coin_of(underlying, part)
             worth += fair.vega[part] * (later - fair.vol[part])
-        self._take_best(access, 1, part, worth, config.informed_size_coin)
+        lots_of = partial(self._lots, size_coin=config.informed_size_coin, size=arrival.size)
+        self._take_best(access, 1, part, worth, lots_of)
 
-    def _surface(self, access: MarketAccess) -> None:
-        underlying, part = self._pick_half()
+    def _surface(self, arrival: Arrival, access: MarketAccess) -> None:
+        underlying, part = self._pick_half(arrival.chances[1], arrival.chances[2])
         worth = self._fair.coin_of(underlying, part)
-        self._take_best(access, 2, part, worth, self._config.surface_size_coin)
+        size_coin = self._config.surface_size_coin
+        lots_of = partial(self._lots, size_coin=size_coin, size=arrival.size)
+        self._take_best(access, 2, part, worth, lots_of)
 
     def _take_best(
-        self, access: MarketAccess, taker: int, part: slice, worth: Floats, size_coin: float
+        self,
+        access: MarketAccess,
+        taker: int,
+        part: slice,
+        worth: Floats,
+        lots_of: Callable[[int], int],
     ) -> None:
         """Takes the quote that is furthest wrong, if it is wrong by enough."""
         config = self._config
@@ -180,13 +190,13 @@ class OptionTakers:
             return
         limit = float((ask_ticks if side == BUY else bid_ticks)[at_best])
         row = part.start + at_best * part.step
-        self._take(access, taker, row, side, self._lots(row, size_coin), limit)
+        self._take(access, taker, row, side, lots_of(row), limit)
 
-    def _pick_half(self) -> tuple[int, slice]:
+    def _pick_half(self, which: float, half: float) -> tuple[int, slice]:
         """Returns an underlying and every other of its options: nobody looks at all at once."""
-        underlying = self._pick_underlying()
+        underlying = self._pick_underlying(which)
         part = self._board.slices[underlying]
-        first = part.start + (self._random.random() < 0.5)
+        first = part.start + (half < 0.5)
         return underlying, slice(first, part.stop, 2)
 
     def _take(
@@ -207,17 +217,14 @@ class OptionTakers:
         move = self._paths.index_usd(underlying) / fair.reference_usd[underlying] - 1.0
         return float(fair.coin[row] + fair.net_delta[row] * move)
 
-    def _lots(self, row: int, size_coin: float) -> int:
+    def _lots(self, row: int, size_coin: float, size: float) -> int:
         config = self._config
         underlying = int(self._board.option_underlying[row])
-        coins = size_coin * math.exp(config.size_spread * self._random.standard_normal())
+        coins = size_coin * math.exp(config.size_spread * size)
         coins *= config.size_per_usd / float(self._fair.reference_usd[underlying])
         return max(round(coins / float(self._board.option_lot[row])), 1)
 
-    def _pick_underlying(self) -> int:
-        if len(self._shares) == 1:
-            return 0
-        draw = self._random.random()
+    def _pick_underlying(self, draw: float) -> int:
         for at, share in enumerate(self._shares[:-1]):
             if draw < share:
                 return at

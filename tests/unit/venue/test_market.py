@@ -1,6 +1,7 @@
 """The crowd: deterministic, calibrated, still at a recorded open, gone from what expires."""
 
 import hashlib
+import itertools
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from infra.bare_market import BareMarket
 from infra.market_report import figures, main, observe, recorded_spreads, targets_of
 from native.book import BUY, SELL
+from services.venue.market.arrivals import Arrivals
 from services.venue.market.chain import chain_from_record, generate_chain
 from services.venue.market.market import MarketConfig
 from shared.recorded_chain import RecordedChain
@@ -178,3 +180,41 @@ def test_a_missed_target_is_a_failure(monkeypatch, tmp_path):
     file = tmp_path / "report.json"
     assert main(["--hours", "0.05", "--json", str(file)]) == 1
     assert msgspec.json.decode(file.read_bytes())["targets"][0]["is_met"] is False
+
+
+def test_a_seed_means_the_same_arrivals_however_the_market_is_stepped():
+    """A machine under load steps late and unevenly: paths and arrivals must not notice."""
+    even, uneven = (BareMarket(MarketConfig(), generate_chain(NOW_NS, 3), 3) for _ in range(2))
+    end_ns = even.now_ns + 20 * SECOND_NS
+    even.run_until(end_ns)
+    steps_ms = itertools.cycle((70, 131, 104, 99, 260, 12))
+    while uneven.now_ns < end_ns:
+        uneven.now_ns = min(uneven.now_ns + next(steps_ms) * 1_000_000, end_ns)
+        uneven.market.step(uneven.now_ns)
+    for name in ("BTC", "ETH"):
+        assert uneven.market.index_usd(name) == even.market.index_usd(name)
+    counts = [len(bare.trades) for bare in (even, uneven)]
+    assert counts[0] > 100
+    assert abs(counts[0] - counts[1]) < 0.1 * counts[0]
+    shared = {(t.instrument, t.side) for t in even.trades} & {
+        (t.instrument, t.side) for t in uneven.trades
+    }
+    assert len(shared) > 0.8 * len({(t.instrument, t.side) for t in even.trades})
+
+
+def test_arrivals_do_not_hang_on_when_they_are_asked_for():
+    opened_ns, paths = NOW_NS, run(3, 0).market.paths
+
+    def arrivals() -> Arrivals:
+        return Arrivals(np.random.default_rng(1), paths, 50.0, 0.7, opened_ns)
+
+    one, other = arrivals(), arrivals()
+    at_once = one.until(opened_ns + 10 * SECOND_NS)
+    by_and_by = [
+        arrival
+        for step in range(1, 143)
+        for arrival in other.until(opened_ns + min(step * 70_700_000, 10 * SECOND_NS))
+    ]
+    assert at_once == by_and_by
+    assert len(at_once) > 100
+    assert all(opened_ns <= arrival.at_ns <= opened_ns + 10 * SECOND_NS for arrival in at_once)
