@@ -166,7 +166,6 @@ class Tracing:
             f"{SPAN_PROCESS} {destination(entry.kind)}",
             context=_context(cause),
             kind=SpanKind.CONSUMER,
-            links=(Link(_span_context(cause)),),
             attributes={
                 **self._common, **_describe(message, "process"), **_kept(is_order=cause.is_order),
             },

@@ -44,7 +44,7 @@ ARRIVAL_S = 3.0  # after it: the last spans arrive
 CONFIGURATION = """\
 [desk]
 otlp_endpoint = "{endpoint}"
-trace_ratio = 0.01
+trace_ratio = 0.05
 [venue.market.takers]
 noise_per_s = {noise}
 informed_per_s = {informed}
