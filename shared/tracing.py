@@ -247,7 +247,7 @@ class Tracing:
         self._requests[request.request_id] = span
         if len(self._requests) > OPEN_REQUESTS_MAX:
             self._requests.pop(next(iter(self._requests))).end()
-        return self._venue.outgoing(request, _cause(span, is_order=cause.is_order))
+        return self._venue.outgoing(request, _cause(span, is_order=cause.is_order), cause)
 
     def end(self, turn: Turn, *, has_spoken: bool) -> None:
         if turn.timer is not None and has_spoken:

@@ -30,9 +30,13 @@ class VenueCauses:
         self._by_label: dict[str, Cause] = dict(labels or {})
         self._keep_label = keep_label
 
-    def outgoing(self, request: VenueRequest, cause: Cause) -> VenueRequest:
-        """Remembers why a request was made; returns it with its cause where the venue keeps it."""
-        _remember(self._by_request, request.request_id, cause)
+    def outgoing(self, request: VenueRequest, sent: Cause, cause: Cause) -> VenueRequest:
+        """Remembers why a request was made; returns it with its cause where the venue keeps it.
+
+        Its reply belongs to the span of the sending, `sent`. An order or quote outlives that: a
+        process that dies before the reply never ends the span, so it belongs to what led to it.
+        """
+        _remember(self._by_request, request.request_id, sent)
         label = request.params.get("label")
         if isinstance(label, str):
             _remember(self._by_label, label, cause)
