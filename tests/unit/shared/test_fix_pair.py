@@ -42,7 +42,8 @@ class Pair(RuleBasedStateMachine):
                 wire.append(encode(found.fields, b""))
         if self.client.close_reason or self.venue.close_reason:
             self.flush()
-            self.cut()
+            if self.venue is not None:  # A fill of a flushed order comes back here, and cuts.
+                self.cut()
 
     def flush(self) -> None:
         """What was sent before an orderly end arrives."""
@@ -184,3 +185,19 @@ class Pair(RuleBasedStateMachine):
 
 TestPair = Pair.TestCase
 TestPair.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+
+
+def test_order_on_the_wire_of_an_ending_connection_is_carried_out_once() -> None:
+    """The order leaves before the client meets a repeated logon and ends the connection: it arrives
+    all the same, and its fill is told on the next connection."""
+    pair = Pair()
+    pair.connect()
+    pair.arrive_at_venue(1)
+    pair.harm("repeat", 0)
+    pair.arrive_at_client(1)
+    pair.send_order()
+    pair.arrive_at_client(1)
+    assert pair.venue is None
+    assert pair.orders == ["1"]
+    pair.teardown()
+    assert pair.fills_seen == ["1"]
