@@ -70,6 +70,9 @@ def add_up(commands: Commands) -> None:
     up.add_argument("--seed", type=int, metavar="N", help="of the simulated market (else random)")
     up.add_argument("--report", metavar="FILE.json", help="write the end-of-day report as JSON")
     up.add_argument("--config", default="", metavar="desk.toml", help="see `hedgerow check-config`")
+    up.add_argument(
+        "--shards", action="store_true", help="a process per underlying where nothing is shared"
+    )
     up.add_argument("--headless", action="store_true", help="no live view")
     up.add_argument("--venue", choices=("simulated", "deribit-test"), help="default: simulated")
     up.set_defaults(command=run_up)
@@ -165,7 +168,13 @@ def run_up(arguments: argparse.Namespace) -> int:
     from infra import desk_plan, desk_run  # noqa: PLC0415 - other commands need not load it
 
     seed = secrets.randbelow(2**31) if arguments.seed is None else arguments.seed
-    plan = desk_plan.make(arguments.config, arguments.chain, seed, arguments.venue)
+    plan = desk_plan.make(
+        arguments.config,
+        arguments.chain,
+        seed,
+        arguments.venue,
+        is_sharded=arguments.shards,
+    )
     return desk_run.run(
         plan,
         seconds=arguments.seconds,

@@ -7,18 +7,20 @@ import secrets
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from infra import embedded_nats, permissions, runs, topology
 from infra.supervisor import Program
-from infra.topology import SERVICES
+from infra.topology import SERVICES, Instance
 from services.market_making.core import Config as MarketMakingConfig
 from services.venue.core import Config as VenueConfig
 from services.venue.multicast.settings import feed_address
 from shared.configuration import (
     RUNTIME_VARIABLE,
+    SHARD_VARIABLE,
     ConfigurationError,
     DeskConfig,
     FeedAddress,
@@ -39,8 +41,7 @@ START_ORDER = (
     "ledger", "risk", "gateway", "market_making", "pricing", "execution", "hedging",
 )  # fmt: skip
 STOP_ORDER = (
-    "market_making", "hedging", "execution", "risk", "pricing", "gateway", "ledger", "venue",
-    "nats",
+    "market_making", "hedging", "execution", "risk", "pricing", "gateway", "ledger",
 )  # fmt: skip
 
 
@@ -52,6 +53,12 @@ class Plan:
     nats: Program
     venue: Program | None  # None: the venue is somebody else's
     agents: tuple[Program, ...]
+    processes: dict[str, Instance]  # by name
+
+    def names_of(self, *services: str) -> list[str]:
+        """Returns the names of the processes of services, in the order of the services."""
+        every = self.processes.values()
+        return [one.name for service in services for one in every if one.service == service]
 
     def log_path(self, name: str) -> Path:
         return self.directory / "logs" / f"{name}.log"
@@ -69,8 +76,11 @@ def check_tables(tables: dict[str, dict[str, Any]]) -> DeskConfig:
     return section(tables, "desk", DeskConfig)
 
 
-def make(config_path: str, chain_path: str, seed: int, venue: str | None) -> Plan:
-    """Returns the plan of a run, its folder made and its files written."""
+def make(
+    config_path: str, chain_path: str, seed: int, venue: str | None, *, is_sharded: bool = False
+) -> Plan:
+    """Returns the plan of a run, its folder made and its files written. A sharded desk has a
+    process for each underlying of whatever keeps nothing across them."""
     tables = load_tables(config_path)
     desk = check_tables(tables)
     venue = venue or desk.venue
@@ -84,6 +94,7 @@ def make(config_path: str, chain_path: str, seed: int, venue: str | None) -> Pla
     wirings = topology.services(tables)
     nats_port = embedded_nats.free_port()
     ws_url, http_url = venue_urls(venue)
+    instances = topology.instances(desk.underlyings if is_sharded else ())
     runtime = Runtime(
         run_id=run_id,
         directory=str(directory),
@@ -97,23 +108,24 @@ def make(config_path: str, chain_path: str, seed: int, venue: str | None) -> Pla
         venue_http_url=http_url,
         venue_client_id=client_id,
         venue_client_secret_path="",
-        http_ports={name: embedded_nats.free_port() for name in SERVICES},
-        feed=feed(tables, desk) if venue == "simulated" else None,
+        http_ports={name: embedded_nats.free_port() for name in instances},
+        feeds=feeds(tables, desk, instances.values()) if venue == "simulated" else {},
         bus_authority_path=str(runs.authority_path(directory)) if desk.bus_security else "",
     )
     security = None
     if desk.bus_security:
-        security = permissions.render(runs.bus_folder(directory), permissions.roles(wirings, desk))
+        everybody = permissions.roles(topology.named(wirings, instances.values()), desk)
+        security = permissions.render(runs.bus_folder(directory), everybody)
     environment = {RUNTIME_VARIABLE: str(runs.write_runtime(directory, runtime))}
     holders = {name for name, wiring in wirings.items() if wiring.link} | {"venue"}
 
-    def program(name: str) -> Program:
-        own = {}
+    def program(instance: Instance) -> Program:
+        own = {SHARD_VARIABLE: instance.shard} if instance.shard else {}
         if desk.bus_security:
-            own["HEDGEROW_BUS_NKEY_FILE"] = str(runs.seed_path(directory, name))
-        if name in holders:
+            own["HEDGEROW_BUS_NKEY_FILE"] = str(runs.seed_path(directory, instance.name))
+        if instance.service in holders:
             own["HEDGEROW_VENUE_SECRET_FILE"] = str(secret_path)
-        return agent_program(name, {**environment, **own})
+        return agent_program(instance, {**environment, **own})
 
     return Plan(
         runtime=runtime,
@@ -124,16 +136,22 @@ def make(config_path: str, chain_path: str, seed: int, venue: str | None) -> Pla
             embedded_nats.write_config(directory, run_id, nats_port, security),
             GO_ENVIRONMENT,
         ),
-        venue=program("venue") if venue == "simulated" else None,
-        agents=tuple(program(name) for name in START_ORDER),
+        venue=program(instances["venue"]) if venue == "simulated" else None,
+        agents=tuple(
+            program(one)
+            for service in START_ORDER
+            for one in instances.values()
+            if one.service == service
+        ),
+        processes=instances,
     )
 
 
-def agent_program(name: str, environment: dict[str, str]) -> Program:
+def agent_program(instance: Instance, environment: dict[str, str]) -> Program:
     # One thread for each numeric library: the agents are many and the cores few.
     quiet = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
-    argv = [sys.executable, "-m", f"services.{name}"]
-    return Program(name, argv, {**environment, **quiet})
+    argv = [sys.executable, "-m", f"services.{instance.service}"]
+    return Program(instance.name, argv, {**environment, **quiet})
 
 
 def venue_keys(venue: str) -> tuple[str, str]:
@@ -155,13 +173,24 @@ def fix_url(venue: str) -> str:
     return f"tcp://{DERIBIT_FIX_HOST}:9881"
 
 
-def feed(tables: dict[str, dict[str, Any]], desk: DeskConfig) -> FeedAddress | None:
-    """Returns where the venue's datagrams shall come; None where quoting does not read them."""
+def feeds(
+    tables: dict[str, dict[str, Any]], desk: DeskConfig, instances: Iterable[Instance]
+) -> dict[str, FeedAddress]:
+    """Returns where the venue's datagrams shall come; empty where quoting does not read them."""
     if section(tables, "market_making", MarketMakingConfig).transport != "fix":
-        return None
-    event_port, snapshot_port = free_udp_ports(2)
+        return {}
     multicast = section(tables, "venue", VenueConfig).multicast
-    return feed_address(multicast, desk.underlyings, event_port, snapshot_port)
+    quoters = [one for one in instances if one.service == "market_making"]
+    ports = iter(free_udp_ports(2 * len(quoters)))
+    return {
+        one.name: feed_address(
+            multicast,
+            [one.shard] if one.shard else desk.underlyings,
+            event_port=next(ports),
+            snapshot_port=next(ports),
+        )
+        for one in quoters
+    }
 
 
 def free_udp_ports(count: int) -> list[int]:

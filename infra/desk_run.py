@@ -195,13 +195,13 @@ class DeskRun:
         """Quotes go first; the record, the venue and the bus last."""
         self._say("stopping: pulling quotes, draining")
         watcher.seen.is_closing = True
-        before_bus = [name for name in STOP_ORDER if name not in {"venue", "nats"}]
-        codes = await supervisor.stop(before_bus[:1])
+        names_of = self._plan.names_of
+        codes = await supervisor.stop(names_of("market_making"))
         await asyncio.sleep(LAST_WORDS_S)
-        codes |= await supervisor.stop(["hedging", "execution"])
+        codes |= await supervisor.stop(names_of("hedging", "execution"))
         await asyncio.sleep(LAST_WORDS_S)
         check = await self._last_check(watcher)
-        codes |= await supervisor.stop(before_bus[1:])
+        codes |= await supervisor.stop(names_of(*STOP_ORDER))
         observer_stop.set()
         await asyncio.gather(observing, return_exceptions=True)
         codes |= await supervisor.stop(["venue", "nats"])

@@ -12,9 +12,6 @@ from shared.clock import NS_PER_S
 from shared.configuration import Runtime
 
 POSITIONS_SHOWN = 8
-AGENTS = (
-    "venue", "gateway", "pricing", "market_making", "hedging", "execution", "risk", "ledger",
-)  # fmt: skip
 
 
 def render(observer: Observer, runtime: Runtime, now_ns: int, started_ns: int) -> RenderableType:
@@ -24,7 +21,7 @@ def render(observer: Observer, runtime: Runtime, now_ns: int, started_ns: int) -
         Columns([quoting(observer), greeks(observer)]),
         *speed(observer),
         Columns([positions(observer), fills(observer)]),
-        agents(observer, now_ns),
+        agents(observer, list(runtime.http_ports), now_ns),
         *alerts(observer),
     )
 
@@ -119,11 +116,11 @@ def fills(observer: Observer) -> Table:
     return table
 
 
-def agents(observer: Observer, now_ns: int) -> Table:
+def agents(observer: Observer, names: list[str], now_ns: int) -> Table:
     table = Table(title="Agents", title_justify="left")
     for column in ("agent", "pid", "state", "beat", "handled", "dropped", "MB", "CPU s"):
         table.add_column(column, justify="left" if column in {"agent", "state"} else "right")
-    for name in AGENTS:
+    for name in names:
         beat = observer.seen.heartbeats.get(name)
         if beat is None:
             table.add_row(name, "-", "starting", "-", "-", "-", "-", "-")

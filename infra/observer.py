@@ -47,7 +47,7 @@ class Observed:
     index_usd: dict[str, float] = field(default_factory=dict)
     instruments: dict[str, Instrument] = field(default_factory=dict)
     feed: FeedV1 | None = None
-    tick_to_quote: TickToQuoteV1 | None = None  # None: quotes go over the WebSocket
+    tick_to_quote: dict[str, TickToQuoteV1] = field(default_factory=dict)  # of each fast path
     fills: deque[FillV1] = field(default_factory=lambda: deque(maxlen=RECENT_MAX))
     alerts: deque[AlertV1] = field(default_factory=lambda: deque(maxlen=RECENT_MAX))
     fill_ids: set[str] = field(default_factory=set)
@@ -94,7 +94,7 @@ class Observer:
         return self.on_message(message)
 
     def on_tick_to_quote(self, message: TickToQuoteV1) -> Nothing:
-        self.seen.tick_to_quote = message
+        self.seen.tick_to_quote[message.path] = message
         return self.on_message(message)
 
     def on_portfolio(self, message: PortfolioV1) -> Nothing:

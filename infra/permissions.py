@@ -1,6 +1,7 @@
 """Who may say what on the bus: the services' own wiring, written as NATS configuration.
 
-    python -m infra.permissions render DIR [--server NAME]... [--mounted-at PATH] [--owner UID]
+    python -m infra.permissions render DIR [--server NAME]... [--mounted-at PATH]
+                                           [--owner UID] [--shards]
 
 writes what a private bus stands on. What is there already stays: rendering again after a service
 was added keeps every key; delete a file to have a new one in its place.
@@ -14,7 +15,8 @@ was added keeps every key; delete a file to have a new one in its place.
 `--server` names (repeated) are what clients and other servers call the servers; localhost and
 127.0.0.1 are always among them. `--mounted-at` is where the server will see DIR/nats, if
 elsewhere. `--owner` gives the seeds and the server's key to a user id, for containers that run
-under one. The authority's own key is written nowhere: nobody can sign a server later.
+under one. `--shards` gives each process of a sharded desk a key of its own. The authority's own
+key is written nowhere: nobody can sign a server later.
 
 A process is told of its key by HEDGEROW_BUS_NKEY_FILE and of the authority by
 HEDGEROW_BUS_CA_FILE (shared/configuration.py). The streams must be there before agents start:
@@ -244,10 +246,12 @@ def render(
     return path
 
 
-def roles_of(config_path: str) -> dict[str, Role]:
+def roles_of(config_path: str, *, is_sharded: bool) -> dict[str, Role]:
     """Returns everybody on the bus of a desk with this configuration."""
     tables = load_tables(config_path)
-    return roles(topology.services(tables), section(tables, "desk", DeskConfig))
+    desk = section(tables, "desk", DeskConfig)
+    processes = topology.instances(desk.underlyings if is_sharded else ())
+    return roles(topology.named(topology.services(tables), processes.values()), desk)
 
 
 def main() -> int:
@@ -261,8 +265,9 @@ def main() -> int:
     command.add_argument("--mounted-at", default="", metavar="PATH")
     command.add_argument("--owner", type=int, default=-1, metavar="UID")
     command.add_argument("--config", default="", metavar="desk.toml")
+    command.add_argument("--shards", action="store_true")
     given = parser.parse_args()
-    everybody = roles_of(given.config)
+    everybody = roles_of(given.config, is_sharded=given.shards)
     os.umask(0o077)
     path = render(given.directory, everybody, tuple(given.server), given.mounted_at, given.owner)
     print(f"{len(everybody)} roles: {', '.join(everybody)}\ninclude {path}")

@@ -85,10 +85,12 @@ def day_report(observer: Observer, started_ns: int, seconds: float) -> dict[str,
     }
 
 
-def tick_to_quote(measured: TickToQuoteV1 | None) -> dict[str, float] | None:
-    """Returns percentiles in us, and how many were measured; None without the fast path."""
-    if measured is None:
+def tick_to_quote(paths: dict[str, TickToQuoteV1]) -> dict[str, float] | None:
+    """Returns percentiles in us, and how many were measured, of the path whose p99 is worst; None
+    without the fast path."""
+    if not paths:
         return None
+    measured = max(paths.values(), key=lambda path: path.p99_us)
     return {
         "p50": measured.p50_us,
         "p90": measured.p90_us,

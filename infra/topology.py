@@ -2,7 +2,8 @@
 
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from shared.configuration import DeskConfig, FeedAddress, Runtime, section
@@ -14,8 +15,22 @@ from shared.service import Service
 SERVICES = (
     "venue", "gateway", "pricing", "market_making", "hedging", "execution", "risk", "ledger",
 )  # fmt: skip
+# One process for all underlyings, or one for each.
+PER_UNDERLYING = ("pricing", "market_making", "hedging")
 OF_A_RUN = {"venue", "market_making"}  # their wiring depends on it
 FROM_THE_SHELL = {HeartbeatV1, DeadLetterV1, RecordV1}  # every agent sends these
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One process of a service, for one underlying or, with none, for all."""
+
+    service: str
+    shard: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}-{self.shard.lower()}" if self.shard else self.service
 
 
 def services(tables: dict[str, dict[str, Any]] | None = None) -> dict[str, Service]:
@@ -29,6 +44,26 @@ def services(tables: dict[str, dict[str, Any]] | None = None) -> dict[str, Servi
         facts = (paper_run(desk),) if name in OF_A_RUN else ()
         built[name] = module.build(section(tables, name, config), desk, *facts)
     return built
+
+
+def instances(shards: Sequence[str] = ()) -> dict[str, Instance]:
+    """Returns the processes of a desk by name: with shards, one for each where that can be."""
+    found = [
+        Instance(service, shard)
+        for service in SERVICES
+        for shard in ((shards or ("",)) if service in PER_UNDERLYING else ("",))
+    ]
+    return {one.name: one for one in found}
+
+
+def named(wirings: Mapping[str, Service], processes: Iterable[Instance]) -> dict[str, Service]:
+    """Returns the wiring of every process, under its own name."""
+    return {
+        one.name: wirings[one.service].of_shard(one.name, one.shard)
+        if one.shard
+        else wirings[one.service]
+        for one in processes
+    }
 
 
 def paper_run(desk: DeskConfig) -> Runtime:
@@ -46,9 +81,9 @@ def paper_run(desk: DeskConfig) -> Runtime:
         venue_client_id="paper",
         venue_client_secret_path=os.devnull,
         http_ports={},
-        feed=FeedAddress(host="127.0.0.1", event_port=1, snapshot_port=2)
+        feeds={"market_making": FeedAddress(host="127.0.0.1", event_port=1, snapshot_port=2)}
         if desk.venue == "simulated"
-        else None,
+        else {},
         venue_fix_url="tcp://127.0.0.1:3",
     )
 

@@ -40,7 +40,7 @@ def run(config_path: str, chain_path: str, seed: int, port: int, *, as_json: boo
     server = Server(HOST, port, clock)
     fix_server = FixServer(HOST, 0, clock)
     front.venue.open_fix(now_ns)
-    edge = Edges((server, fix_server, *feed_door(front.venue, config, None, now_ns)))
+    edge = Edges((server, fix_server, *feed_door(front.venue, config, (), now_ns)))
     service = service_of(front, lambda: edge, config.step_ms)
     facts = {
         "client_id": client_id,

@@ -77,7 +77,9 @@ class Agent:
         self.inbox = Inbox()
         name = f"{service.name}-{os.getpid()}"
         login = login_of(service.name, runtime)
-        self.bus = Bus(runtime.nats_url, name, clock, self.fail, login)
+        self.bus = Bus(
+            runtime.nats_url, name, clock, self.fail, login, replicas=runtime.stream_replicas
+        )
         self._edges = _edges(service, open_link)
         self._outlet = Outlet(service, self.bus, self.telemetry, self._edges)
         self.letters = DeadLetters(self.bus)

@@ -18,7 +18,6 @@ from shared.messages.message import encode
 if TYPE_CHECKING:
     from shared.agent import Agent
 
-HOST = "127.0.0.1"
 VERSION = "0.1.0"
 
 
@@ -38,7 +37,8 @@ class AgentHttp:
         application.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, HOST, self._wanted_port)
+        host = self._agent.runtime.listen_host
+        site = web.TCPSite(self._runner, host, self._wanted_port)
         await site.start()
         self.port = self._runner.addresses[0][1]
 

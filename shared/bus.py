@@ -82,6 +82,7 @@ class Bus:
     outbox: Outbox = field(default_factory=Outbox)
     on_connected: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     on_tick: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    replicas: int = 1  # of each stream
     attend: Callable[[Callable[[], None]], Awaitable[None]] | None = (
         None  # receives at an idle time
     )
@@ -120,7 +121,7 @@ class Bus:
         try:
             async with asyncio.timeout(CONNECT_S_MAX):
                 await self._client.connect(
-                    self.url,
+                    self.url.split(","),
                     **identity,
                     name=self.name,
                     error_cb=self._on_error,
@@ -263,7 +264,7 @@ class Bus:
     async def _ensure_streams(self, wait_s: float = 0.0) -> None:
         try:
             if self.keeps_streams:
-                await streams.ensure(self.call)
+                await streams.ensure(self.call, self.replicas)
             else:
                 await streams.require(self.call, wait_s)
         except StreamError as error:
@@ -377,10 +378,9 @@ class Bus:
     def _choose_server(
         self, servers: list[Server], info: dict[str, Any]
     ) -> tuple[Server | None, float]:
-        """The only server again, after a wait with jitter."""
+        """Any server, after a wait with jitter: the first one may be gone for good."""
         del info
-        jitter_s = random.uniform(0.0, RECONNECT_JITTER_S)  # only spreads a herd of agents
-        return servers[0], RECONNECT_WAIT_S + jitter_s
+        return random.choice(servers), RECONNECT_WAIT_S + random.uniform(0.0, RECONNECT_JITTER_S)
 
     def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(self._guard(work))

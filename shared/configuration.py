@@ -16,8 +16,10 @@ from msgspec import Meta
 
 C = TypeVar("C", bound=msgspec.Struct)
 RUNTIME_VARIABLE = "HEDGEROW_RUNTIME"  # path of the run's runtime.json
-# Paths of files that only some processes are told of; each is a field of Runtime.
-SECRET_FILE_VARIABLES = {
+SHARD_VARIABLE = "HEDGEROW_SHARD"  # the one underlying that this process is for; empty: all
+# What one process alone is told: its shard, and paths of files; each is a field of Runtime.
+PROCESS_VARIABLES = {
+    SHARD_VARIABLE: "shard",
     "HEDGEROW_BUS_NKEY_FILE": "bus_seed_path",
     "HEDGEROW_BUS_CA_FILE": "bus_authority_path",
     "HEDGEROW_VENUE_SECRET_FILE": "venue_client_secret_path",
@@ -39,11 +41,23 @@ class DeskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     otlp_endpoint: str = ""  # empty: no traces are exported
     trace_ratio: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.01
     bus_security: bool = True  # a key for every process, TLS, and nothing that is not granted
+    # Of the account's requests to the venue, how many this process may make.
+    venue_share: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
+
+    def of_shard(self, shard: str) -> "DeskConfig":
+        """Returns the part of one underlying. Raises ConfigurationError if the desk has none."""
+        for name in self.underlyings:
+            if name == shard:
+                share = self.venue_share / len(self.underlyings)
+                return msgspec.structs.replace(self, underlyings=(name,), venue_share=share)
+        known = ", ".join(self.underlyings)
+        raise ConfigurationError(f"{SHARD_VARIABLE}={shard}: the desk's underlyings are {known}")
 
 
 class FeedAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the desk takes the venue's market data over UDP: two ports on one address. With
-    `groups`, each is a multicast group to join on that address, for both ports."""
+    """Where one agent takes the venue's market data over UDP: two ports of a host, which the venue
+    sends to and may know by name only. With `groups`, each is a multicast group to join on the
+    address `host`, for both ports."""
 
     host: str
     event_port: int
@@ -57,7 +71,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     run_id: str
     directory: str  # the run's own folder: logs, journal, projection
     config_path: str  # empty: defaults
-    nats_url: str
+    nats_url: str  # of a cluster: all its servers, with commas between
     clock_offset_ns: int
     seed: int
     chain_path: str  # empty: a generated chain
@@ -65,11 +79,18 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     venue_http_url: str
     venue_client_id: str
     venue_client_secret_path: str  # a file; empty for a process that holds no venue session
-    http_ports: dict[str, int]  # service -> health and metrics port; 0: any free port
-    feed: FeedAddress | None = None  # None: the desk takes no datagrams
+    http_ports: dict[str, int]  # instance -> health and metrics port; 0 or absent: any free port
+    feeds: dict[str, FeedAddress] = {}  # instance -> where it takes the venue's datagrams
     venue_fix_url: str = ""  # tcp://host:port; empty: the venue opens no FIX port
     bus_seed_path: str = ""  # this process's nkey
     bus_authority_path: str = ""  # whose servers it believes; empty: the bus is open to everybody
+    listen_host: str = "127.0.0.1"  # where the agents' ports and datagrams are taken
+    stream_replicas: Annotated[int, Meta(ge=1, le=5)] = 1  # as many servers keep each stream
+    shard: str = ""  # an underlying: this process is for it alone
+
+    def instance(self, service: str) -> str:
+        """Returns the name of this process among those of a service: `pricing-btc`."""
+        return f"{service}-{self.shard.lower()}" if self.shard else service
 
 
 def load_tables(path: str) -> dict[str, dict[str, Any]]:
@@ -97,8 +118,8 @@ def section(tables: dict[str, dict[str, Any]], name: str, kind: type[C]) -> C:
 
 
 def read_runtime() -> Runtime:
-    """Returns the run's facts from the file that the environment names, with the paths of this
-    process's own secrets."""
+    """Returns the run's facts from the file that the environment names, with this process's shard
+    and the paths of its own secrets."""
     path = os.environ.get(RUNTIME_VARIABLE, "")
     if not path:
         raise ConfigurationError(f"{RUNTIME_VARIABLE} is not set: start agents with `hedgerow up`")
@@ -110,7 +131,7 @@ def read_runtime() -> Runtime:
         raise ConfigurationError(f"{path}: {error}") from error
     own = {
         field: os.environ[variable]
-        for variable, field in SECRET_FILE_VARIABLES.items()
+        for variable, field in PROCESS_VARIABLES.items()
         if variable in os.environ
     }
     return msgspec.structs.replace(facts, **own)

@@ -49,10 +49,25 @@ def main_with_runtime(
         tables = load_tables(runtime.config_path)
         desk = section(tables, "desk", DeskConfig)
         config = section(tables, config_kind.__module__.split(".")[1], config_kind)
+        if runtime.shard:
+            desk = desk.of_shard(runtime.shard)
+        service = _as_instance(build(config, desk, runtime), runtime)
     except ConfigurationError as error:
         sys.stderr.write(f"hedgerow: {error}\n")
         sys.exit(EXIT_CONFIGURATION)
-    sys.exit(uvloop.run(_run(build(config, desk, runtime), desk, runtime)))
+    sys.exit(uvloop.run(_run(service, desk, runtime)))
+
+
+def _as_instance(service: Service, runtime: Runtime) -> Service:
+    """Returns the service under the name of its process."""
+    if not runtime.shard:
+        return service
+    if not service.is_per_underlying:
+        raise ConfigurationError(f"{service.name} is for all underlyings together, not for a shard")
+    name = runtime.instance(service.name)
+    if service.dependencies is not None:
+        service.dependencies.service = name
+    return service.of_shard(name, runtime.shard)
 
 
 async def _run(service: Service, desk: DeskConfig, runtime: Runtime) -> int:

@@ -2,7 +2,7 @@
 topology graph is drawn from. Nothing here touches a bus or a clock."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from shared.dependency import Dependencies
@@ -78,7 +78,31 @@ class Service:
     not_ready: Callable[[], str] = field(default=lambda: "")
     histograms: Callable[[], Mapping[str, Measured]] = field(default=dict)  # by metric name
     dependencies: Dependencies | None = None  # with a breaker each; see shared/guarding.py
+    is_per_underlying: bool = False  # nothing is kept across underlyings: each may have a process
     core: object = None  # for tests and the simulation's look inside
+
+    def of_shard(self, instance: str, shard: str) -> "Service":
+        """Returns this service as the process of one underlying: its name is its own on the bus, in
+        the log, in the run's folder and at the venue, and it hears of no other underlying."""
+        return replace(
+            self,
+            name=instance,
+            link=self.link and replace(self.link, session_name=instance),
+            consumes=tuple(
+                replace(consume, handler=_only(shard, consume.handler)) for consume in self.consumes
+            ),
+        )
+
+
+def _only(shard: str, handler: Handler) -> Handler:
+    """Returns a handler that is deaf to other underlyings."""
+
+    def handle(message: Any) -> Output:
+        if getattr(message, "underlying", shard) in {shard, "all"}:
+            return handler(message)
+        return ()
+
+    return handle
 
 
 def on(

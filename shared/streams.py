@@ -29,7 +29,6 @@ FULL_CODES = frozenset({10077, 10023, 10047})  # stream or account out of room
 _MIB = 1024 * 1024
 _COMMON: dict[str, Any] = {
     "retention": "limits",
-    "num_replicas": 1,
     "max_consumers": -1,
     "max_msgs": -1,
     "max_age": 0,
@@ -59,13 +58,14 @@ def stream_of(kind: type[Message]) -> str:
     return STATE if kind.delivery is Delivery.STATE else RECORD
 
 
-def configurations() -> tuple[dict[str, Any], ...]:
-    """Returns the settings of the four streams."""
+def configurations(replicas: int = 1) -> tuple[dict[str, Any], ...]:
+    """Returns the settings of the four streams, each kept by so many servers."""
+    shared = {**_COMMON, "num_replicas": replicas}
     assert TimerV1.delivery is Delivery.LOSSY
     durable = (kind for kind in kinds_of(Delivery.DURABLE) if kind not in (DeadLetterV1, RecordV1))
     return (
         {
-            **_COMMON,
+            **shared,
             "name": RECORD,
             "subjects": _subjects(*durable),
             "storage": "file",
@@ -75,7 +75,7 @@ def configurations() -> tuple[dict[str, Any], ...]:
             "deny_purge": True,
         },
         {
-            **_COMMON,
+            **shared,
             "name": LEDGER,
             "subjects": _subjects(RecordV1),
             "storage": "file",
@@ -85,7 +85,7 @@ def configurations() -> tuple[dict[str, Any], ...]:
             "deny_purge": True,
         },
         {
-            **_COMMON,
+            **shared,
             "name": DEAD,
             "subjects": _subjects(DeadLetterV1),
             "storage": "file",
@@ -93,7 +93,7 @@ def configurations() -> tuple[dict[str, Any], ...]:
             "max_bytes": 256 * _MIB,
         },
         {
-            **_COMMON,
+            **shared,
             "name": STATE,
             "subjects": _subjects(*kinds_of(Delivery.STATE)),
             "storage": "memory",
@@ -104,11 +104,11 @@ def configurations() -> tuple[dict[str, Any], ...]:
     )
 
 
-async def ensure(call: Call) -> None:
+async def ensure(call: Call, replicas: int) -> None:
     """Makes the streams that are missing, and widens those that lack a subject.
 
     Raises StreamError if the server refuses one."""
-    for wanted in configurations():
+    for wanted in configurations(replicas):
         name = wanted["name"]
         try:
             there = await _subjects_of(call, name)

@@ -29,6 +29,7 @@ def build(config: Config, desk: DeskConfig) -> Service:
             start=core.on_start,
             drain=core.on_drain,
             not_ready=core.not_ready,
+            is_per_underlying=True,
             core=core,
         ),
         Dependency(

@@ -83,8 +83,11 @@ class Underlying:
 class MarketMaking:
     """One core for all underlyings: they share a venue session and nothing else."""
 
-    def __init__(self, config: Config, underlyings: tuple[str, ...]) -> None:
+    def __init__(
+        self, config: Config, underlyings: tuple[str, ...], venue_share: float = 1.0
+    ) -> None:
         self._config = config
+        self._venue_share = venue_share  # of the account's requests
         self._last_id = 0
         self._roles: dict[int, Quoting] = {}  # request id -> who asked
         self._summary_id = 0
@@ -250,7 +253,7 @@ class MarketMaking:
 
     def _set_rates(self, rates: tuple[float, float, float, float]) -> None:
         for book in self.books.values():
-            book.quoter.set_rates(rates, share=1 / len(self.books))
+            book.quoter.set_rates(rates, share=self._venue_share / len(self.books))
 
     def _channels(self) -> list[str]:
         return [OWN_TRADES_CHANNEL, *trip_channels(list(self.books))]

@@ -30,7 +30,7 @@ from services.market_making.path_words import (
 from services.market_making.path_writer import put, read, status_of
 from services.market_making.quoter import FAILURE_HOLD_NS, REJECT_HOLD_NS, RETRY_NS
 from shared.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock, SystemClock
-from shared.configuration import ConfigurationError, DeskConfig, Runtime
+from shared.configuration import ConfigurationError, DeskConfig, FeedAddress, Runtime
 from shared.fix.admin import Event, LoggedOn, LoggedOut
 from shared.journal import Journal, JournalError
 
@@ -215,24 +215,23 @@ class FastEdge:
             self._deliver(error)
 
 
-def open_edge(config: Config, desk: DeskConfig, runtime: Runtime) -> FastEdge:
+def open_edge(config: Config, desk: DeskConfig, runtime: Runtime, feed: FeedAddress) -> FastEdge:
     """Returns the edge of a run. Raises ConfigurationError if the account's key is not there."""
-    assert runtime.feed is not None
     try:
         secret = Path(runtime.venue_client_secret_path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConfigurationError(f"{runtime.venue_client_secret_path}: {error.strerror}") from error
-    path = FastPath(SENDER, TARGET, path_config(config, desk), loop_config(config, runtime))
-    feed = runtime.feed
+    sender = runtime.instance(SENDER)
+    path = FastPath(sender, TARGET, path_config(config, desk), loop_config(config, runtime))
     for is_snapshot, port in ((False, feed.event_port), (True, feed.snapshot_port)):
-        for address in feed.groups or (feed.host,):
+        for address in feed.groups or (runtime.listen_host,):
             path.listen(address, port, feed.host, is_snapshot=is_snapshot)
     url = urlsplit(runtime.venue_fix_url)
     return FastEdge(
         path,
         (url.hostname or "127.0.0.1", url.port or 0),
         (runtime.venue_client_id, secret),
-        Path(runtime.directory) / "market_making.journal",
+        Path(runtime.directory) / f"{runtime.instance('market_making')}.journal",
         SystemClock(runtime.clock_offset_ns),
     )
 

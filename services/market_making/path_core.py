@@ -25,13 +25,15 @@ from shared.service import Measured
 class PathMarketMaking(MarketMaking):
     """Owns a PathQuoter for each underlying, and the words that wait for the edge."""
 
-    def __init__(self, config: Config, underlyings: tuple[str, ...]) -> None:
+    def __init__(
+        self, config: Config, underlyings: tuple[str, ...], venue_share: float = 1.0
+    ) -> None:
         self._words: list[object] = []
         self._numbers = {name: number for number, name in enumerate(underlyings)}
         self._path_quoters: list[PathQuoter] = []
         self._tick_to_quote: TickToQuote | None = None
         self._lost_count = 0
-        super().__init__(config, underlyings)
+        super().__init__(config, underlyings, venue_share)
 
     def words(self) -> list[object]:
         """Returns what the path must be told; before the start it waits."""
@@ -86,6 +88,7 @@ class PathMarketMaking(MarketMaking):
         measured = self._tick_to_quote
         if measured is not None:
             yield TickToQuoteV1(
+                path="-".join(self.books),
                 created_ns=self._now_ns,
                 sample_count=measured.samples,
                 p50_us=measured.p50_ns / NS_PER_US,

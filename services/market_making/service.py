@@ -8,7 +8,7 @@ from services.market_making.core import Config, MarketMaking
 from services.market_making.path_core import PathMarketMaking
 from services.market_making.path_words import FixDown, FixUp, PathRecords, PathStatus
 from shared.clock import NS_PER_S
-from shared.configuration import DeskConfig, Runtime
+from shared.configuration import DeskConfig, FeedAddress, Runtime
 from shared.dependency import Dependency, Feed, VenueCalls, call_breaker, feed_breaker
 from shared.guarding import bus, guarded
 from shared.messages.market import InstrumentsV1, TicksV1
@@ -24,17 +24,20 @@ Handler = Callable[[Any], Iterable[object]]
 PUBLISHED: frozenset[type[Message]] = frozenset(
     {QuotesV1, QuotingStatusV1, QuotesPulledV1, AlertV1}
 )
-LINK = LinkSettings(session_name="market_making", cancel_on_disconnect=True)
+NAME = "market_making"
+LINK = LinkSettings(session_name=NAME, cancel_on_disconnect=True)
 
 
 def build(config: Config, desk: DeskConfig, runtime: Runtime | None = None) -> Service:
     """Returns the wiring over FIX where the run says that the venue speaks it, and the
     configuration does not say otherwise; else over the WebSocket."""
-    if config.transport == "fix" and runtime is not None and runtime.venue_fix_url and runtime.feed:
-        return over_fix(config, desk, runtime)
-    core = MarketMaking(config, desk.underlyings)
+    if config.transport == "fix" and runtime is not None and runtime.venue_fix_url:
+        feed = runtime.feeds.get(runtime.instance(NAME))
+        if feed is not None:
+            return over_fix(config, desk, runtime, feed)
+    core = MarketMaking(config, desk.underlyings, desk.venue_share)
     service = Service(
-        name="market_making",
+        name=NAME,
         consumes=(on(TicksV1, core.on_ticks), *inputs(core, lambda handler: handler)),
         publishes=PUBLISHED,
         timers=(
@@ -46,16 +49,17 @@ def build(config: Config, desk: DeskConfig, runtime: Runtime | None = None) -> S
         drain=core.on_drain,
         is_drained=core.is_drained,
         not_ready=core.not_ready,
+        is_per_underlying=True,
         core=core,
     )
     return guarded(service, *dependencies())
 
 
-def over_fix(config: Config, desk: DeskConfig, runtime: Runtime) -> Service:
+def over_fix(config: Config, desk: DeskConfig, runtime: Runtime, feed: FeedAddress) -> Service:
     """Returns the wiring around the fast path, which takes its ticks from the venue's datagrams."""
     from services.market_making.fast_edge import open_edge  # noqa: PLC0415  # only where it runs
 
-    core = PathMarketMaking(config, desk.underlyings)
+    core = PathMarketMaking(config, desk.underlyings, desk.venue_share)
 
     def told(handler: Handler) -> Handler:
         """After what a handler says to the desk comes what it says to the path."""
@@ -67,7 +71,7 @@ def over_fix(config: Config, desk: DeskConfig, runtime: Runtime) -> Service:
         return handle
 
     service = Service(
-        name="market_making",
+        name=NAME,
         consumes=(
             *inputs(core, told),
             on(FixUp, told(core.on_fix_up)),
@@ -81,12 +85,13 @@ def over_fix(config: Config, desk: DeskConfig, runtime: Runtime) -> Service:
             every(1000, told(core.on_second_timer)),
         ),
         link=LINK,
-        edge=lambda: open_edge(config, desk, runtime),
+        edge=lambda: open_edge(config, desk, runtime, feed),
         start=told(core.on_start),
         drain=told(core.on_drain),
         is_drained=core.is_drained,
         not_ready=core.not_ready,
         histograms=core.histograms,
+        is_per_underlying=True,
         core=core,
     )
     return guarded(service, *dependencies())

@@ -30,6 +30,7 @@ def build(config: Config, desk: DeskConfig, stopwatch_ns: Callable[[], int] = la
             publishes=frozenset({SurfaceV1, AlertV1}),
             timers=(every(config.refit_ms_min, pricer.on_timer),),
             not_ready=pricer.not_ready,
+            is_per_underlying=True,
             core=pricer,
         ),
         Dependency(

@@ -1,7 +1,7 @@
 """venue: bytes of clients over WebSocket, HTTP and FIX -> bytes to them, market data over UDP,
 market.audit.v1."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -38,24 +38,25 @@ def build(config: Config, desk: DeskConfig, runtime: Runtime) -> Service:
             file.write(record)
 
     url = urlsplit(runtime.venue_ws_url)
-    host, port = url.hostname or "127.0.0.1", url.port or 0
+    port = url.port or 0
 
     def doors() -> Edge:
-        feed = feed_door(venue, config, runtime.feed, now_ns)
-        return Edges((Server(host, port, clock), *fix_door(venue, runtime, clock, now_ns), *feed))
+        server = Server(runtime.listen_host, port, clock)
+        feed = feed_door(venue, config, runtime.feeds.values(), now_ns)
+        return Edges((server, *fix_door(venue, runtime, clock, now_ns), *feed))
 
     return service_of(Front(venue, keep), doors, config.step_ms)
 
 
 def feed_door(
-    venue: Venue, config: Config, feed: FeedAddress | None, now_ns: int
+    venue: Venue, config: Config, feeds: Collection[FeedAddress], now_ns: int
 ) -> tuple[Edge, ...]:
     """Returns the door for market data over UDP, where anybody listens; else nothing is made."""
     multicast = config.multicast
-    if not is_wanted(multicast, feed):
+    if not is_wanted(multicast, feeds):
         return ()
     venue.broadcast(now_ns)
-    to = destinations(multicast, feed) if multicast.mode == "unicast" else ()
+    to = destinations(multicast, feeds) if multicast.mode == "unicast" else ()
     return (Sender(multicast, to),)
 
 
@@ -65,7 +66,7 @@ def fix_door(venue: Venue, runtime: Runtime, clock: Clock, now_ns: int) -> tuple
         return ()
     url = urlsplit(runtime.venue_fix_url)
     venue.open_fix(now_ns)
-    return (FixServer(url.hostname or "127.0.0.1", url.port or 0, clock),)
+    return (FixServer(runtime.listen_host, url.port or 0, clock),)
 
 
 def service_of(front: Front, edge: Callable[[], Edge], step_ms: int) -> Service:

@@ -66,7 +66,7 @@ class QuotingStatusV1(Message, frozen=True, kw_only=True, tag="quoting.status.v1
 
 
 class TickToQuoteV1(Message, frozen=True, kw_only=True, tag="quoting.tick_to_quote.v1"):
-    """How fast the fast path is: a datagram's arrival to its quotes' sending, since the start."""
+    """How fast a fast path is: a datagram's arrival to its quotes' sending, since the start."""
 
     delivery: ClassVar[Delivery] = Delivery.STATE
 
@@ -76,6 +76,10 @@ class TickToQuoteV1(Message, frozen=True, kw_only=True, tag="quoting.tick_to_quo
     p99_us: NonNegative
     p999_us: NonNegative
     max_us: NonNegative
+    path: Name = "all"  # the underlyings it quotes, where a desk has several paths
+
+    def key(self) -> str:
+        return self.path
 
 
 class QuotesPulledV1(Message, frozen=True, kw_only=True, tag="quoting.pulled.v1"):

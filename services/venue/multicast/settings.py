@@ -1,6 +1,6 @@
 """To whom market data goes over UDP: listeners one by one, or multicast groups."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -33,17 +33,20 @@ class MulticastConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     snapshot_cycle_ms: Annotated[int, Meta(ge=200, le=60_000)] = 2_000
 
 
-def destinations(config: MulticastConfig, feed: FeedAddress | None) -> tuple[Destination, ...]:
-    """Returns every listener of a unicast venue; `feed` is the desk's own."""
+def destinations(
+    config: MulticastConfig, feeds: Collection[FeedAddress] = ()
+) -> tuple[Destination, ...]:
+    """Returns every listener of a unicast venue; `feeds` are the desk's own."""
     assert config.mode == "unicast"
-    if feed is None:
-        return config.destinations
-    own = Destination(host=feed.host, event_port=feed.event_port, snapshot_port=feed.snapshot_port)
-    return (*config.destinations, own)
+    own = (
+        Destination(host=feed.host, event_port=feed.event_port, snapshot_port=feed.snapshot_port)
+        for feed in feeds
+    )
+    return (*config.destinations, *own)
 
 
-def is_wanted(config: MulticastConfig, feed: FeedAddress | None) -> bool:
-    return config.mode == "multicast" or bool(destinations(config, feed))
+def is_wanted(config: MulticastConfig, feeds: Collection[FeedAddress] = ()) -> bool:
+    return config.mode == "multicast" or bool(destinations(config, feeds))
 
 
 def feed_address(
@@ -62,7 +65,7 @@ def feed_address(
 
 def described(config: MulticastConfig, underlyings: Sequence[str]) -> dict[str, Any] | None:
     """Returns what a client must know to listen; None where nothing is published."""
-    if not is_wanted(config, None):
+    if not is_wanted(config):
         return None
     return {
         "mode": config.mode,

@@ -2,21 +2,21 @@
 
 import pytest
 
-from infra import desk_config, desk_plan, embedded_nats
+from infra import desk_config, desk_plan, embedded_nats, topology
 from shared.configuration import DeskConfig
 
 DESK = DeskConfig()
+WHOLE = topology.instances().values()
 
 
 def test_a_desk_that_quotes_by_websocket_takes_no_datagrams() -> None:
     tables = {"market_making": {"transport": "websocket"}}
-    assert desk_plan.feed(tables, DESK) is None
+    assert desk_plan.feeds(tables, DESK, WHOLE) == {}
 
 
 def test_a_desk_that_quotes_by_fix_has_two_ports_of_its_own() -> None:
     tables = {"market_making": {"transport": "fix"}}
-    feed = desk_plan.feed(tables, DESK)
-    assert feed is not None
+    feed = desk_plan.feeds(tables, DESK, WHOLE)["market_making"]
     assert (feed.host, feed.groups) == ("127.0.0.1", ())
     assert feed.event_port != feed.snapshot_port
 
@@ -26,8 +26,7 @@ def test_a_multicast_venue_says_which_groups_to_join() -> None:
         "market_making": {"transport": "fix"},
         "venue": {"multicast": {"mode": "multicast", "group_prefix": "239.1.2"}},
     }
-    feed = desk_plan.feed(tables, DeskConfig(underlyings=("ETH",)))
-    assert feed is not None
+    feed = desk_plan.feeds(tables, DeskConfig(underlyings=("ETH",)), WHOLE)["market_making"]
     assert (feed.event_port, feed.snapshot_port) == (6100, 6101)
     assert feed.groups == ("239.1.2.0", "239.1.2.4", "239.1.2.6", "239.1.2.5")
 
@@ -68,3 +67,23 @@ def test_an_open_bus_is_a_setting(home):
     assert not plan.runtime.bus_authority_path
     assert "include" not in (plan.directory / "nats.conf").read_text()
     assert not (plan.directory / "bus").exists()
+
+
+def test_a_shard_has_its_own_key_port_and_datagrams(home):
+    plan = desk_plan.make("", "", 1, None, is_sharded=True)
+    assert plan.names_of("market_making", "risk") == [
+        "market_making-btc", "market_making-eth", "risk",
+    ]  # fmt: skip
+    programs = {program.name: program.environment for program in plan.agents}
+    assert set(programs) == set(plan.processes) - {"venue"}
+    btc = programs["market_making-btc"]
+    assert btc["HEDGEROW_SHARD"] == "BTC"
+    assert btc["HEDGEROW_BUS_NKEY_FILE"].endswith("/keys/market_making-btc.nk")
+    assert "HEDGEROW_SHARD" not in programs["risk"]
+    feeds = plan.runtime.feeds
+    assert set(feeds) == {"market_making-btc", "market_making-eth"}
+    ports = [port for feed in feeds.values() for port in (feed.event_port, feed.snapshot_port)]
+    assert len(set(ports)) == 4
+    granted = (plan.directory / "bus" / "nats" / "security.conf").read_text()
+    assert '"desk.heartbeat.v1.market_making-btc"' in granted
+    assert '"desk.heartbeat.v1.market_making"' not in granted

@@ -14,15 +14,15 @@ OTHER = Destination(event_port=2001, snapshot_port=2002)
 
 
 def test_nothing_is_published_where_nobody_listens() -> None:
-    assert not is_wanted(MulticastConfig(), None)
+    assert not is_wanted(MulticastConfig())
     assert described(MulticastConfig(), ("BTC",)) is None
-    assert is_wanted(MulticastConfig(), DESK)
-    assert is_wanted(MulticastConfig(mode="multicast"), None)
+    assert is_wanted(MulticastConfig(), [DESK])
+    assert is_wanted(MulticastConfig(mode="multicast"))
 
 
 def test_a_desks_own_listener_comes_on_top_of_those_configured() -> None:
     config = MulticastConfig(destinations=(OTHER,))
-    assert destinations(config, DESK) == (OTHER, Destination(event_port=1001, snapshot_port=1002))
+    assert destinations(config, [DESK]) == (OTHER, Destination(event_port=1001, snapshot_port=1002))
 
 
 def test_multicast_channels_have_a_group_each() -> None:
