@@ -174,6 +174,9 @@ bench-ticks: setup ## tick to quote, beside its floors and peers (ONLY=core,wire
 surface-report: setup ## the fitted surface against a recorded chain (CHAIN=FILE...)
 	$(BIN)/python -m infra.surface_report $(CHAIN) $(if $(JSON),--json $(JSON))
 
+chains: setup ## a short run of the desk from each recorded chain (CHAIN="FILE..." SECONDS=25)
+	$(BIN)/python -m infra.chain_runs $(CHAIN) $(if $(SECONDS_GIVEN),--seconds $(SECONDS_GIVEN)) $(if $(JSON),--json $(JSON))
+
 market-report: setup ## the simulated market's stylised facts beside their targets
 	$(BIN)/python -m infra.market_report $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
@@ -211,5 +214,5 @@ clean: ## removes what was built
 	rm -rf .venv build native/_hedgerow* *.egg-info
 
 .PHONY: help setup run check test test-c test-threads test-quickfix ci bench bench-ticks \
-    surface-report market-report desk-report simulate-many fuzz fuzz-coverage gate-oracle mutate-gate \
+    surface-report chains market-report desk-report simulate-many fuzz fuzz-coverage gate-oracle mutate-gate \
     fuzz-bus soak trace-test breakers format docs golden lock clean
