@@ -22,8 +22,6 @@ from shared.messages.risk import AlertV1
 
 SERVICE = "pricing"
 
-SETTLED_VERSION = 2  # the first surface is fitted on what had come by then: another follows soon
-
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The table `[pricing]`."""
@@ -123,8 +121,7 @@ class Pricer:
             yield from self._fall_back(underlying, state, now_ns, "stale", "market data are stale")
             return
         move = abs(chain.index_usd / state.tried_index_usd - 1.0) if state.tried_index_usd else 1.0
-        is_soon = move > config.moved_ratio or state.version < SETTLED_VERSION
-        wait_ms = config.refit_ms_min if is_soon else config.refit_ms
+        wait_ms = config.refit_ms_min if move > config.moved_ratio else config.refit_ms
         if now_ns - state.tried_ns < wait_ms * NS_PER_MS:
             return
         if chain.change_count == state.tried_change_count:

@@ -100,17 +100,6 @@ def test_it_refits_no_oftener_than_it_may_and_only_when_ticks_came():
     assert [m.version for m in timer(pricer, NOW_NS + 2 * S + S // 2)] == [3]
 
 
-def test_the_first_surface_is_soon_followed_by_a_second():
-    """Nobody quotes on the first: it was fitted on what had come by then."""
-    pricer = pricer_of([*listing(), ticks()])
-    versions = []
-    for quarter in range(9):
-        now_ns = NOW_NS + quarter * S // 4
-        feed(pricer, ticks(now_ns, sequence=2 + quarter))
-        versions += [(quarter, surface.version) for surface in timer(pricer, now_ns)]
-    assert versions == [(0, 1), (1, 2), (5, 3)]
-
-
 def test_stale_data_show_the_last_good_surface_with_its_age_and_alert_once():
     pricer = pricer_of([*listing(), ticks()])
     (good,) = timer(pricer, NOW_NS)
