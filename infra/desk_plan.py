@@ -115,7 +115,8 @@ def make(
     security = None
     if desk.bus_security:
         everybody = permissions.roles(topology.named(wirings, instances.values()), desk)
-        security = permissions.render(runs.bus_folder(directory), everybody)
+        granted = permissions.all_grants(everybody)
+        security = permissions.render(runs.bus_folder(directory), granted)
     environment = {RUNTIME_VARIABLE: str(runs.write_runtime(directory, runtime))}
     holders = {name for name, wiring in wirings.items() if wiring.link} | {"venue"}
 

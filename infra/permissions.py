@@ -97,10 +97,18 @@ def grants(role: Role, everybody: Mapping[str, Role]) -> Grants:
         if has_commands(other.wiring) and RECORD in followed
     ]
     return Grants(
-        publish=(*_said(role), *_asked_of_streams(role, followed), *_asked_of_agents(role)),
+        publish=(
+            *_said(role),
+            *_asked_of_streams(role, followed),
+            *(_asked_of_agents(everybody) if role.asks else ()),
+        ),
         subscribe=tuple(_heard(role)),
         publish_never=tuple(hijacks),
     )
+
+
+def all_grants(everybody: Mapping[str, Role]) -> dict[str, Grants]:
+    return {name: grants(role, everybody) for name, role in everybody.items()}
 
 
 def followed_streams(wiring: Service) -> tuple[str, ...]:
@@ -155,12 +163,10 @@ def _asked_of_streams(role: Role, followed: tuple[str, ...]) -> Iterator[str]:
         yield f"$JS.ACK.*.*.{RECORD}.{name}.>"
 
 
-def _asked_of_agents(role: Role) -> Iterator[str]:
-    if role.asks:
-        yield "desk.ask.*"
-        for verb in SRV_VERBS:
-            yield f"$SRV.{verb}"
-            yield f"$SRV.{verb}.>"
+def _asked_of_agents(everybody: Mapping[str, Role]) -> Iterator[str]:
+    agents = [role.name for role in everybody.values() if role.has_shell]
+    yield from (f"desk.ask.{name}" for name in agents)
+    yield from _health_subjects(*agents)
 
 
 def _heard(role: Role) -> Iterator[str]:
@@ -179,15 +185,20 @@ def _heard(role: Role) -> Iterator[str]:
         yield f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{RECORD}.{name}"
     if role.has_shell:
         yield f"desk.ask.{role.name}"
-        for verb in SRV_VERBS:
-            yield from (f"$SRV.{verb}", f"$SRV.{verb}.{role.name}", f"$SRV.{verb}.{role.name}.*")
+        yield from _health_subjects(role.name)
 
 
-def accounts(everybody: Mapping[str, Role], public_keys: Mapping[str, str]) -> str:
+def _health_subjects(*agents: str) -> Iterator[str]:
+    """NATS' own service protocol: everybody at once, the agents of a name, one process."""
+    for verb in SRV_VERBS:
+        yield f"$SRV.{verb}"
+        for name in agents:
+            yield from (f"$SRV.{verb}.{name}", f"$SRV.{verb}.{name}.*")
+
+
+def accounts(granted: Mapping[str, Grants], public_keys: Mapping[str, str]) -> str:
     """Returns the accounts of the server's configuration. Nobody has a key to SYS."""
-    users = [
-        user(public_keys[name], name, grants(role, everybody)) for name, role in everybody.items()
-    ]
+    users = [user(public_keys[name], name, given) for name, given in granted.items()]
     return "\n".join(
         [
             "# Written by infra/permissions.py from the services' wiring; do not edit.",
@@ -224,13 +235,13 @@ def _listed(subjects: tuple[str, ...]) -> str:
 
 def render(
     directory: Path,
-    everybody: Mapping[str, Role],
+    granted: Mapping[str, Grants],
     servers: tuple[str, ...] = (),
     mounted_at: str = "",
     owner: int = -1,
 ) -> Path:
     """Writes keys, certificates and configuration; returns the file that a server includes."""
-    public_keys = bus_keys.write_seeds(directory / "keys", tuple(everybody), owner)
+    public_keys = bus_keys.write_seeds(directory / "keys", tuple(granted), owner)
     nats = directory / "nats"
     bus_keys.write_certificates(nats, servers, owner)
     authority = (nats / "ca.pem").read_bytes()
@@ -241,7 +252,7 @@ def render(
     tls = "".join(f'{what}_file: "{seen_at}/{name}"\n' for what, name in lines)
     (nats / "tls.conf").write_text(tls, encoding="utf-8")
     path = nats / "security.conf"
-    text = f"{accounts(everybody, public_keys)}tls {{\n{tls}}}\n"
+    text = f"{accounts(granted, public_keys)}tls {{\n{tls}}}\n"
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -269,7 +280,8 @@ def main() -> int:
     given = parser.parse_args()
     everybody = roles_of(given.config, is_sharded=given.shards)
     os.umask(0o077)
-    path = render(given.directory, everybody, tuple(given.server), given.mounted_at, given.owner)
+    granted = all_grants(everybody)
+    path = render(given.directory, granted, tuple(given.server), given.mounted_at, given.owner)
     print(f"{len(everybody)} roles: {', '.join(everybody)}\ninclude {path}")
     return 0
 

@@ -8,7 +8,7 @@ import pytest
 
 from infra import bus_keys, permissions, topology
 from infra.embedded_nats import server_path
-from infra.permissions import grants, render
+from infra.permissions import all_grants, grants, render
 from shared.configuration import DeskConfig
 from shared.streams import RECORD
 
@@ -20,8 +20,13 @@ def everybody():
     return permissions.roles(topology.services(), DESK)
 
 
-def test_everybody_has_a_key_of_their_own(everybody, tmp_path):
-    render(tmp_path, everybody)
+@pytest.fixture(scope="module")
+def granted(everybody):
+    return all_grants(everybody)
+
+
+def test_everybody_has_a_key_of_their_own(everybody, granted, tmp_path):
+    render(tmp_path, granted)
     assert {*topology.SERVICES, "observer", "operator", "provisioner"} == {*everybody}
     seeds = {(tmp_path / "keys" / f"{name}.nk").read_bytes() for name in everybody}
     assert len(seeds) == len(everybody)
@@ -30,8 +35,8 @@ def test_everybody_has_a_key_of_their_own(everybody, tmp_path):
         assert stat.S_IMODE(mode) == 0o400
 
 
-def test_a_server_takes_what_is_written(everybody, tmp_path):
-    included = render(tmp_path, everybody, ("nats-1", "10.1.2.3"))
+def test_a_server_takes_what_is_written(granted, tmp_path):
+    included = render(tmp_path, granted, ("nats-1", "10.1.2.3"))
     path = tmp_path / "server.conf"
     path.write_text(f'include "{included.relative_to(tmp_path)}"\njetstream {{}}\n')
     argv = [server_path(), "-t", "-c", str(path)]
@@ -42,11 +47,11 @@ def test_a_server_takes_what_is_written(everybody, tmp_path):
     }  # fmt: skip
 
 
-def test_rendering_again_keeps_every_key(everybody, tmp_path):
-    few = {name: everybody[name] for name in ("risk", "gateway")}
+def test_rendering_again_keeps_every_key(granted, tmp_path):
+    few = {name: granted[name] for name in ("risk", "gateway")}
     render(tmp_path, few)
     before = kept(tmp_path)
-    render(tmp_path, everybody)
+    render(tmp_path, granted)
     after = kept(tmp_path)
     assert {path: after[path] for path in before} == before
     text = (tmp_path / "nats" / "security.conf").read_text()
@@ -56,8 +61,8 @@ def test_rendering_again_keeps_every_key(everybody, tmp_path):
             assert seed.decode() not in text
 
 
-def test_other_servers_need_another_certificate(everybody, tmp_path):
-    few = {"risk": everybody["risk"]}
+def test_other_servers_need_another_certificate(granted, tmp_path):
+    few = {"risk": granted["risk"]}
     render(tmp_path, few, ("nats-1",))
     before = kept(tmp_path)
     render(tmp_path, few, ("nats-2",))
