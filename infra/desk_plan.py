@@ -29,11 +29,13 @@ from shared.configuration import (
     section,
 )
 from shared.recorded_chain import read_chain
+from shared.redaction import read_secret
 
 # nats-server's heap fills to its limit in the first minutes and is collected there: flat from then
 # on, where pacing by live data would follow its block caches (up to 8 MB a stream) up for hours.
 GO_ENVIRONMENT = {"GOGC": "off", "GOMEMLIMIT": "48MiB"}
 DERIBIT_TEST_HOST = "test.deribit.com"
+KEY_VARIABLE = "DERIBIT_TEST_CLIENT_SECRET"
 DERIBIT_FIX_HOST = "fix-test.deribit.com"
 # Started in this order, what the first quote waits for before the rest, and ended so that quotes go
 # first and the record last.
@@ -160,12 +162,14 @@ def venue_keys(venue: str) -> tuple[str, str]:
     if venue == "simulated":
         return "hedgerow-desk", secrets.token_urlsafe(24)
     client_id = os.environ.get("DERIBIT_TEST_CLIENT_ID", "")
-    client_secret = os.environ.get("DERIBIT_TEST_CLIENT_SECRET", "")
-    if not client_id or not client_secret:
+    secret_file = os.environ.get(f"{KEY_VARIABLE}_FILE", "")
+    secret = read_secret(secret_file) if secret_file else os.environ.get(KEY_VARIABLE, "")
+    if not client_id or not secret:
         raise ConfigurationError(
-            "deribit-test needs keys: set DERIBIT_TEST_CLIENT_ID and DERIBIT_TEST_CLIENT_SECRET"
+            f"deribit-test needs keys: set DERIBIT_TEST_CLIENT_ID and {KEY_VARIABLE}_FILE, "
+            f"the path of a file with the secret (or {KEY_VARIABLE}, the secret itself)"
         )
-    return client_id, client_secret
+    return client_id, secret
 
 
 def fix_url(venue: str) -> str:

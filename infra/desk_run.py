@@ -23,6 +23,7 @@ from infra.supervisor import Supervisor
 from shared.agent import Agent
 from shared.bus import Bus, BusError
 from shared.clock import NS_PER_MS, NS_PER_S, SystemClock
+from shared.core_dumps import forbid_core_dumps
 from shared.telemetry import open_log
 
 EXIT_OK, EXIT_FAILED, EXIT_CRASH_LOOP = 0, 1, 4
@@ -37,6 +38,7 @@ class StartError(RuntimeError):
 
 def run(plan: Plan, *, seconds: float | None, report_path: str | None, is_headless: bool) -> int:
     """Runs the desk to its end; returns the command's exit code."""
+    forbid_core_dumps()
     console = Console(stderr=is_headless and report_path is None)
     return asyncio.run(DeskRun(plan, console, is_headless).run(seconds, report_path))
 

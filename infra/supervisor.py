@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import json
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable
@@ -22,6 +23,9 @@ CRASH_WINDOW_S = 30.0
 RESTART_PAUSE_S = 0.1
 STOP_GRACE_S = 6.0
 PR_SET_PDEATHSIG = 1
+WITHHELD = frozenset(
+    {"DERIBIT_TEST_CLIENT_ID", "DERIBIT_TEST_CLIENT_SECRET", "DERIBIT_TEST_CLIENT_SECRET_FILE"}
+)
 
 
 class CrashLoopError(RuntimeError):
@@ -64,7 +68,7 @@ class Supervised:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **self.program.environment},
+                env=environment(self.program),
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )
@@ -158,6 +162,12 @@ class Supervisor:
         write_processes(self._directory, table)
 
 
+def environment(program: Program) -> dict[str, str]:
+    """Returns what a process is told: keys in the supervisor's own environment are not for it."""
+    own = {name: value for name, value in os.environ.items() if name not in WITHHELD}
+    return {**own, **program.environment}
+
+
 def crash_text(entry: Supervised, code: int) -> str:
     """Says what died, how often, and shows the last lines of its log that are no calm events."""
     lines = entry.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -182,8 +192,9 @@ def loud_part(line: str) -> str:
 
 
 def die_with_parent() -> None:
-    """Asks Linux to send SIGTERM to this child when the supervisor dies."""
+    """Asks Linux to send SIGTERM to this child when the supervisor dies, and to keep no image."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # none of them leaves a core dump
 
 
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -4,10 +4,10 @@ the bus's own authority has signed. Without a login the bus is taken to be open.
 import logging
 import ssl
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from shared.configuration import ConfigurationError, Runtime
+from shared.redaction import read_secret
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,13 @@ class BusLogin:
 
     def options(self) -> dict[str, Any]:
         """Returns the arguments of nats-py's connect. Raises ConfigurationError on a bad file."""
-        for path in (self.seed_path, self.authority_path):
-            try:
-                Path(path).read_bytes()
-            except OSError as error:
-                raise ConfigurationError(f"{path}: {error.strerror}") from error
+        read_secret(self.seed_path)
         try:
             context = ssl.create_default_context(cafile=self.authority_path)
         except ssl.SSLError as error:
             raise ConfigurationError(f"{self.authority_path}: no certificate in it") from error
+        except OSError as error:
+            raise ConfigurationError(f"{self.authority_path}: {error.strerror}") from error
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         logging.getLogger("asyncio").addFilter(_is_news)
         return {

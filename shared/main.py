@@ -23,6 +23,8 @@ from shared.configuration import (
     read_runtime,
     section,
 )
+from shared.core_dumps import forbid_core_dumps
+from shared.redaction import RedactedStream
 from shared.service import Edge, Service
 from shared.telemetry import open_log
 from shared.venue_link import LinkSettings
@@ -44,6 +46,8 @@ def main_with_runtime(
     build: Callable[[C, DeskConfig, Runtime], Service], config_kind: type[C]
 ) -> NoReturn:
     """The same for a service whose wiring depends on the run (the venue: its port and chain)."""
+    forbid_core_dumps()
+    sys.stderr = RedactedStream(sys.stderr)
     try:
         runtime = read_runtime()
         tables = load_tables(runtime.config_path)

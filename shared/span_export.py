@@ -17,6 +17,8 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from shared.redacted_spans import redacted
+
 KEPT = "hedgerow.is_order"  # the attribute of spans that must not be lost; collectors keep them too
 QUEUE_SPANS_MAX = 8_192
 BATCH_SPANS_MAX = 512
@@ -93,6 +95,7 @@ class SpanExport(SpanProcessor):
         if len(self._queue) >= QUEUE_SPANS_MAX:
             self.dropped_count += 1
             return
+        span = redacted(span)
         is_kept = False
         if self._spool is not None and span.attributes and KEPT in span.attributes:
             is_kept = self._spool.append(encode_spans([span]).SerializeToString())

@@ -27,6 +27,7 @@ from shared.breaker import State
 from shared.clock import NS_PER_S, Clock
 from shared.dependency import Dependencies
 from shared.metrics import Counter, Declared, Histogram
+from shared.redaction import redact
 from shared.service import Measured
 
 Log = structlog.stdlib.BoundLogger
@@ -163,6 +164,7 @@ def open_log(service: str, run_id: str, clock: Clock, path: Path | None = None) 
             structlog.processors.format_exc_info,
             structlog.processors.UnicodeDecoder(),
             structlog.processors.JSONRenderer(),
+            lambda _logger, _name, line: redact(str(line)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(

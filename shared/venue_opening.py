@@ -2,10 +2,10 @@
 
 import random
 import secrets
-from pathlib import Path
 
 from shared.clock import Clock
-from shared.configuration import ConfigurationError, Runtime
+from shared.configuration import Runtime
+from shared.redaction import read_secret
 from shared.telemetry import Log
 from shared.venue_link import LinkSettings
 from shared.venue_session import VenueSession
@@ -19,11 +19,7 @@ def open_venue_socket(
 ) -> VenueSocket:
     """Returns a socket that connects once it is started. Raises ConfigurationError or
     VenueKeysError if the account's keys are not there."""
-    path = runtime.venue_client_secret_path
-    try:
-        secret = Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror}") from error
+    secret = read_secret(runtime.venue_client_secret_path)
     check_keys(runtime.venue_ws_url, runtime.venue_client_id, secret)
     session = VenueSession(
         settings, runtime.venue_client_id, secret, lambda: secrets.token_urlsafe(NONCE_BYTES)

@@ -30,9 +30,10 @@ from services.market_making.path_words import (
 from services.market_making.path_writer import put, read, status_of
 from services.market_making.quoter import FAILURE_HOLD_NS, REJECT_HOLD_NS, RETRY_NS
 from shared.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock, SystemClock
-from shared.configuration import ConfigurationError, DeskConfig, FeedAddress, Runtime
+from shared.configuration import DeskConfig, FeedAddress, Runtime
 from shared.fix.admin import Event, LoggedOn, LoggedOut
 from shared.journal import Journal, JournalError
+from shared.redaction import read_secret
 
 LOOK_S = 0.02  # between looks at the rings
 STATUS_S = 0.25
@@ -217,10 +218,7 @@ class FastEdge:
 
 def open_edge(config: Config, desk: DeskConfig, runtime: Runtime, feed: FeedAddress) -> FastEdge:
     """Returns the edge of a run. Raises ConfigurationError if the account's key is not there."""
-    try:
-        secret = Path(runtime.venue_client_secret_path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigurationError(f"{runtime.venue_client_secret_path}: {error.strerror}") from error
+    secret = read_secret(runtime.venue_client_secret_path)
     sender = runtime.instance(SENDER)
     path = FastPath(sender, TARGET, path_config(config, desk), loop_config(config, runtime))
     for is_snapshot, port in ((False, feed.event_port), (True, feed.snapshot_port)):

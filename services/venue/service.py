@@ -19,6 +19,7 @@ from services.venue.rpc.server import Server
 from shared.clock import Clock, SystemClock
 from shared.configuration import DeskConfig, FeedAddress, Runtime
 from shared.messages.market import VenueAuditV1
+from shared.redaction import read_secret
 from shared.service import Edge, Service, every, on
 
 
@@ -88,7 +89,7 @@ def service_of(front: Front, edge: Callable[[], Edge], step_ms: int) -> Service:
 
 def user_accounts(runtime: Runtime) -> tuple[UserAccount, ...]:
     """Returns the desk's account, and two more with the same secret for other clients."""
-    secret = Path(runtime.venue_client_secret_path).read_text(encoding="utf-8").strip()
+    secret = read_secret(runtime.venue_client_secret_path)
     return desk_and_guests(runtime.venue_client_id, secret)
 
 
