@@ -189,6 +189,9 @@ simulate-many: setup ## simulated desks with faults, invariants checked (SEEDS=1
 fuzz-bus: setup ## garbage on every subject of a running desk (COUNT=100000)
 	$(BIN)/python -m infra.fuzz_bus --desk --count $(or $(COUNT),100000) --seed $(or $(SEED),1)
 
+audit: setup ## known vulnerabilities in the locked packages; 2: no source could be asked (JSON=FILE)
+	$(BIN)/python -m infra.dependency_audit $(if $(JSON),--json $(JSON))
+
 permissions: setup ## who may say what on the bus, every cell tried on a real server (JSON=FILE)
 	$(BIN)/python -m infra.permission_trial $(if $(JSON),--json $(JSON))
 
