@@ -35,7 +35,7 @@ from infra import bus_keys, observer, topology
 from shared.bus_login import inbox_of
 from shared.configuration import DeskConfig, load_tables, section
 from shared.follow import command_consumer_of, command_inbox_of
-from shared.messages.desk import DeadLetterV1, HeartbeatV1
+from shared.messages.desk import ABOUT_AN_AGENT, BreakerV1, DeadLetterV1, HeartbeatV1
 from shared.messages.message import Delivery, Message, tag_of
 from shared.messages.pricing import OverrideV1
 from shared.messages.registry import KINDS, is_keyed, stem_of
@@ -46,7 +46,7 @@ from shared.streams import DEAD, LEDGER, RECORD, STATE, stream_of
 STREAMS = (RECORD, STATE, DEAD, LEDGER)
 OPERATOR = "operator"
 PROVISIONER = "provisioner"
-BY_A_PERSON = frozenset[type[Message]]({OverrideV1, HaltV1})
+BY_A_PERSON = frozenset[type[Message]]({OverrideV1, HaltV1, BreakerV1})
 SRV_VERBS = ("PING", "INFO", "STATS")
 STREAM_VERBS = ("INFO", "CREATE", "UPDATE")
 
@@ -136,11 +136,13 @@ def is_message(kind: type) -> TypeGuard[type[Message]]:
 
 def _said(role: Role) -> Iterator[str]:
     """What the core publishes, and the shell about its own agent only."""
-    for kind in sorted(role.wiring.publishes, key=tag_of):
-        yield f"{tag_of(kind)}.>" if is_keyed(kind) else tag_of(kind)
+    from_the_shell: set[type[Message]] = {HeartbeatV1, DeadLetterV1} if role.has_shell else set()
+    for kind in sorted(role.wiring.publishes | from_the_shell, key=tag_of):
+        if role.has_shell and kind in ABOUT_AN_AGENT:
+            yield f"{tag_of(kind)}.{role.name}"
+        else:
+            yield f"{tag_of(kind)}.>" if is_keyed(kind) else tag_of(kind)
     if role.has_shell:
-        yield f"{tag_of(HeartbeatV1)}.{role.name}"
-        yield f"{tag_of(DeadLetterV1)}.{role.name}"
         yield f"{inbox_of(OPERATOR)}.>"  # answers to who may ask
 
 

@@ -24,7 +24,7 @@ from shared.configuration import Runtime
 from shared.dead_letters import DeadLetters
 from shared.inbox import Entry, Inbox
 from shared.intake import Intake
-from shared.messages.desk import BreakerStanding, DeadLetterV1, HeartbeatV1, TimerV1
+from shared.messages.desk import ABOUT_AN_AGENT, BreakerStanding, DeadLetterV1, HeartbeatV1, TimerV1
 from shared.messages.message import tag_of
 from shared.messages.registry import is_keyed
 from shared.outlet import Outlet
@@ -364,9 +364,10 @@ def _by_kind(service: Service) -> dict[type, tuple[Handler, ...]]:
 def _probe_subjects(service: Service) -> list[str]:
     """One subject under each that this service publishes on, which no reader takes; about itself
     it speaks under its own name."""
-    said = service.publishes
+    about_itself = service.publishes.intersection(ABOUT_AN_AGENT) | {HeartbeatV1, DeadLetterV1}
+    said = service.publishes - about_itself
     core = [f"{tag_of(kind)}.probe" if is_keyed(kind) else tag_of(kind) for kind in said]
-    return [*core, *(f"{tag_of(kind)}.{service.name}" for kind in (HeartbeatV1, DeadLetterV1))]
+    return [*core, *(f"{tag_of(kind)}.{service.name}" for kind in about_itself)]
 
 
 def _resident_bytes() -> int:

@@ -99,3 +99,7 @@ class RecordV1(Message, frozen=True, kw_only=True, tag="desk.record.v1"):
 
     def message_id(self) -> str:
         return f"record-{self.sequence}"
+
+
+# Their key is the agent that they are about: it says them under its own name only.
+ABOUT_AN_AGENT: tuple[type[Message], ...] = (HeartbeatV1, BreakerV1, DeadLetterV1)

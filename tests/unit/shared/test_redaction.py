@@ -12,6 +12,7 @@ import traceback
 
 import nkeys
 import pytest
+import structlog
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from shared import redaction
@@ -32,9 +33,12 @@ FIX_PASSWORD = "mQ2Rr1Vh0b0mPmyYkS8aCk8="
 @pytest.fixture(autouse=True)
 def planted(tmp_path, monkeypatch):
     monkeypatch.setattr(redaction, "_known", set())
+    redaction._redact_short.cache_clear()
     path = tmp_path / "venue.secret"
     path.write_text(VENUE_SECRET + "\n")
     assert read_secret(str(path)) == VENUE_SECRET
+    yield
+    structlog.reset_defaults()
 
 
 def spoken(text):
