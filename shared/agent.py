@@ -25,7 +25,7 @@ from shared.dead_letters import DeadLetters
 from shared.inbox import Entry, Inbox
 from shared.intake import Intake
 from shared.messages.desk import ABOUT_AN_AGENT, BreakerStanding, DeadLetterV1, HeartbeatV1, TimerV1
-from shared.messages.message import tag_of
+from shared.messages.message import Message, tag_of
 from shared.messages.registry import is_keyed
 from shared.outlet import Outlet
 from shared.service import Edge, Every, Handler, Output, Service
@@ -364,7 +364,8 @@ def _by_kind(service: Service) -> dict[type, tuple[Handler, ...]]:
 def _probe_subjects(service: Service) -> list[str]:
     """One subject under each that this service publishes on, which no reader takes; about itself
     it speaks under its own name."""
-    about_itself = service.publishes.intersection(ABOUT_AN_AGENT) | {HeartbeatV1, DeadLetterV1}
+    about_itself: set[type[Message]] = {HeartbeatV1, DeadLetterV1}
+    about_itself |= service.publishes.intersection(ABOUT_AN_AGENT)
     said = service.publishes - about_itself
     core = [f"{tag_of(kind)}.probe" if is_keyed(kind) else tag_of(kind) for kind in said]
     return [*core, *(f"{tag_of(kind)}.{service.name}" for kind in about_itself)]
