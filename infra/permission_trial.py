@@ -126,7 +126,7 @@ async def make_streams(client: Client) -> None:
         answer: bytes = (await client.request(subject, body, timeout=5.0)).data
         return answer
 
-    await streams.ensure(call)
+    await streams.ensure(call, 1)
 
 
 async def try_publishing(
@@ -270,9 +270,10 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", default="", metavar="desk.toml")
+    parser.add_argument("--shards", action="store_true", help="a key for each underlying's agents")
     parser.add_argument("--json", metavar="FILE", help="also write cells and totals here")
     given = parser.parse_args()
-    everybody = roles_of(given.config)
+    everybody = roles_of(given.config, is_sharded=given.shards)
     with tempfile.TemporaryDirectory(prefix="hedgerow-permissions-") as folder:
         cells = trial(Path(folder), everybody, all_grants(everybody))
     found = totals(cells)
