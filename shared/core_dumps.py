@@ -8,6 +8,7 @@ import ctypes
 import faulthandler
 import os
 import resource
+import sys
 
 PR_SET_DUMPABLE = 4
 
@@ -18,4 +19,4 @@ def forbid_core_dumps() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), "PR_SET_DUMPABLE")
-    faulthandler.enable()
+    faulthandler.enable(sys.__stderr__)  # it writes by itself, past whatever stands before it

@@ -46,8 +46,6 @@ def main_with_runtime(
     build: Callable[[C, DeskConfig, Runtime], Service], config_kind: type[C]
 ) -> NoReturn:
     """The same for a service whose wiring depends on the run (the venue: its port and chain)."""
-    forbid_core_dumps()
-    sys.stderr = RedactedStream(sys.stderr)
     try:
         runtime = read_runtime()
         tables = load_tables(runtime.config_path)
@@ -59,6 +57,8 @@ def main_with_runtime(
     except ConfigurationError as error:
         sys.stderr.write(f"hedgerow: {error}\n")
         sys.exit(EXIT_CONFIGURATION)
+    forbid_core_dumps()
+    sys.stderr = RedactedStream(sys.stderr)
     sys.exit(uvloop.run(_run(service, desk, runtime)))
 
 
