@@ -192,6 +192,7 @@ fuzz-bus: setup ## garbage on every subject of a running desk (COUNT=100000)
 audit: setup ## known vulnerabilities in the locked packages; 2: no source could be asked (JSON=FILE)
 	$(BIN)/python -m infra.dependency_audit $(if $(JSON),--json $(JSON))
 
+.PHONY: audit permissions
 permissions: setup ## who may say what on the bus, every cell tried on a real server (JSON=FILE)
 	$(BIN)/python -m infra.permission_trial $(if $(JSON),--json $(JSON))
 

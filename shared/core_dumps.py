@@ -19,4 +19,5 @@ def forbid_core_dumps() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), "PR_SET_DUMPABLE")
-    faulthandler.enable(sys.__stderr__)  # it writes by itself, past whatever stands before it
+    if sys.__stderr__ is not None:
+        faulthandler.enable(sys.__stderr__)  # it writes by itself, past what stands before it
