@@ -4,6 +4,7 @@ from collections import deque
 from typing import NamedTuple
 
 STORED_MAX = 20_000
+STORED_BYTES_MAX = 4 << 20  # minutes of answers to mass quotes, or days of fills
 
 
 class Sent(NamedTuple):
@@ -18,16 +19,21 @@ class Sent(NamedTuple):
 class Store:
     """Outlives connections. Admin messages are not kept: GapFill stands for them."""
 
-    def __init__(self, stored_max: int = STORED_MAX) -> None:
+    def __init__(
+        self, stored_max: int = STORED_MAX, stored_bytes_max: int = STORED_BYTES_MAX
+    ) -> None:
         self.next_in = 1
         self.next_out = 1
         self._stored_max = stored_max
+        self._stored_bytes_max = stored_bytes_max
         self._sent: deque[Sent] = deque()
+        self._bytes = 0
         self.dropped_count = 0  # messages that are too old to be sent again
 
     def reset(self) -> None:
         self.next_in = self.next_out = 1
         self._sent.clear()
+        self._bytes = 0
 
     def keep(self, msg_type: str, body: bytes, now_ns: int) -> None:
         """Numbers a message of a session that is down; it goes out when it is asked for."""
@@ -37,10 +43,11 @@ class Store:
     def add(self, sent: Sent) -> None:
         if self._stored_max == 0:
             return
-        if len(self._sent) >= self._stored_max:
-            self._sent.popleft()
-            self.dropped_count += 1
         self._sent.append(sent)
+        self._bytes += len(sent.body)
+        while len(self._sent) > self._stored_max or self._bytes > self._stored_bytes_max:
+            self._bytes -= len(self._sent.popleft().body)
+            self.dropped_count += 1
 
     def between(self, begin: int, end: int) -> list[Sent]:
         """Returns what is kept of the numbers begin..end, in order."""

@@ -4,7 +4,7 @@ import pytest
 
 from shared.fix.admin import Role
 from shared.fix.codec import FixError, Message, pack
-from shared.fix.store import Store
+from shared.fix.store import Sent, Store
 from tests.unit.shared.fix_peer import LOGON, Peer, S
 
 
@@ -83,6 +83,22 @@ def test_what_a_full_store_has_dropped_is_filled():
     answers = peer.forget().say("2", (7, 2), (16, 0))
     assert [(a.msg_type, a.get(34)) for a in answers] == [("4", "2"), ("8", "4"), ("8", "5")]
     assert peer.session.store.dropped_count == 2
+
+
+def test_a_store_holds_so_many_bytes_and_the_newest_messages():
+    """Answers to mass quotes are long: their number alone is no bound on memory."""
+    store = Store(stored_bytes_max=1_000)
+    for number in range(1, 41):
+        store.add(Sent(number, "b", bytes(90), 0))
+    assert [sent.seq for sent in store.between(1, 40)] == list(range(30, 41))
+    assert store.dropped_count == 29
+    store.add(Sent(41, "8", bytes(10), 0))
+    assert [sent.seq for sent in store.between(1, 41)] == list(range(30, 42))
+    store.add(Sent(42, "b", bytes(2_000), 0))  # longer than all that is kept: filled with a gap
+    assert store.between(1, 42) == []
+    store.reset()
+    store.add(Sent(1, "b", bytes(1_000), 0))
+    assert len(store.between(1, 1)) == 1
 
 
 @pytest.mark.parametrize("fields", [((7, 0), (16, 0)), ((7, 5), (16, 2)), ((7, 1),), ((16, 0),)])
