@@ -23,15 +23,17 @@ class BenchError(RuntimeError):
     """A C program did not build or run; says why."""
 
 
-def built(name: str) -> Path:
-    """Compiles native/bench/NAME.c with the core's own flags; returns the program."""
+def built(name: str, *, is_shared: bool = False) -> Path:
+    """Compiles native/bench/NAME.c with the core's own flags; returns the program, or a shared
+    object for Python to load."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    program = FOLDER / name
+    program = FOLDER / (f"{name}.so" if is_shared else name)
     sources = [f"native/bench/{name}.c", *sorted(map(str, ROOT.glob("native/src/*.c")))]
     newest = max(path.stat().st_mtime for path in ROOT.glob("native/*/*.[ch]"))
     if not program.exists() or program.stat().st_mtime < newest:
         folders = ["-Inative/include", "-Inative/src", "-Inative/tests"]
-        argv = ["cc", *CFLAGS, *folders, *sources, "-o", str(program), "-lm", "-lpthread"]
+        shape = ["-shared", "-fPIC"] if is_shared else []
+        argv = ["cc", *CFLAGS, *shape, *folders, *sources, "-o", str(program), "-lm", "-lpthread"]
         done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise BenchError(done.stderr.strip().splitlines()[0])

@@ -135,6 +135,11 @@ class FastPath:
         return bool(lib.hr_loop_is_running(self._loop))
 
     @property
+    def address(self) -> int:
+        """Returns where the path lies: for C that shares it."""
+        return int(ffi.cast("uintptr_t", self._path))
+
+    @property
     def is_urgent(self) -> bool:
         """Returns whether the thread got the real-time priority that it was to have."""
         return bool(lib.hr_loop_is_urgent(self._loop))

@@ -1,6 +1,6 @@
 """What happened too fast for a span to be opened: told afterwards, by the stamps of its stages."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from shared.causes import Cause
@@ -21,6 +21,7 @@ class Journey(NamedTuple):
 
 @runtime_checkable
 class Travelled(Protocol):
-    """An event of an edge that tells of journeys; only asked where traces are exported."""
+    """An event of an edge that tells of journeys; only asked where traces are exported. `draw`
+    decides, once for each that is not rare, whether it is made at all."""
 
-    def journeys(self) -> Iterable[Journey]: ...
+    def journeys(self, draw: Callable[[], bool]) -> Iterable[Journey]: ...

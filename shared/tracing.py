@@ -111,9 +111,8 @@ class Tracing:
                     span.set_attribute("error.type", str(event.error_code))
                 span.end()
         elif isinstance(event, Travelled):
-            for journey in event.journeys():
-                if journey.is_rare or self._chance() < self._ratio:
-                    self._tell(journey)
+            for journey in event.journeys(lambda: self._chance() < self._ratio):
+                self._tell(journey)
             return None
         return self._venue.incoming(event)
 

@@ -149,6 +149,8 @@ static inline void read_fix(int64_t now_ns) {
             snprintf(body, sizeof body, "11=%lld\001530=7\001531=7\001",
                      atoll(field(at, "\0011166=")));
             reply('r', body);
+        } else if (strstr(at, "\00135=A\001") != NULL) {
+            reply('A', "98=0\001108=1\001141=Y\001");
         }
         *next = kept;
         at = next;

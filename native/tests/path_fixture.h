@@ -249,6 +249,18 @@ static inline void register_options(venue *one) {
     }
 }
 
+/* Rates that bound nothing. */
+static inline hr_command rates_command(void) {
+    return (hr_command){.kind = HR_COMMAND_RATES,
+                        .lots = HR_GATE_MESSAGES_MAX,
+                        .number = 8,
+                        .budget = {.requests_per_s = 1e9,
+                                   .requests_burst = 1e9,
+                                   .requests_reserved = 4,
+                                   .quotes_per_s = 1e9,
+                                   .quotes_burst = 1e9}};
+}
+
 /* A path with everything but a connection. */
 static inline void open_venue(venue *one, const hr_path_config *config) {
     memset(one, 0, sizeof *one);
@@ -262,14 +274,7 @@ static inline void open_venue(venue *one, const hr_path_config *config) {
                               .name = "BTC",
                               .text = "btc_usd",
                               .body = "hedgerow-btc"});
-    command(one, (hr_command){.kind = HR_COMMAND_RATES,
-                              .lots = HR_GATE_MESSAGES_MAX,
-                              .number = 8,
-                              .budget = {.requests_per_s = 1e9,
-                                         .requests_burst = 1e9,
-                                         .requests_reserved = 4,
-                                         .quotes_per_s = 1e9,
-                                         .quotes_burst = 1e9}});
+    command(one, rates_command());
     register_options(one);
     put_blocks(one);
     for (int i = 0; i < 16; i++) {

@@ -15,6 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
+from numpy.typing import NDArray
+
 from native import path_records as records
 from native.fast_path import MODES, FastPath
 from native.path_records import Stats
@@ -42,7 +45,7 @@ RETRY_S_MIN = 0.05
 RETRY_S_MAX = 1.0
 JOURNAL_KIND = "path.records.v1"
 COMPRESSION = 1
-RECORDS = 16_384  # 4 MiB: several passes of every quote, undrained
+RECORDS = 65_536  # 16 MiB: a second and more of the most that a core can cause, undrained
 COMMANDS = 4_096
 MESSAGES = 64
 WAKE_NS = 10 * NS_PER_MS
@@ -186,14 +189,16 @@ class FastEdge:
 
     def _take_records(self) -> None:
         while len(batch := self._path.records()):
-            now_ns = self._clock.wall_ns()
-            packed = zlib.compress(batch.tobytes(), COMPRESSION)
-            self._journal.append(now_ns, JOURNAL_KIND, packed)
-            taken = read(batch)
-            for record in taken:
-                if record.kind == records.SESSION:
-                    self._on_session(record, now_ns)
-            self._deliver(PathRecords(now_ns, taken, self._quoted))
+            self._on_batch(batch, self._clock.wall_ns())
+
+    def _on_batch(self, batch: NDArray[np.void], now_ns: int) -> None:
+        packed = zlib.compress(batch.tobytes(), COMPRESSION)
+        self._journal.append(now_ns, JOURNAL_KIND, packed)
+        taken = read(batch)
+        for record in taken:
+            if record.kind == records.SESSION:
+                self._on_session(record, now_ns)
+        self._deliver(PathRecords(now_ns, taken, self._quoted))
 
     def _on_stats(self, stats: Stats, now_ns: int) -> None:
         counted = (stats.stream_bytes_in, stats.stream_bytes_out)

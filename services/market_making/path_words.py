@@ -5,7 +5,7 @@ the C path, and delivers what it took out of them: records, counters, and whethe
 `number` is the place of an underlying in the desk's configuration, from 0.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -161,15 +161,16 @@ class PathRecords(msgspec.Struct, frozen=True):
     records: list[Record]
     quoted: dict[tuple[int, int], Record] = msgspec.field(default_factory=dict)
 
-    def journeys(self) -> Iterator[Journey]:
-        """Returns the way of each request that a tick caused, of each fill, and each pull."""
+    def journeys(self, draw: Callable[[], bool]) -> Iterator[Journey]:
+        """Returns the way of requests that a tick caused, as drawn, of each fill, and each pull."""
         requests: set[int] = set()
         for record in self.records:
             if record.kind == QUOTE:
                 self.quoted[record.number, record.slot] = record
                 if record.received_ns and record.request not in requests:
                     requests.add(record.request)
-                    yield _of_request(record)
+                    if draw():
+                        yield _of_request(record)
             elif record.kind == FILL:
                 yield from self._of_fill(record)
             elif record.kind == PULL:

@@ -24,6 +24,7 @@ FIELDS = {
     "is_bid_moved": ("is_moved", 0),
     "is_ask_moved": ("is_moved", 1),
 }
+UNREAD = (records.ANSWER, records.FEED, records.PASS)  # nothing in Python acts on them
 RATE_MAX = 100  # messages in any second, of our own accord
 RATE_RESERVED = 10  # of these for cancels
 REQUESTS_RESERVED = 2.0
@@ -113,8 +114,9 @@ def tick_to_quote(counts: NDArray[np.int64]) -> words.TickToQuote:
 
 
 def read(batch: NDArray[np.void]) -> list[words.Record]:
-    """Returns what the core reads of records, oldest first."""
-    return [words.Record(*row) for row in batch.view(_flat(batch.dtype)).tolist()]
+    """Returns what the core reads of records, oldest first; the journal has the others too."""
+    wanted = batch[~np.isin(batch["kind"], UNREAD)]
+    return [words.Record._make(row) for row in wanted.view(_flat(batch.dtype)).tolist()]
 
 
 @lru_cache(maxsize=1)

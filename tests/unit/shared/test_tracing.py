@@ -155,8 +155,8 @@ class Batch:
     def __init__(self, *journeys):
         self._journeys = journeys
 
-    def journeys(self):
-        return self._journeys
+    def journeys(self, draw):
+        return [one for one in self._journeys if one.is_rare or draw()]
 
 
 def test_a_journey_is_told_afterwards_stage_by_stage():
