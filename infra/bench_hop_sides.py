@@ -24,6 +24,7 @@ from shared.agent import Agent
 from shared.causes import Cause
 from shared.clock import SystemClock
 from shared.configuration import DeskConfig, read_runtime
+from shared.main import keep_forever
 from shared.messages.message import Count, Delivery, Message, Text, encode, tag_of
 from shared.messages.registry import KINDS
 from shared.service import Edge, Service, on
@@ -181,6 +182,7 @@ async def _agent(service: Service) -> AsyncIterator[None]:
     log = open_log(service.name, runtime.run_id, clock, Path(runtime.directory) / "logs/bench.log")
     tracing = Sampled(service.name, 0.0, runtime.nats_url, clock, Sink())
     agent = Agent(service, runtime, clock, log, tracing=tracing)
+    keep_forever()  # as an agent's own main does
     stop = asyncio.Event()
     running = asyncio.create_task(agent.run(stop))
     while agent.not_ready() and not running.done():  # noqa: ASYNC110  # it tells when asked
