@@ -1,8 +1,9 @@
 /* Any packets into a feed: it stays whole, and a book it calls fresh is sorted and not crossed.
- * Input: byte 0 picks the first instrument's tick; then packets, each after its channel's kind
- * (1 byte) and length (2 bytes). Further bits of the kind take an instrument out, or put one in. */
+ * Input: bit 0 of byte 0 picks the first instrument's tick. Then packets, each after its channel's
+ * kind (1 byte) and length (2 bytes); further bits of the kind take an instrument out, or put one
+ * in. With bit 1 of byte 0 a script of packets instead (feed_script.h). */
 #undef NDEBUG
-#include "hr_feed.h"
+#include "feed_script.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -123,18 +124,18 @@ static void check_refusals(hr_feed *feed) {
 static void check_tables(hr_feed *feed) {
     char name[3] = "a";
     for (uint32_t at = INSTRUMENTS; at <= HR_FEED_INSTRUMENTS_MAX; at++) {
-        const hr_feed_instrument instrument = {0.5, 1.0, 1000 + at * 7919, 0};
+        const hr_feed_instrument instrument = {0.5, 1.0, 1000 + at * at, 0};
         assert(hr_feed_add(feed, &instrument) ==
                (at < HR_FEED_INSTRUMENTS_MAX ? HR_OK : HR_ERR_FULL));
     }
     for (uint32_t at = INSTRUMENTS; at < HR_FEED_INSTRUMENTS_MAX; at++) {
-        const uint32_t id = 1000 + at * 7919;
+        const uint32_t id = 1000 + at * at;
         assert(hr_feed_remove(feed, at % 2 == 0 ? id : 1) ==
                (at % 2 == 0 ? HR_OK : HR_ERR_NOT_FOUND));
     }
     static hr_feed_book book;
     for (uint32_t at = INSTRUMENTS; at < HR_FEED_INSTRUMENTS_MAX; at++) {
-        assert(hr_feed_book_get(feed, 1000 + at * 7919, &book) ==
+        assert(hr_feed_book_get(feed, 1000 + at * at, &book) ==
                (at % 2 == 0 ? HR_ERR_NOT_FOUND : HR_ERR_STALE));
     }
     for (int32_t at = 1; at <= HR_FEED_INDEXES_MAX; at++) {
@@ -142,6 +143,7 @@ static void check_tables(hr_feed *feed) {
         assert(hr_feed_add_index(feed, name, 0) ==
                (at < HR_FEED_INDEXES_MAX ? HR_OK : HR_ERR_FULL));
     }
+    assert(hr_feed_add_index(feed, "btc_usd", 1) == HR_OK);
 }
 
 /* What the bits above the kind say. */
@@ -157,6 +159,90 @@ static void register_by(hr_feed *feed, uint8_t bits) {
     }
 }
 
+static void take(hr_feed *feed, int32_t kind, const uint8_t *bytes, int64_t count, int64_t now_ns) {
+    int64_t told = 0;
+    const hr_status status =
+        hr_feed_on_packet(feed, kind, bytes, count, now_ns, events, HR_FEED_EVENTS_MAX, &told);
+    assert(status == HR_OK || status == HR_ERR_MALFORMED);
+    assert(told >= 0 && told < HR_FEED_EVENTS_MAX);
+    check_events(feed, told);
+}
+
+static void as_packets(hr_feed *feed, const uint8_t *bytes, size_t count) {
+    size_t at = 0;
+    for (int packets = 0; packets < PACKETS_MAX && at + 3 <= count; packets++) {
+        register_by(feed, bytes[at]);
+        size_t length = (size_t)bytes[at + 1] | (size_t)bytes[at + 2] << 8;
+        length = length < count - at - 3 ? length : count - at - 3;
+        take(feed, bytes[at] & 1, bytes + at + 3, (int64_t)length, packets);
+        at += 3 + length;
+    }
+}
+
+/* Sends what the script has said; once it, and empty packets on more channels than there may be. */
+static void send(hr_feed *feed, script *s, uint8_t how, uint8_t channel, uint8_t number) {
+    static uint8_t exact[SCRIPT_ROOM];
+    const int32_t kind = how & 1;
+    const int32_t packets = how >= 0xfe && !s->is_crowded ? HR_FEED_CHANNELS_MAX + 1 : 1;
+    s->is_crowded |= packets > 1;
+    for (int32_t at = 0; at < packets; at++) {
+        const uint16_t id =
+            (uint16_t)(channel % SCRIPT_CHANNELS + at +
+                       (kind == HR_FEED_SNAPSHOTS && (channel & 128) == 0 ? HR_FEED_SNAPSHOT_CHANNEL
+                                                                          : 0));
+        script_frame(s, kind, id, script_sequence(s, kind, channel, number));
+        if ((number & 0xf0) == 0xf0) {
+            s->packet[HR_SBE_FRAME_BYTES + channel] ^= number;
+        }
+        /* Up to the end of the room, so that one byte too far is seen. */
+        uint8_t *const from = exact + SCRIPT_ROOM - s->bytes;
+        memcpy(from, s->packet, (size_t)s->bytes);
+        take(feed, kind, from, s->bytes, (int64_t)s->now_ms);
+        s->bytes = HR_SBE_FRAME_BYTES;
+    }
+}
+
+static void as_script(hr_feed *feed, const uint8_t *bytes, size_t count, uint8_t shape) {
+    static script s;
+    script_open(&s, FIRST_ID, (shape & 1) != 0 ? 0.5 : 0.0005, 0.1);
+    for (size_t at = 0; at + 4 <= count; at += 4) {
+        const uint8_t *with = bytes + at + 1;
+        switch (bytes[at] % 12) {
+        case 0:
+            script_entry(&s, with[0], with[1], with[2]);
+            break;
+        case 1:
+            script_ladder(&s, with[0], with[1], with[2]);
+            break;
+        case 2:
+        case 3:
+            script_book(&s, with[0], with[1], with[2]);
+            break;
+        case 4:
+            script_snapshot(&s, with[0], with[1], with[2]);
+            break;
+        case 5:
+            script_ticker(&s, with[0], with[1]);
+            break;
+        case 6:
+            script_index(&s, with[0], with[1]);
+            break;
+        case 7:
+            script_trades(&s, with[0], with[1]);
+            break;
+        case 8:
+            script_other(&s, with[0], with[1]);
+            break;
+        case 9:
+            register_by(feed, with[0]);
+            break;
+        default:
+            send(feed, &s, with[0], with[1], with[2]);
+            break;
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
     if (count == 0) {
         check_refusals(fresh_feed(0));
@@ -164,20 +250,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
         return 0;
     }
     hr_feed *feed = fresh_feed(bytes[0]);
-    size_t at = 1;
-    for (int packets = 0; packets < PACKETS_MAX && at + 3 <= count; packets++) {
-        const int32_t kind = bytes[at] & 1;
-        register_by(feed, bytes[at]);
-        size_t length = (size_t)bytes[at + 1] | (size_t)bytes[at + 2] << 8;
-        at += 3;
-        length = length < count - at ? length : count - at;
-        int64_t told = 0;
-        const hr_status status = hr_feed_on_packet(feed, kind, bytes + at, (int64_t)length, packets,
-                                                   events, HR_FEED_EVENTS_MAX, &told);
-        assert(status == HR_OK || status == HR_ERR_MALFORMED);
-        assert(told >= 0 && told < HR_FEED_EVENTS_MAX);
-        check_events(feed, told);
-        at += length;
+    if ((bytes[0] & 2) != 0) {
+        as_script(feed, bytes + 1, count - 1, bytes[0]);
+    } else {
+        as_packets(feed, bytes + 1, count - 1);
     }
     return 0;
 }
