@@ -70,3 +70,8 @@ class VenueDown(msgspec.Struct, frozen=True):
 
 
 VenueEvent = VenueReply | VenueNotice | VenueUp | VenueDown
+
+
+def is_quote_trade(row: dict[str, Any]) -> bool:
+    """Returns whether a trade of the account, as the venue tells it, was a market maker's quote."""
+    return bool(row.get("mmp")) or "quote_id" in row or "quote_set_id" in row

@@ -169,7 +169,7 @@ typedef struct {
     int64_t amount_lots;
     int64_t price_ticks;
     int32_t is_buy;
-    int32_t is_replayed; /* 1: old news; position only, no window, no flow, no live quote. */
+    int32_t is_replayed; /* 1: old news, or no quote of ours; the position only. */
 } hr_engine_fill;
 
 /* A quote that should move. A side with `is_moved` 0 stays as it rests. */

@@ -44,10 +44,14 @@ static hr_status side_take(const hr_fix_field *field, int32_t *out) {
 /* Finds the status behind the entries, where an engine that sorts fields by tag puts it. */
 static hr_status status_behind_take(void *out, const hr_fix_field *field) {
     hr_fix_quote_ack *ack = out;
-    if (field->tag == 297) {
+    if (field->tag == 297 && ack->status < 0) {
+        ack->end = field->value.bytes - 4; /* The entries end where "297=" begins. */
         return small_take(field, &ack->status);
     }
-    return field->tag == 300 ? small_take(field, &ack->reject_reason) : HR_OK;
+    const int is_code = field->tag == 368 && ack->status >= 0; /* Before it, it is an entry's. */
+    return is_code             ? small_take(field, &ack->error_code)
+           : field->tag == 300 ? small_take(field, &ack->reject_reason)
+                               : HR_OK;
 }
 
 hr_status hr_fix_decode_quote_ack(const hr_fix_message *message, hr_fix_quote_ack *ack_out) {

@@ -166,9 +166,11 @@ static hr_status take_ack(hr_path *path, const hr_fix_message *message, int64_t 
     }
     hr_path_request *request = find_request(path, id);
     const int32_t underlying = request != NULL ? request->underlying : -1;
+    /* The venue's own code says more than FIX's reason, which may be "other". */
+    const int32_t code = ack.error_code != 0 ? ack.error_code : ack.reject_reason;
     hr_record *record = hr_path_record(path, HR_RECORD_ANSWER, underlying);
     record->request = id;
-    record->code = ack.reject_reason;
+    record->code = code;
     record->count = ack.entry_count;
     record->number = request != NULL ? request->sent_ns : 0;
     if (request == NULL) {
@@ -177,7 +179,7 @@ static hr_status take_ack(hr_path *path, const hr_fix_message *message, int64_t 
     *request = (hr_path_request){0};
     path->books[underlying].shown.in_flight--;
     if (ack.status == STATUS_REJECTED) {
-        failed(path, underlying, ack.reject_reason, now_ns);
+        failed(path, underlying, code, now_ns);
     }
     hr_fix_quote_entry entry;
     while ((status = hr_fix_next_entry(&ack, &entry)) == HR_OK) {
@@ -200,7 +202,8 @@ static void take_trade(hr_path *path, const hr_fix_execution *report, const hr_f
         ticks = 0; /* An average of two trades: no level of ours. */
     }
     const int64_t signed_lots = report->side == HR_FIX_BID ? lots : -lots;
-    hr_path_fill(path, handle, signed_lots, ticks, id->bytes, id->count, 0, now_ns);
+    const int is_quote = report->quote_id.count > 0 || report->quote_entry_id.count > 0;
+    hr_path_fill(path, handle, signed_lots, ticks, id->bytes, id->count, !is_quote, now_ns);
 }
 
 static hr_status take_report(hr_path *path, const hr_fix_message *message, int64_t now_ns) {

@@ -80,11 +80,12 @@ static void test_a_refused_mass_quote_has_no_entries(void) {
 
 static void test_the_status_may_stand_behind_the_entries(void) {
     const hr_fix_message message =
-        message_in("b", "117=9|295=2|299=1|9020=0|299=2|9020=2|368=1|297=5|300=7|");
+        message_in("b", "117=9|295=2|299=1|9020=0|299=2|9020=2|368=1|297=5|300=7|368=13030|");
     hr_fix_quote_ack ack;
     hr_fix_quote_entry entry;
     assert(hr_fix_decode_quote_ack(&message, &ack) == HR_OK);
     assert(ack.status == 5 && ack.reject_reason == 7 && ack.entry_count == 2);
+    assert(ack.error_code == 13030);
     assert(hr_fix_next_entry(&ack, &entry) == HR_OK);
     assert(hr_fix_next_entry(&ack, &entry) == HR_OK && entry.error_code == 1);
     assert(hr_fix_next_entry(&ack, &entry) == HR_ERR_NOT_FOUND);

@@ -133,11 +133,12 @@ static void test_records_are_in_sequence_and_wait_for_the_socket(void) {
 static void report_fill(int64_t slot, const char *trade_id, double amount, int64_t ticks) {
     char body[512];
     const hr_engine_instrument option = instrument_of(slot);
-    snprintf(body, sizeof body,
-             "37=1\00141=2\001150=I\00139=1\00155=BTC-%lld-%d-%c\00154=1\00138=0.5\001151=0\001"
-             "14=%.1f\0011362=1\0011363=%s\0011364=%.4f\0011365=%.1f\0011443=1\001",
-             (long long)(slot / 64), (int)option.strike_usd, option.is_call ? 'C' : 'P', amount,
-             trade_id, (double)ticks * tick_coin(), amount);
+    snprintf(
+        body, sizeof body,
+        "37=1\00141=2\001117=7\001150=I\00139=1\00155=BTC-%lld-%d-%c\00154=1\00138=0.5\001151=0\001"
+        "14=%.1f\0011362=1\0011363=%s\0011364=%.4f\0011365=%.1f\0011443=1\001",
+        (long long)(slot / 64), (int)option.strike_usd, option.is_call ? 'C' : 'P', amount,
+        trade_id, (double)ticks * tick_coin(), amount);
     answer(&one, '8', body);
 }
 

@@ -12,7 +12,7 @@ from shared.alerts import Alerts
 from shared.messages.market import Instrument
 from shared.messages.orders import FillV1
 from shared.units import lots_nearest, ticks_nearest
-from shared.venue_link import NOT_SENT, OUTCOME_UNKNOWN, VenueReply
+from shared.venue_link import NOT_SENT, OUTCOME_UNKNOWN, VenueReply, is_quote_trade
 
 KNOWN_MAX = 200_000
 WAITING_MAX = 1000
@@ -100,7 +100,7 @@ def read_trade(row: dict[str, Any], instrument: Instrument | None, now_ns: int) 
         raise ValueError("no instrument")
     trade_id, venue_order_id = name(row["trade_id"]), name(row["order_id"])
     label = row.get("label") or ""
-    is_quote = bool(row.get("mmp")) or "quote_id" in row or "quote_set_id" in row
+    is_quote = is_quote_trade(row)
     amount_lots = lots_nearest(instrument, number(row["amount"]))
     price_ticks = ticks_nearest(instrument, number(row["price"]))
     venue_ns = stamp_ns(row["timestamp"])

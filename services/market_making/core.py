@@ -26,7 +26,8 @@ from shared.messages.pricing import SurfaceV1
 from shared.messages.risk import HaltV1, LeaseV1, LimitsV1
 from shared.venue_link import VenueDown, VenueNotice, VenueReply, VenueRequest, VenueUp
 
-NEWS_NS_MAX = 2 * NS_PER_S  # an older fill moves the position, and says nothing of the flow
+# An older fill, or one of another order, moves the position and says nothing of our quotes.
+NEWS_NS_MAX = 2 * NS_PER_S
 FULL_INTERVAL_NS = 5 * NS_PER_S
 TRADES_CHANNEL = "user.trades"
 
@@ -167,11 +168,11 @@ class MarketMaking:
             return
         now_ns = self._at(fill.created_ns) if self._is_started else fill.created_ns
         lots = fill.amount_lots if fill.side == "buy" else -fill.amount_lots
-        is_old = not self._is_started or now_ns - fill.venue_ns > NEWS_NS_MAX
+        is_news = self._is_started and now_ns - fill.venue_ns <= NEWS_NS_MAX and fill.is_quote
         self._move_position(
-            book, fill.instrument, lots, fill.price_ticks, now_ns, fill.trade_id, is_old=is_old
+            book, fill.instrument, lots, fill.price_ticks, now_ns, fill.trade_id, is_old=not is_news
         )
-        if not is_old and fill.is_quote:
+        if is_news:
             yield from self._decide(book, now_ns)
 
     def on_start(self, timer: TimerV1) -> Outputs:
@@ -269,7 +270,13 @@ class MarketMaking:
                 ticks = book.quoter.contracts.ticks(trade.instrument, trade.price)
                 signed = lots if trade.is_buy else -lots
                 self._move_position(
-                    book, trade.instrument, signed, ticks, now_ns, trade.trade_id, is_old=False
+                    book,
+                    trade.instrument,
+                    signed,
+                    ticks,
+                    now_ns,
+                    trade.trade_id,
+                    is_old=not trade.is_quote,
                 )
                 changed[book.name] = book
         for book in changed.values():

@@ -9,6 +9,7 @@ import msgspec
 
 from native.engine import ASK, BID, Decision
 from services.market_making.policy import Protection
+from shared.venue_link import is_quote_trade
 
 QUOTES_PER_REQUEST_MAX = 100
 SIDE_NAMES = {"bid": BID, "ask": ASK}
@@ -43,6 +44,7 @@ class OwnTrade(msgspec.Struct, frozen=True):
     is_buy: bool
     amount: float
     price: float
+    is_quote: bool
 
 
 def index_name(underlying: str) -> str:
@@ -142,7 +144,16 @@ def own_trades(data: Any) -> list[OwnTrade]:
             continue
         if direction not in ("buy", "sell") or not (_is_number(amount) and _is_number(price)):
             continue
-        found.append(OwnTrade(trade_id, name, direction == "buy", float(amount), float(price)))
+        found.append(
+            OwnTrade(
+                trade_id,
+                name,
+                direction == "buy",
+                float(amount),
+                float(price),
+                is_quote_trade(row),
+            )
+        )
     return found
 
 

@@ -20,6 +20,7 @@ class FixVenue:
         self.asked: list[Message] = []
         self.refuse: set[tuple[str, str]] = set()
         self.is_refusing_whole = False
+        self.refusal: list[tuple[int, Any]] = [(300, 99)]
         self.is_refusing_cancels = False
         self._entries: dict[tuple[str, str], tuple[str, str]] = {}  # QuoteID, QuoteEntryID
         self.session = self._new()
@@ -46,13 +47,15 @@ class FixVenue:
                 self._say("r", self._cancel(message), now_ns)
         return self.session.take()
 
-    def trade(self, name: str, side: str, amount: float, trade_id: str, now_ns: int) -> bytes:
+    def trade(
+        self, name: str, side: str, amount: float, trade_id: str, now_ns: int, *, is_quote: bool
+    ) -> bytes:
         price, resting = self.rests.get((name, side), (0.01, amount))
         if resting > amount + 1e-9:
             self.rests[name, side] = (price, resting - amount)
         else:
             self.rests.pop((name, side), None)
-        quote_id, entry_id = self._entries[name, side]
+        quote_id, entry_id = self._entries[name, side] if is_quote else (None, None)
         body = [
             (37, "1"), (150, "F"), (39, "1"), (55, name), (54, "1" if side == "bid" else "2"),
             (38, amount), (151, 0), (14, amount), (44, price), (117, quote_id), (299, entry_id),
@@ -64,7 +67,7 @@ class FixVenue:
     def _quote(self, message: Message) -> list[tuple[int, Any]]:
         quote_id = message.text(117)
         if self.is_refusing_whole:
-            return [(117, quote_id), (297, 5), (300, 99)]
+            return [(117, quote_id), (297, 5), *self.refusal]
         entries: list[dict[int, str]] = []
         for tag, value in message.fields:
             if tag == 299:

@@ -210,8 +210,10 @@ class PathDesk(ToyDesk):
             self.timer()
             self.tick()
 
-    def trade(self, name: str, side: str, amount: float, trade_id: str) -> None:
-        back = self.fix.trade(name, side, amount, trade_id, self.now_ns)
+    def trade(
+        self, name: str, side: str, amount: float, trade_id: str, *, is_quote: bool = True
+    ) -> None:
+        back = self.fix.trade(name, side, amount, trade_id, self.now_ns, is_quote=is_quote)
         self.carry(self.path.on_stream(back, self.now_ns))
 
     def is_cancelling(self) -> bool:

@@ -211,3 +211,21 @@ def test_the_thread_has_its_priority_where_the_system_permits_it(priority: int):
 def may_be_urgent() -> bool:
     argv = [sys.executable, "-c", "import os; os.sched_setscheduler(0, 1, os.sched_param(10))"]
     return subprocess.run(argv, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("refusal", "alerts"),
+    [
+        ([(300, 99), (368, 13030)], ["mmp_trigger"]),
+        ([(300, 13030)], ["mmp_trigger"]),
+        ([(300, 99), (368, 11029)], []),
+        ([(300, 99)], []),
+    ],
+)
+def test_a_mass_quote_is_refused_for_the_venues_own_reason(refusal, alerts):
+    desk = quoting_desk(PathDesk)
+    desk.fix.refusal = refusal
+    desk.errors["private/mass_quote"] = 1
+    desk.run(300, INDEX_USD * 1.01)
+    assert [one.name for one in desk.published if isinstance(one, AlertV1)] == alerts
+    assert desk.rests == {}

@@ -234,7 +234,9 @@ class ToyDesk:
         )
         self.take(self.core.on_reply(reply))
 
-    def trade(self, name: str, side: str, amount: float, trade_id: str) -> None:
+    def trade(
+        self, name: str, side: str, amount: float, trade_id: str, *, is_quote: bool = True
+    ) -> None:
         """The venue tells of a trade of ours at the price that rests."""
         price, resting = self.rests.get((name, side), (0.01, amount))
         if resting > amount + 1e-9:
@@ -247,17 +249,20 @@ class ToyDesk:
             "direction": "buy" if side == "bid" else "sell",
             "amount": amount,
             "price": price,
+            "mmp": is_quote,
         }
         notice = VenueNotice(created_ns=self.now_ns, channel="user.trades.any.any.raw", data=[row])
         self.take(self.core.on_notice(notice))
 
-    def fill(self, name: str, side: Any, lots: int, trade_id: str) -> None:
+    def fill(
+        self, name: str, side: Any, lots: int, trade_id: str, *, is_quote: bool = True
+    ) -> None:
         fill = FillV1(
             created_ns=self.now_ns,
             trade_id=trade_id,
             venue_order_id="1",
             order_id="",
-            is_quote=True,
+            is_quote=is_quote,
             underlying="BTC",
             instrument=name,
             side=side,
