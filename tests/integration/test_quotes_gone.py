@@ -23,11 +23,19 @@ GONE_S = 1.0
 PULL_S = 0.25  # of the core's own accord
 SILENCE_S = Config().feed_silence_ms / 1000
 LEASE_INTERVAL_MS = 200
+FULL_S = 60.0  # the ring surely is by then
+HELD_RECORDS = Path(__file__).parent / "held_records"
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     home = tmp_path_factory.mktemp("desk")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(HELD_RECORDS))
+        yield from open_desk(home)
+
+
+def open_desk(home: Path) -> Iterator[Desk]:
     with running_desk(home, "--seed", "5") as desk:
         desk.until(lambda: desk.status()["quotes"] != {}, 60, "a status")
         account = VenueAccount(home)
@@ -122,6 +130,43 @@ def test_silent_datagrams_leave_no_quote(desk: Desk) -> None:
         assert seconds_to_none(account, names, left_s) <= left_s
         relay.is_open = True
         quoting_again(account)
+
+
+def test_records_that_nobody_takes_leave_no_quote(desk: Desk) -> None:
+    account = VenueAccount(desk.home)
+    ring = Ring(desk.home)
+    quoting_again(account)
+    names = account.quoted()[:1]
+    with ring.held():
+        time.sleep(GONE_S)
+        assert account.is_quoted(names[0])  # there is still room
+        left_s = ring.full_at() + GONE_S - time.monotonic()
+        assert seconds_to_none(account, names, left_s) <= left_s
+    quoting_again(account)
+
+
+class Ring:
+    """Where the fast path puts its records: whether it is full, and whether anybody takes them."""
+
+    def __init__(self, home: Path) -> None:
+        self._held, self._full = home / "ring_held", home / "ring_full"
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        self._full.unlink(missing_ok=True)
+        self._held.touch()
+        try:
+            yield
+        finally:
+            self._held.unlink()
+
+    def full_at(self) -> float:
+        """Waits until the path pulls for want of room; returns when it did."""
+        deadline = time.monotonic() + FULL_S
+        while not self._full.exists():
+            assert time.monotonic() < deadline, "the ring does not fill"
+            time.sleep(ASK_S)
+        return float(self._full.read_text())
 
 
 class Relay:
