@@ -19,6 +19,10 @@ static int64_t blocks_of(int64_t slot_count) {
     return (slot_count + HR_STEP_LANES - 1) / HR_STEP_LANES;
 }
 
+static int64_t set_bytes(int64_t slot_count) {
+    return aligned((slot_count + HR_SET_BITS - 1) / HR_SET_BITS * (int64_t)sizeof(uint64_t));
+}
+
 int64_t hr_engine_size(int64_t slot_count) {
     if (slot_count < 1 || slot_count > HR_ENGINE_INSTRUMENTS_MAX) {
         return 0;
@@ -27,7 +31,7 @@ int64_t hr_engine_size(int64_t slot_count) {
            aligned(slot_count * (int64_t)sizeof(hr_engine_decision)) +
            aligned(slot_count * (int64_t)sizeof(int32_t)) +
            aligned(blocks_of(slot_count) * (int64_t)sizeof(hr_step_block)) +
-           3 * aligned(blocks_of(slot_count));
+           3 * set_bytes(slot_count);
 }
 
 hr_status hr_engine_init(void *memory, int64_t bytes, int64_t slot_count, hr_engine **engine_out) {
@@ -47,9 +51,9 @@ hr_status hr_engine_init(void *memory, int64_t bytes, int64_t slot_count, hr_eng
     next += aligned(slot_count * (int64_t)sizeof(int32_t));
     engine->blocks = (void *)next;
     next += aligned(blocks_of(slot_count) * (int64_t)sizeof(hr_step_block));
-    engine->picks = next;
-    engine->marks = next + aligned(blocks_of(slot_count));
-    engine->owed = engine->marks + aligned(blocks_of(slot_count));
+    engine->picks = (void *)next;
+    engine->marks = (void *)(next + set_bytes(slot_count));
+    engine->owed = (void *)(next + 2 * set_bytes(slot_count));
     for (int64_t i = 0; i < blocks_of(slot_count) * HR_STEP_LANES; i++) {
         engine->blocks[i / HR_STEP_LANES].reach[i % HR_STEP_LANES] = HR_STEP_FAR;
         engine->blocks[i / HR_STEP_LANES].until_ns[i % HR_STEP_LANES] = HR_STEP_FAR;
@@ -75,17 +79,13 @@ void hr_engine_see_time(hr_engine *engine, int64_t now_ns) {
 }
 
 void hr_engine_mark_slot(hr_engine *engine, int64_t slot_index) {
-    uint8_t *marks = &engine->marks[slot_index / HR_STEP_LANES];
-    const uint8_t bit = (uint8_t)(1u << (slot_index % HR_STEP_LANES));
-    engine->marked_count += (*marks & bit) == 0;
-    *marks |= bit;
+    engine->marked_count += !hr_set_has(engine->marks, slot_index);
+    hr_set_add(engine->marks, slot_index);
 }
 
 void hr_engine_unmark_slot(hr_engine *engine, int64_t slot_index) {
-    uint8_t *marks = &engine->marks[slot_index / HR_STEP_LANES];
-    const uint8_t bit = (uint8_t)(1u << (slot_index % HR_STEP_LANES));
-    engine->marked_count -= (*marks & bit) != 0;
-    *marks &= (uint8_t)~bit;
+    engine->marked_count -= hr_set_has(engine->marks, slot_index);
+    engine->marks[slot_index / HR_SET_BITS] &= ~(UINT64_C(1) << (slot_index % HR_SET_BITS));
 }
 
 hr_status hr_engine_find_slot(hr_engine *engine, int64_t slot, hr_slot **slot_out) {

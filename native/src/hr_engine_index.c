@@ -14,10 +14,6 @@ static double most(double one, double other) {
     return one > other ? one : other;
 }
 
-static int is_owed(const hr_engine *engine, int64_t slot_index) {
-    return engine->owed[slot_index / HR_STEP_LANES] >> (slot_index % HR_STEP_LANES) & 1;
-}
-
 static double stepped_theo(const hr_step_block *from, int64_t i, double move) {
     return (double)from->theo[i] +
            move * ((double)from->theo_slope[i] + move * (double)from->theo_bend[i]);
@@ -26,7 +22,7 @@ static double stepped_theo(const hr_step_block *from, int64_t i, double move) {
 /* The price of a rival who is seen moves away from theo with the index: before he goes, note how
  * far he was at the last pass, as a full pass would have. */
 void hr_engine_before_change(hr_engine *engine, int64_t slot_index) {
-    if (!engine->is_stepped || is_owed(engine, slot_index)) {
+    if (!engine->is_stepped || hr_set_has(engine->owed, slot_index)) {
         return; /* Or he was noted when the slot was decided. */
     }
     const hr_step_block *from = &engine->blocks[slot_index / HR_STEP_LANES];
@@ -172,6 +168,11 @@ static void renew(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
     }
 }
 
+/* Returns 1 if a slot's value is of another index than now's. */
+static int is_elsewhere(const hr_engine *engine, const hr_slot *slot) {
+    return engine->index_usd > slot->valued_usd || engine->index_usd < slot->valued_usd;
+}
+
 /* Brings a slot's value to now: as it is, by a step, or anew. */
 static int64_t follow(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
     const hr_step_block *from = &engine->blocks[slot_index / HR_STEP_LANES];
@@ -184,9 +185,10 @@ static int64_t follow(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
         renew(engine, slot_index, now_ns);
         return 1;
     }
-    if (engine->index_usd > slot->valued_usd || engine->index_usd < slot->valued_usd) {
+    if (is_elsewhere(engine, slot)) {
         const hr_engine_slice *slice = &engine->surface.slices[slot->slice];
         slot->valued_usd = engine->index_usd;
+        slot->valued_ns = 0;
         value->forward_usd = engine->index_usd * slice->forward_ratio;
         value->theo_coin = stepped_theo(from, i, move);
         value->delta_coin = (double)from->delta[i] + move * (double)from->delta_slope[i];
@@ -203,28 +205,43 @@ static int64_t follow(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
     return 0;
 }
 
+/* Anchors the next slot in its turn anew. Where it was not picked anyway the screen judges it, from
+ * where it stands now; it is decided only if it entered or left the quoted range. */
+static void refresh_next(hr_engine *engine, int64_t now_ns) {
+    const int64_t next = engine->refresh_at + 1;
+    engine->refresh_at = next < engine->used_count ? next : 0;
+    const int64_t slot_index = engine->refresh_at;
+    if (hr_set_has(engine->picks, slot_index)) {
+        return;
+    }
+    const int32_t was_quotable = engine->slots[slot_index].is_quotable;
+    renew(engine, slot_index, now_ns);
+    if (engine->slots[slot_index].is_quotable != was_quotable) {
+        hr_set_add(engine->picks, slot_index);
+    } else {
+        hr_engine_rest(engine, slot_index, now_ns);
+    }
+}
+
 /* Picks what left its reach or its time and what is marked; of the others a few are valued anew in
  * their turn. Afterwards every slot can be stepped. */
 static void pick_far(hr_engine *engine, const hr_screen *pass, int64_t now_ns) {
-    for (int64_t at = 0; at < hr_engine_block_count(engine); at++) {
-        for (uint32_t bits = engine->owed[at]; bits != 0; bits &= bits - 1) {
-            hr_engine_rest(engine, at * HR_STEP_LANES + __builtin_ctz(bits), now_ns);
+    const int64_t words = hr_engine_set_words(engine);
+    for (int64_t word = 0; word < words; word++) {
+        for (uint64_t bits = engine->owed[word]; bits != 0; bits &= bits - 1) {
+            hr_engine_rest(engine, word * HR_SET_BITS + __builtin_ctzll(bits), now_ns);
         }
-        engine->owed[at] = 0;
+        engine->owed[word] = 0;
     }
     hr_engine_find_far(engine, pass);
-    for (int64_t at = 0; at < hr_engine_block_count(engine); at++) {
-        engine->picks[at] |= engine->marks[at];
-        for (uint32_t bits = engine->picks[at]; bits != 0; bits &= bits - 1) {
-            follow(engine, at * HR_STEP_LANES + __builtin_ctz(bits), now_ns);
+    for (int64_t word = 0; word < words; word++) {
+        engine->picks[word] |= engine->marks[word];
+        for (uint64_t bits = engine->picks[word]; bits != 0; bits &= bits - 1) {
+            follow(engine, word * HR_SET_BITS + __builtin_ctzll(bits), now_ns);
         }
     }
     for (int64_t i = 0; i < REFRESHED; i++) {
-        const int64_t next = engine->refresh_at + 1;
-        engine->refresh_at = next < engine->used_count ? next : 0;
-        renew(engine, engine->refresh_at, now_ns);
-        engine->picks[engine->refresh_at / HR_STEP_LANES] |=
-            (uint8_t)(1u << (engine->refresh_at % HR_STEP_LANES));
+        refresh_next(engine, now_ns);
     }
 }
 
@@ -245,7 +262,7 @@ static hr_status decide_whole(hr_engine *engine, int64_t now_ns, int64_t capacit
         engine->quotable_count += slot->is_quotable;
         engine->lot_coin_max = most(engine->lot_coin_max, slot->spec.lot_coin);
     }
-    memset(engine->owed, 0, (size_t)hr_engine_block_count(engine));
+    memset(engine->owed, 0, (size_t)hr_engine_set_words(engine) * sizeof *engine->owed);
     engine->pass_log_index = engine->log_index;
     engine->pass_ns = now_ns;
     engine->is_stepped = 1;
@@ -263,14 +280,17 @@ static void count_slot(const hr_slot *slot, hr_engine_pass *pass, int64_t sign) 
 
 /* Decides what is picked, in the order of slots, and takes over what rests then. `far` are those
  * picked for another reason than their numbers. */
-static void decide_picked(hr_engine *engine, int64_t now_ns, int64_t capacity, const uint8_t *far,
+static void decide_picked(hr_engine *engine, int64_t now_ns, int64_t capacity, const uint64_t *far,
                           hr_engine_decision *decisions_out, hr_engine_pass *pass_out) {
+    const int64_t words = hr_engine_set_words(engine);
     int64_t found = 0;
-    for (int64_t at = 0; at < hr_engine_block_count(engine); at++) {
-        for (uint32_t bits = engine->picks[at]; bits != 0; bits &= bits - 1) {
-            const int64_t i = at * HR_STEP_LANES + __builtin_ctz(bits);
+    for (int64_t word = 0; word < words; word++) {
+        for (uint64_t bits = engine->picks[word]; bits != 0; bits &= bits - 1) {
+            const int64_t i = word * HR_SET_BITS + __builtin_ctzll(bits);
             hr_slot *slot = &engine->slots[i];
-            hr_engine_value_slot(engine, slot, now_ns);
+            if (!slot->is_valued || slot->valued_ns != now_ns || is_elsewhere(engine, slot)) {
+                hr_engine_value_slot(engine, slot, now_ns);
+            }
             pass_out->revalued_count++;
             hr_engine_see_rivals(slot, now_ns);
             hr_engine_unmark_slot(engine, i);
@@ -282,12 +302,11 @@ static void decide_picked(hr_engine *engine, int64_t now_ns, int64_t capacity, c
         }
     }
     hr_engine_send_best(engine, now_ns, capacity, found, decisions_out, pass_out);
-    for (int64_t at = 0; at < hr_engine_block_count(engine); at++) {
-        for (uint32_t bits = engine->picks[at]; bits != 0; bits &= bits - 1) {
-            const int lane = __builtin_ctz(bits);
-            const int64_t i = at * HR_STEP_LANES + lane;
+    for (int64_t word = 0; word < words; word++) {
+        for (uint64_t bits = engine->picks[word]; bits != 0; bits &= bits - 1) {
+            const int64_t i = word * HR_SET_BITS + __builtin_ctzll(bits);
             count_slot(&engine->slots[i], pass_out, 1);
-            if (far[at] >> lane & 1) {
+            if (hr_set_has(far, i)) {
                 hr_engine_rest(engine, i, now_ns);
             }
         }
@@ -302,7 +321,7 @@ static hr_status decide_stepped(hr_engine *engine, int64_t now_ns, int64_t capac
                                 hr_engine_decision *decisions_out, hr_engine_pass *pass_out) {
     hr_screen pass = {0};
     hr_step_sums sums;
-    uint8_t far[HR_ENGINE_INSTRUMENTS_MAX / HR_STEP_LANES];
+    uint64_t far[HR_SET_WORDS_MAX];
     set_policy(engine, &pass, now_ns);
     pick_far(engine, &pass, now_ns);
     hr_engine_sum_steps(engine, &pass, &sums);
@@ -312,7 +331,7 @@ static hr_status decide_stepped(hr_engine *engine, int64_t now_ns, int64_t capac
     }
     set_stance(engine, &pass);
     set_usage(engine, &pass);
-    memcpy(far, engine->picks, (size_t)hr_engine_block_count(engine));
+    memcpy(far, engine->picks, (size_t)hr_engine_set_words(engine) * sizeof *far);
     hr_engine_screen(engine, &pass);
     pass_out->quotable_count = engine->quotable_count;
     pass_out->two_sided_count = (int64_t)sums.two_sided;
@@ -385,6 +404,6 @@ hr_status hr_engine_decide_slot(hr_engine *engine, int64_t slot, int64_t now_ns,
         pass_out->candidate_count = 1;
         pass_out->decision_count = 1;
     }
-    engine->owed[slot / HR_STEP_LANES] |= (uint8_t)(1u << (slot % HR_STEP_LANES));
+    hr_set_add(engine->owed, slot);
     return HR_OK;
 }

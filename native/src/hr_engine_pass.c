@@ -22,6 +22,7 @@ void hr_engine_value_slot(hr_engine *engine, hr_slot *slot, int64_t now_ns) {
     }
     slot->value = value;
     slot->valued_usd = engine->index_usd;
+    slot->valued_ns = now_ns;
     slot->is_valued = 1;
     slot->region = value.call_delta > 1.0 - HR_WING_DELTA ? 0
                    : value.call_delta >= HR_WING_DELTA    ? 1

@@ -1,10 +1,11 @@
-/* hr_engine_screen.c: sums of the book and what may be left alone, eight slots at a time; see
+/* hr_engine_screen.c: sums of the book and what may be left alone, sixteen slots at a time; see
  * hr_engine_step.h. Branch-free, so that the compiler runs it over lanes. */
 #include "hr_engine_state.h"
 #include "hr_lanes.h"
 #include "hr_normal.h"
 
 #include <math.h>
+#include <string.h>
 
 #define HALF_SLACK 1e-7f
 #define ROUNDED_FEE_MIN 0.25f
@@ -93,20 +94,61 @@ HR_INLINE void sum_block(const hr_step_block *from, const hr_screen *pass, const
     }
 }
 
+/* Vega by region of the slice whose blocks are being read. */
+typedef struct {
+    double lanes[HR_ENGINE_REGIONS][LANES];
+    int32_t slice; /* HR_STEP_MIXED: none. */
+    int32_t reserved;
+} slice_vegas;
+
+HR_INLINE void close_slice(slice_vegas *vegas, double *vega_of_cell) {
+    for (int region = 0; region < HR_ENGINE_REGIONS && vegas->slice != HR_STEP_MIXED; region++) {
+        double sum = 0.0;
+        for (int i = 0; i < LANES; i++) {
+            sum += vegas->lanes[region][i];
+            vegas->lanes[region][i] = 0.0;
+        }
+        vega_of_cell[vegas->slice * HR_ENGINE_REGIONS + region] += sum;
+    }
+}
+
+HR_INLINE void sum_vegas(const hr_step_block *from, const float vegas[LANES], slice_vegas *to,
+                         double *vega_of_cell) {
+    if (from->slice == HR_STEP_MIXED) {
+        for (int i = 0; i < LANES; i++) {
+            vega_of_cell[from->cell[i]] += (double)vegas[i];
+        }
+        return;
+    }
+    if (from->slice != to->slice) {
+        close_slice(to, vega_of_cell);
+        to->slice = from->slice;
+    }
+    for (int i = 0; i < LANES; i++) {
+        const double vega = (double)vegas[i];
+        to->lanes[0][i] += from->region[i] < 0.5f ? vega : 0.0;
+        to->lanes[1][i] += from->region[i] > 0.5f && from->region[i] < 1.5f ? vega : 0.0;
+        to->lanes[2][i] += from->region[i] > 1.5f ? vega : 0.0;
+    }
+}
+
 HR_INLINE void sum_blocks(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
                           lane_sums *sums_out, double *vega_of_cell) {
     lane_sums sums = {0}; /* Our own: what is added here cannot be what is read there. */
+    slice_vegas by_slice = {.slice = HR_STEP_MIXED};
     for (int64_t at = 0; at < count; at++) {
         float moves[LANES];
         float vegas[LANES];
         find_moves(&blocks[at], pass->log_index, moves);
         sum_block(&blocks[at], pass, moves, &sums, vegas);
-        for (int i = 0; i < LANES; i++) {
-            vega_of_cell[blocks[at].cell[i]] += (double)vegas[i];
-        }
+        sum_vegas(&blocks[at], vegas, &by_slice, vega_of_cell);
     }
+    close_slice(&by_slice, vega_of_cell);
     *sums_out = sums;
 }
+
+typedef void sum_kernel(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
+                        lane_sums *to, double *vega_of_cell);
 
 static void sum_plain(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
                       lane_sums *to, double *vega_of_cell) {
@@ -115,6 +157,11 @@ static void sum_plain(const hr_step_block *blocks, int64_t count, const hr_scree
 
 HR_WIDE static void sum_wide(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
                              lane_sums *to, double *vega_of_cell) {
+    sum_blocks(blocks, count, pass, to, vega_of_cell);
+}
+
+HR_WIDEST static void sum_widest(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
+                                 lane_sums *to, double *vega_of_cell) {
     sum_blocks(blocks, count, pass, to, vega_of_cell);
 }
 
@@ -137,8 +184,8 @@ static double largest(const float lanes[LANES]) {
 void hr_engine_sum_steps(const hr_engine *engine, const hr_screen *pass, hr_step_sums *out) {
     lane_sums lanes;
     *out = (hr_step_sums){0};
-    (hr_is_wide() ? sum_wide : sum_plain)(engine->blocks, hr_engine_block_count(engine), pass,
-                                          &lanes, out->vega_of_cell);
+    sum_kernel *kernel = hr_is_widest() ? sum_widest : hr_is_wide() ? sum_wide : sum_plain;
+    kernel(engine->blocks, hr_engine_block_count(engine), pass, &lanes, out->vega_of_cell);
     out->delta = total(lanes.sums[DELTA]);
     out->delta_error = total(lanes.sums[DELTA_ERROR]);
     out->gamma = total(lanes.sums[GAMMA]);
@@ -293,7 +340,7 @@ HR_INLINE void screen_block(const hr_step_block *from, const hr_screen *pass,
 }
 
 /* Returns a bit for each lane that has no room; a NaN has none. */
-HR_INLINE uint8_t bits_of(const float room[LANES]) {
+HR_INLINE uint64_t bits_of(const float room[LANES]) {
     int32_t bad = 0;
     for (int i = 0; i < LANES; i++) {
         bad += room[i] >= 0.0f ? 0 : 1;
@@ -301,15 +348,20 @@ HR_INLINE uint8_t bits_of(const float room[LANES]) {
     if (bad == 0) {
         return 0;
     }
-    uint32_t bits = 0;
+    uint64_t bits = 0;
     for (int i = 0; i < LANES; i++) {
-        bits |= (uint32_t)!(room[i] >= 0.0f) << i;
+        bits |= (uint64_t)!(room[i] >= 0.0f) << i;
     }
-    return (uint8_t)bits;
+    return bits;
+}
+
+/* Adds the slots of a block to a set. */
+HR_INLINE void pick(uint64_t *picks, int64_t block, uint64_t bits) {
+    picks[block * LANES / HR_SET_BITS] |= bits << (block * LANES % HR_SET_BITS);
 }
 
 HR_INLINE void screen_blocks(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
-                             uint8_t *picks) {
+                             uint64_t *picks) {
     for (int64_t at = 0; at < count; at++) {
         float vol_shift[LANES];
         float room[LANES];
@@ -317,49 +369,68 @@ HR_INLINE void screen_blocks(const hr_step_block *blocks, int64_t count, const h
             vol_shift[i] = pass->vol_shift[blocks[at].cell[i]];
         }
         screen_block(&blocks[at], pass, vol_shift, room);
-        picks[at] |= bits_of(room);
+        pick(picks, at, bits_of(room));
     }
 }
 
+HR_INLINE void find_far_blocks(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
+                               uint64_t *picks) {
+    for (int64_t at = 0; at < count; at++) {
+        float room[LANES];
+        for (int i = 0; i < LANES; i++) {
+            const double move = fabs(pass->log_index - blocks[at].log_index[i]);
+            const double reach = blocks[at].reach[i] - move;
+            const double time = blocks[at].until_ns[i] - pass->now_ns;
+            room[i] = (float)(reach < time ? reach : time);
+        }
+        pick(picks, at, bits_of(room));
+    }
+}
+
+typedef void pick_kernel(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
+                         uint64_t *picks);
+
 static void screen_plain(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
-                         uint8_t *picks) {
+                         uint64_t *picks) {
     screen_blocks(blocks, count, pass, picks);
 }
 
 HR_WIDE static void screen_wide(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
-                                uint8_t *picks) {
+                                uint64_t *picks) {
     screen_blocks(blocks, count, pass, picks);
 }
 
+HR_WIDEST static void screen_widest(const hr_step_block *blocks, int64_t count,
+                                    const hr_screen *pass, uint64_t *picks) {
+    screen_blocks(blocks, count, pass, picks);
+}
+
+static void find_far_plain(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
+                           uint64_t *picks) {
+    find_far_blocks(blocks, count, pass, picks);
+}
+
+HR_WIDE static void find_far_wide(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
+                                  uint64_t *picks) {
+    find_far_blocks(blocks, count, pass, picks);
+}
+
+HR_WIDEST static void find_far_widest(const hr_step_block *blocks, int64_t count,
+                                      const hr_screen *pass, uint64_t *picks) {
+    find_far_blocks(blocks, count, pass, picks);
+}
+
 void hr_engine_screen(hr_engine *engine, const hr_screen *pass) {
-    (hr_is_wide() ? screen_wide : screen_plain)(engine->blocks, hr_engine_block_count(engine), pass,
-                                                engine->picks);
-}
-
-HR_INLINE void find_far_blocks(const hr_step_block *blocks, int64_t count, double log_index,
-                               double now_ns, uint8_t *picks) {
-    for (int64_t at = 0; at < count; at++) {
-        float room[LANES];
-        for (int i = 0; i < LANES; i++) {
-            const double reach = blocks[at].reach[i] - fabs(log_index - blocks[at].log_index[i]);
-            const double time = blocks[at].until_ns[i] - now_ns;
-            room[i] = (float)(reach < time ? reach : time);
-        }
-        picks[at] = bits_of(room);
-    }
-}
-
-static void find_far_plain(const hr_step_block *blocks, int64_t count, double log_index,
-                           double now_ns, uint8_t *picks) {
-    find_far_blocks(blocks, count, log_index, now_ns, picks);
-}
-
-HR_WIDE static void find_far_wide(const hr_step_block *blocks, int64_t count, double log_index,
-                                  double now_ns, uint8_t *picks) {
-    find_far_blocks(blocks, count, log_index, now_ns, picks);
+    pick_kernel *kernel = hr_is_widest() ? screen_widest
+                          : hr_is_wide() ? screen_wide
+                                         : screen_plain;
+    kernel(engine->blocks, hr_engine_block_count(engine), pass, engine->picks);
 }
 
 void hr_engine_find_far(hr_engine *engine, const hr_screen *pass) {
-    (hr_is_wide() ? find_far_wide : find_far_plain)(engine->blocks, hr_engine_block_count(engine),
-                                                    pass->log_index, pass->now_ns, engine->picks);
+    pick_kernel *kernel = hr_is_widest() ? find_far_widest
+                          : hr_is_wide() ? find_far_wide
+                                         : find_far_plain;
+    memset(engine->picks, 0, (size_t)hr_engine_set_words(engine) * sizeof *engine->picks);
+    kernel(engine->blocks, hr_engine_block_count(engine), pass, engine->picks);
 }

@@ -9,6 +9,9 @@
 #define HR_ENGINE_MAGIC 0x48524551554f5431u /* "HREQUOT1" */
 #define HR_SLICE_NONE (-1)
 
+#define HR_SET_BITS 64 /* Slots in a word of a set. */
+#define HR_SET_WORDS_MAX (HR_ENGINE_INSTRUMENTS_MAX / HR_SET_BITS)
+
 typedef struct {
     int64_t start_ns;
     int64_t count;
@@ -27,7 +30,8 @@ typedef struct {
     int64_t rival_ns[2];   /* When that was; 0: never. */
     int64_t left_ticks[2]; /* Our price before the last move, which ticks may still show. */
     int64_t left_ns[2];
-    double valued_usd;  /* The index that the value is of. */
+    double valued_usd;  /* The index that the value is of, */
+    int64_t valued_ns;  /* and the time, where it was not stepped. */
     double anchor_coin; /* Model price at the start of the drift period. */
     int64_t anchor_ns;
     hr_gate_account accounts[2]; /* Executed against sent. */
@@ -123,9 +127,9 @@ struct hr_engine {
     hr_engine_decision *candidates; /* (slot_count) scratch of one pass. */
     int32_t *heap;                  /* (slot_count) scratch: the candidates that matter most. */
     hr_step_block *blocks;          /* (slot_count / 8, upwards) */
-    uint8_t *marks; /* A bit for each slot that the next pass decides whatever its numbers. */
-    uint8_t *owed;  /* And for each that was decided since, whose block does not show it yet. */
-    uint8_t *picks; /* A bit for each slot that this pass decides in full. */
+    uint64_t *marks; /* Sets of slots: what the next pass decides whatever its numbers, */
+    uint64_t *owed;  /* what was decided since and whose block does not show it yet, */
+    uint64_t *picks; /* and what this pass decides in full. */
 };
 
 /* Returns 1 if the memory holds an engine of this version. */
@@ -210,6 +214,18 @@ void hr_engine_after_change(hr_engine *engine, int64_t slot_index);
 
 static inline int64_t hr_engine_block_count(const hr_engine *engine) {
     return (engine->used_count + HR_STEP_LANES - 1) / HR_STEP_LANES;
+}
+
+static inline int64_t hr_engine_set_words(const hr_engine *engine) {
+    return (engine->used_count + HR_SET_BITS - 1) / HR_SET_BITS;
+}
+
+static inline void hr_set_add(uint64_t *set, int64_t slot_index) {
+    set[slot_index / HR_SET_BITS] |= UINT64_C(1) << (slot_index % HR_SET_BITS);
+}
+
+static inline int hr_set_has(const uint64_t *set, int64_t slot_index) {
+    return (int)(set[slot_index / HR_SET_BITS] >> (slot_index % HR_SET_BITS) & 1);
 }
 
 #endif

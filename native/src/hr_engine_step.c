@@ -250,6 +250,19 @@ static void keep_still(hr_step_block *to, int64_t i, const hr_slot *slot) {
     to->gamma_line[i] = 0.0f;
 }
 
+static void set_cell(hr_step_block *to, int64_t i, int32_t slice, int32_t region) {
+    const int32_t cell = slice * HR_ENGINE_REGIONS + region;
+    if (to->cell[i] == cell) {
+        return;
+    }
+    to->cell[i] = cell;
+    to->region[i] = (float)region;
+    to->slice = slice;
+    for (int lane = 0; lane < HR_STEP_LANES; lane++) {
+        to->slice = to->cell[lane] / HR_ENGINE_REGIONS == slice ? to->slice : HR_STEP_MIXED;
+    }
+}
+
 void hr_engine_anchor(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
     const hr_slot *slot = &engine->slots[slot_index];
     hr_step_block *to = &engine->blocks[slot_index / HR_STEP_LANES];
@@ -281,6 +294,6 @@ void hr_engine_anchor(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
     to->step_coin[i] = (float)(slot->spec.tick_coin * (double)slot->spec.step_ticks);
     to->is_call[i] = (float)(slot->spec.is_call ? 1.0 : 0.0);
     to->theo_line[i] = (float)(line.theo);
-    to->cell[i] = slot->slice * HR_ENGINE_REGIONS + slot->region;
+    set_cell(to, i, slot->slice, slot->region);
     set_spread(engine, slot, to, i, &line, age_years);
 }

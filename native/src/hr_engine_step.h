@@ -1,4 +1,4 @@
-/* hr_engine_step.h: what an index pass reads of each slot, eight slots to a block; private.
+/* hr_engine_step.h: what an index pass reads of each slot, sixteen slots to a block; private.
  *
  * The step. At fixed time the coin price of an option on a slice is a function of y = ln(index)
  * alone, c(y) = g(k) with k = ln(strike/forward), s(k) = sqrt(w(k) years/slice years) and w the raw
@@ -16,8 +16,8 @@
  * spare. Every other slot is valued and decided in full, so a pass differs from a full one only
  * through the sums of book greeks, whose error is bounded too and counted against the limits.
  *
- * Lanes are floats, eight to a register: numbers are below 4 coin and go through less than 16
- * roundings of 2^-24, so that HR_STEP_ROUNDING of their size is room enough.
+ * Lanes are floats, up to sixteen to a register: numbers are below 4 coin and go through less than
+ * 16 roundings of 2^-24, so that HR_STEP_ROUNDING of their size is room enough.
  */
 #ifndef HR_ENGINE_STEP_H
 #define HR_ENGINE_STEP_H
@@ -26,9 +26,10 @@
 
 #include <stdint.h>
 
-#define HR_STEP_LANES 8
+#define HR_STEP_LANES 16
 #define HR_STEP_ROUNDING 1e-6f
 #define HR_STEP_FAR 1e30 /* Coin, or ns: beyond every number that occurs. */
+#define HR_STEP_MIXED (-1)
 #define HR_STEP_CELLS (HR_ENGINE_SLICES_MAX * HR_ENGINE_REGIONS)
 
 typedef struct {
@@ -83,6 +84,9 @@ typedef struct {
     float usage_low[2][HR_STEP_LANES];       /* The size is right while the limits' usage */
     float usage_high[2][HR_STEP_LANES];      /* is between. */
     int32_t cell[HR_STEP_LANES];             /* Slice and region, for the vega skew. */
+    float region[HR_STEP_LANES];
+    int32_t slice; /* Of all lanes, or HR_STEP_MIXED. */
+    int32_t reserved[15];
 } hr_step_block;
 
 /* What is the same for all slots in one pass. */
