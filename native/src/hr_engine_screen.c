@@ -21,11 +21,26 @@ HR_INLINE float most(float one, float other) {
     return one > other ? one : other;
 }
 
-/* How far the index has moved from the anchors. */
-HR_INLINE void find_moves(const hr_step_block *from, double log_index, float moves_out[LANES]) {
-    for (int i = 0; i < LANES; i++) {
-        moves_out[i] = (float)(log_index - from->log_index[i]);
+/* Doubles as floats; the compiler does not see for itself that this runs over lanes. */
+typedef double double_lanes __attribute__((vector_size(8 * sizeof(double)), aligned(8), may_alias));
+typedef float float_lanes __attribute__((vector_size(8 * sizeof(float)), aligned(4), may_alias));
+
+HR_INLINE void narrow(const double from[LANES], int first, int width, float out[LANES]) {
+    for (int i = first; i < first + width; i += 8) {
+        const double_lanes *wide = (const double_lanes *)&from[i];
+        *(float_lanes *)&out[i] = __builtin_convertvector(*wide, float_lanes);
     }
+}
+
+/* How far the index has moved from the anchors. */
+HR_INLINE void find_moves(const hr_step_block *from, int first, int width, double log_index,
+                          float moves_out[LANES]) {
+    double moves[LANES];
+    HR_OVER_LANES
+    for (int i = first; i < first + width; i++) {
+        moves[i] = log_index - from->log_index[i];
+    }
+    narrow(moves, first, width, moves_out);
 }
 
 /* Lanes that are not sums but would be if they were added up at the end. */
@@ -53,6 +68,7 @@ enum { LIVE_MOST, DELTA_MOST, VEGA_MOST, GAMMA_MOST };
 
 HR_INLINE void sum_block(const hr_step_block *from, const hr_screen *pass, const float moves[LANES],
                          lane_sums *to, float vegas[LANES]) {
+    HR_OVER_LANES
     for (int i = 0; i < LANES; i++) {
         const float move = moves[i];
         const float size = fabsf(move);
@@ -104,6 +120,7 @@ typedef struct {
 HR_INLINE void close_slice(slice_vegas *vegas, double *vega_of_cell) {
     for (int region = 0; region < HR_ENGINE_REGIONS && vegas->slice != HR_STEP_MIXED; region++) {
         double sum = 0.0;
+        HR_OVER_LANES
         for (int i = 0; i < LANES; i++) {
             sum += vegas->lanes[region][i];
             vegas->lanes[region][i] = 0.0;
@@ -115,6 +132,7 @@ HR_INLINE void close_slice(slice_vegas *vegas, double *vega_of_cell) {
 HR_INLINE void sum_vegas(const hr_step_block *from, const float vegas[LANES], slice_vegas *to,
                          double *vega_of_cell) {
     if (from->slice == HR_STEP_MIXED) {
+        HR_OVER_LANES
         for (int i = 0; i < LANES; i++) {
             vega_of_cell[from->cell[i]] += (double)vegas[i];
         }
@@ -124,6 +142,7 @@ HR_INLINE void sum_vegas(const hr_step_block *from, const float vegas[LANES], sl
         close_slice(to, vega_of_cell);
         to->slice = from->slice;
     }
+    HR_OVER_LANES
     for (int i = 0; i < LANES; i++) {
         const double vega = (double)vegas[i];
         to->lanes[0][i] += from->region[i] < 0.5f ? vega : 0.0;
@@ -139,7 +158,7 @@ HR_INLINE void sum_blocks(const hr_step_block *blocks, int64_t count, const hr_s
     for (int64_t at = 0; at < count; at++) {
         float moves[LANES];
         float vegas[LANES];
-        find_moves(&blocks[at], pass->log_index, moves);
+        find_moves(&blocks[at], 0, LANES, pass->log_index, moves);
         sum_block(&blocks[at], pass, moves, &sums, vegas);
         sum_vegas(&blocks[at], vegas, &by_slice, vega_of_cell);
     }
@@ -167,6 +186,7 @@ HR_WIDEST static void sum_widest(const hr_step_block *blocks, int64_t count, con
 
 static double total(const float lanes[LANES]) {
     double sum = 0.0;
+    HR_OVER_LANES
     for (int i = 0; i < LANES; i++) {
         sum += (double)lanes[i];
     }
@@ -175,6 +195,7 @@ static double total(const float lanes[LANES]) {
 
 static double largest(const float lanes[LANES]) {
     double found = 0.0;
+    HR_OVER_LANES
     for (int i = 0; i < LANES; i++) {
         found = (double)lanes[i] > found ? (double)lanes[i] : found;
     }
@@ -306,21 +327,48 @@ HR_INLINE float room_of_side(const hr_step_block *from, int i, int side, const h
 }
 
 /* What of the least half-spread an unseen rival has moved away by now. */
-HR_INLINE void find_relaxations(const hr_step_block *from, int side, const hr_screen *pass,
-                                float relax_out[LANES]) {
-    for (int i = 0; i < LANES; i++) {
-        relax_out[i] = (float)((pass->now_ns - from->rival_since_ns[side][i]) * pass->relax_per_ns);
+HR_INLINE void find_relaxations(const hr_step_block *from, int first, int width, int side,
+                                const hr_screen *pass, float relax_out[LANES]) {
+    double relax[LANES];
+    HR_OVER_LANES
+    for (int i = first; i < first + width; i++) {
+        relax[i] = (pass->now_ns - from->rival_since_ns[side][i]) * pass->relax_per_ns;
+    }
+    narrow(relax, first, width, relax_out);
+}
+
+HR_INLINE void find_vol_shifts(const hr_step_block *from, int first, int width,
+                               const hr_screen *pass, float shift_out[LANES]) {
+    if (from->slice == HR_STEP_MIXED) {
+        HR_OVER_LANES
+        for (int i = first; i < first + width; i++) {
+            shift_out[i] = pass->vol_shift[from->cell[i]];
+        }
+        return;
+    }
+    const float *shifts = &pass->vol_shift[from->slice * HR_ENGINE_REGIONS];
+    const float low = shifts[0];
+    const float middle = shifts[1];
+    const float high = shifts[2];
+    HR_OVER_LANES
+    for (int i = first; i < first + width; i++) {
+        const float upper = from->region[i] < 1.5f ? middle : high;
+        shift_out[i] = from->region[i] < 0.5f ? low : upper;
     }
 }
 
-HR_INLINE void screen_block(const hr_step_block *from, const hr_screen *pass,
-                            const float vol_shift[LANES], float room_out[LANES]) {
+/* Screens `width` lanes of a block, a constant where this is inlined. */
+HR_INLINE void screen_block(const hr_step_block *from, int first, int width, const hr_screen *pass,
+                            float room_out[LANES]) {
     float moves[LANES];
+    float vol_shift[LANES];
     float relax[2][LANES];
-    find_moves(from, pass->log_index, moves);
-    find_relaxations(from, HR_SIDE_BID, pass, relax[HR_SIDE_BID]);
-    find_relaxations(from, HR_SIDE_ASK, pass, relax[HR_SIDE_ASK]);
-    for (int i = 0; i < LANES; i++) {
+    find_moves(from, first, width, pass->log_index, moves);
+    find_vol_shifts(from, first, width, pass, vol_shift);
+    find_relaxations(from, first, width, HR_SIDE_BID, pass, relax[HR_SIDE_BID]);
+    find_relaxations(from, first, width, HR_SIDE_ASK, pass, relax[HR_SIDE_ASK]);
+    HR_OVER_LANES
+    for (int i = first; i < first + width; i++) {
         const stepped now = step_lane(from, i, pass, moves[i], vol_shift[i]);
         const float bid_relax =
             (1.0f - fabsf(from->rival_slope[HR_SIDE_BID][i])) * relax[HR_SIDE_BID][i];
@@ -342,6 +390,7 @@ HR_INLINE void screen_block(const hr_step_block *from, const hr_screen *pass,
 /* Returns a bit for each lane that has no room; a NaN has none. */
 HR_INLINE uint64_t bits_of(const float room[LANES]) {
     int32_t bad = 0;
+    HR_OVER_LANES
     for (int i = 0; i < LANES; i++) {
         bad += room[i] >= 0.0f ? 0 : 1;
     }
@@ -349,6 +398,7 @@ HR_INLINE uint64_t bits_of(const float room[LANES]) {
         return 0;
     }
     uint64_t bits = 0;
+    HR_OVER_LANES
     for (int i = 0; i < LANES; i++) {
         bits |= (uint64_t)!(room[i] >= 0.0f) << i;
     }
@@ -360,15 +410,13 @@ HR_INLINE void pick(uint64_t *picks, int64_t block, uint64_t bits) {
     picks[block * LANES / HR_SET_BITS] |= bits << (block * LANES % HR_SET_BITS);
 }
 
-HR_INLINE void screen_blocks(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
-                             uint64_t *picks) {
+HR_INLINE void screen_blocks(const hr_step_block *blocks, int64_t count, int width,
+                             const hr_screen *pass, uint64_t *picks) {
     for (int64_t at = 0; at < count; at++) {
-        float vol_shift[LANES];
         float room[LANES];
-        for (int i = 0; i < LANES; i++) {
-            vol_shift[i] = pass->vol_shift[blocks[at].cell[i]];
+        for (int first = 0; first < LANES; first += width) {
+            screen_block(&blocks[at], first, width, pass, room);
         }
-        screen_block(&blocks[at], pass, vol_shift, room);
         pick(picks, at, bits_of(room));
     }
 }
@@ -376,14 +424,19 @@ HR_INLINE void screen_blocks(const hr_step_block *blocks, int64_t count, const h
 HR_INLINE void find_far_blocks(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
                                uint64_t *picks) {
     for (int64_t at = 0; at < count; at++) {
-        float room[LANES];
+        int64_t far[LANES];
+        int64_t is_any = 0;
+        HR_OVER_LANES
         for (int i = 0; i < LANES; i++) {
             const double move = fabs(pass->log_index - blocks[at].log_index[i]);
             const double reach = blocks[at].reach[i] - move;
             const double time = blocks[at].until_ns[i] - pass->now_ns;
-            room[i] = (float)(reach < time ? reach : time);
+            far[i] = 1 - ((reach >= 0.0) & (time >= 0.0)); /* A NaN is far. */
+            is_any += far[i];
         }
-        pick(picks, at, bits_of(room));
+        for (int i = 0; i < LANES && is_any; i++) {
+            pick(picks, at, (uint64_t)far[i] << i);
+        }
     }
 }
 
@@ -392,17 +445,17 @@ typedef void pick_kernel(const hr_step_block *blocks, int64_t count, const hr_sc
 
 static void screen_plain(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
                          uint64_t *picks) {
-    screen_blocks(blocks, count, pass, picks);
+    screen_blocks(blocks, count, LANES / 2, pass, picks);
 }
 
 HR_WIDE static void screen_wide(const hr_step_block *blocks, int64_t count, const hr_screen *pass,
                                 uint64_t *picks) {
-    screen_blocks(blocks, count, pass, picks);
+    screen_blocks(blocks, count, LANES / 2, pass, picks);
 }
 
 HR_WIDEST static void screen_widest(const hr_step_block *blocks, int64_t count,
                                     const hr_screen *pass, uint64_t *picks) {
-    screen_blocks(blocks, count, pass, picks);
+    screen_blocks(blocks, count, LANES, pass, picks);
 }
 
 static void find_far_plain(const hr_step_block *blocks, int64_t count, const hr_screen *pass,

@@ -8,6 +8,13 @@
 
 #include <stdint.h>
 
+/* Before a loop over lanes: gcc would unroll it, and then no longer see what can go together. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define HR_OVER_LANES _Pragma("GCC unroll 1")
+#else
+#define HR_OVER_LANES
+#endif
+
 #define HR_LANES 64 /* options in a block */
 
 #if defined(__x86_64__) && defined(__GNUC__)
