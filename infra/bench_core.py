@@ -36,6 +36,10 @@ def measure(seconds: float) -> tuple[dict[str, Samples], dict[str, str]]:
                 for rate in RATES:
                     take_turn(program, kind, rate, Path(folder), found)
     samples = {name: np.concatenate(parts) for name, parts in found.items()}
+    for kind in KINDS:  # the share of the quotes that a tick moved
+        moved = samples.pop(f"core.{kind}_tick.moved")
+        samples[f"core.{kind}_tick.moved_mean_pct"] = np.array([100.0 * moved.mean()])
+        samples[f"core.{kind}_tick.moved_p99_pct"] = np.array([100.0 * np.percentile(moved, 99.0)])
     for kind in KINDS:
         try:
             count = instructions(program, kind)
@@ -62,6 +66,8 @@ def take_turn(
         still = samples_of(folder / "still.bin")
         if kind == "index" and len(still):
             found.setdefault(f"{name}.ns_per_option", []).append(still * 1_000.0 / OPTIONS)
+        moved = np.fromfile(folder / "moved.bin", dtype=np.int64) / OPTIONS
+        found.setdefault(f"{name}.moved", []).append(moved)
     time.sleep(PAUSE_S)
 
 

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent
 CFLAGS = [
     "-std=c11", "-O3", "-g", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off",
     "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2", "-Werror", "-Wall", "-Wextra",
+    "-fvisibility=hidden",  # or no call between our files may be inlined, nor be direct
 ]  # fmt: skip
 # cffi's own generated code trips these; the C tests compile our sources with all warnings.
 CFLAGS += ["-Wno-unused-parameter", "-Wno-missing-field-initializers"]

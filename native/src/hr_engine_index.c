@@ -5,8 +5,11 @@
 #include <stddef.h>
 #include <string.h>
 
-#define NS_PER_S 1e9
-#define REFRESHED 4 /* Anchors renewed in their turn by each pass: never all at once. */
+#define REFRESHED_MIN 4 /* Anchors renewed in their turn by each pass: never all at once, */
+#define REFRESHED_MAX 32
+#define REFRESH_NS                                                                                 \
+    8e9 /* and all of them in so long, before they are too old (hr_engine_step.c).                 \
+         */
 #define FLOW_KEEP_NS 5000000
 #define LIMIT_SLACK 0.999999999
 
@@ -46,27 +49,6 @@ void hr_engine_after_change(hr_engine *engine, int64_t slot_index) {
     }
 }
 
-static void set_policy(const hr_engine *engine, hr_screen *pass, int64_t now_ns) {
-    const hr_engine_policy *policy = &engine->policy;
-    pass->log_index = engine->log_index;
-    pass->index_usd = (float)(engine->index_usd);
-    pass->now_ns = (double)now_ns;
-    pass->spot_ratio = (float)(hr_engine_spot_ratio(engine));
-    pass->widening = (float)(hr_engine_widening(engine, now_ns));
-    pass->fee_coin = (float)(policy->fee_coin);
-    pass->fee_ratio = (float)(policy->fee_price_ratio);
-    pass->edge_coin = (float)(policy->edge_coin);
-    pass->edge_ratio = (float)(policy->edge_price_ratio);
-    pass->half_max = (float)(policy->half_spread_coin_max);
-    pass->skew_max = (float)(policy->skew_half_spreads_max);
-    pass->relax_per_ns = 1.0 / (policy->rival_relax_s * NS_PER_S);
-    pass->urgent_below = (float)(1.0 - policy->move_urgent_ratio);
-    pass->passive_above = (float)(1.0 + policy->move_passive_ratio);
-    pass->collar_coin = (float)(engine->limits.collar_coin);
-    pass->collar_vol = (float)(engine->limits.collar_vol);
-    pass->drift_max = (float)(engine->limits.drift_coin_max);
-}
-
 /* Takes over the sums as the book. */
 static void set_book(hr_engine *engine, const hr_step_sums *sums) {
     hr_book_greeks *book = &engine->book;
@@ -90,51 +72,6 @@ static void set_book(hr_engine *engine, const hr_step_sums *sums) {
         .gamma_most = sums->gamma_most,
     };
     engine->book_error = (hr_book_error){sums->delta_error, sums->vega_error, sums->gamma_error};
-}
-
-static void set_stance(const hr_engine *engine, hr_screen *pass) {
-    const hr_engine_policy *policy = &engine->policy;
-    const hr_book_greeks *book = &engine->book;
-    if (!policy->is_skewed) {
-        return;
-    }
-    const double keep = engine->flow_keep;
-    const double whole = -policy->skew_vega_vol * book->vega_usd -
-                         policy->flow_vega_vol * keep * engine->flow_vega_usd;
-    pass->index_ratio = (float)(-policy->skew_delta_ratio * book->delta_coin -
-                                policy->flow_delta_ratio * keep * engine->flow_delta_coin);
-    pass->index_ratio_error = (float)(policy->skew_delta_ratio * engine->book_error.delta_coin);
-    pass->vol_shift_error =
-        (float)((policy->skew_vega_vol + policy->skew_term_vol + policy->skew_region_vol) *
-                engine->book_error.vega_usd);
-    for (int64_t slice = 0; slice < engine->surface.slice_count; slice++) {
-        for (int64_t region = 0; region < HR_ENGINE_REGIONS; region++) {
-            pass->vol_shift[slice * HR_ENGINE_REGIONS + region] =
-                (float)(whole - policy->skew_term_vol * book->vega_of_slice[slice] -
-                        policy->skew_region_vol * book->vega_of_region[region]);
-        }
-    }
-}
-
-static void set_usage(const hr_engine *engine, hr_screen *pass) {
-    const hr_gate_limits *limits = &engine->limits;
-    const hr_book_greeks *book = &engine->book;
-    const hr_book_error *error = &engine->book_error;
-    const double delta_error = error->delta_coin / limits->delta_coin_max;
-    const double vega_error = error->vega_usd / limits->vega_usd_max;
-    const double gamma = (fabs(book->gamma_coin_per_usd) + error->gamma_coin_per_usd) /
-                         limits->gamma_coin_per_usd_max;
-    for (int side = 0; side < 2; side++) {
-        const double sign = side == HR_SIDE_BID ? 1.0 : -1.0;
-        const double vega = most(0.0, sign * book->vega_usd) / limits->vega_usd_max;
-        for (int is_call = 0; is_call < 2; is_call++) {
-            const double way = is_call ? sign : -sign;
-            const double delta = most(0.0, way * book->delta_coin) / limits->delta_coin_max;
-            pass->usage_low[side][is_call] = (float)(most(delta - delta_error, vega - vega_error));
-            pass->usage_high[side][is_call] =
-                (float)(most(most(delta + delta_error, vega + vega_error), gamma));
-        }
-    }
 }
 
 /* Returns 1 if no quote, whichever is filled first, can bring the gate's sums near their limits. */
@@ -205,6 +142,14 @@ static int64_t follow(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
     return 0;
 }
 
+static int64_t refresh_count(const hr_engine *engine, int64_t now_ns) {
+    const double share = (double)(now_ns - engine->pass_ns) / REFRESH_NS;
+    const double wanted = ceil(share * (double)engine->used_count);
+    return wanted > REFRESHED_MAX   ? REFRESHED_MAX
+           : wanted > REFRESHED_MIN ? (int64_t)wanted
+                                    : REFRESHED_MIN;
+}
+
 /* Anchors the next slot in its turn anew. Where it was not picked anyway the screen judges it, from
  * where it stands now; it is decided only if it entered or left the quoted range. */
 static void refresh_next(hr_engine *engine, int64_t now_ns) {
@@ -240,7 +185,7 @@ static void pick_far(hr_engine *engine, const hr_screen *pass, int64_t now_ns) {
             follow(engine, word * HR_SET_BITS + __builtin_ctzll(bits), now_ns);
         }
     }
-    for (int64_t i = 0; i < REFRESHED; i++) {
+    for (int64_t i = refresh_count(engine, now_ns); i > 0; i--) {
         refresh_next(engine, now_ns);
     }
 }
@@ -322,15 +267,14 @@ static hr_status decide_stepped(hr_engine *engine, int64_t now_ns, int64_t capac
     hr_screen pass = {0};
     hr_step_sums sums;
     uint64_t far[HR_SET_WORDS_MAX];
-    set_policy(engine, &pass, now_ns);
+    hr_engine_set_screen(engine, &pass, now_ns);
     pick_far(engine, &pass, now_ns);
     hr_engine_sum_steps(engine, &pass, &sums);
     set_book(engine, &sums);
     if (engine->quotable_count > engine->policy.quoted_max || !has_room(engine, &sums)) {
         return decide_whole(engine, now_ns, capacity, decisions_out, pass_out);
     }
-    set_stance(engine, &pass);
-    set_usage(engine, &pass);
+    hr_engine_set_screen_book(engine, &pass);
     memcpy(far, engine->picks, (size_t)hr_engine_set_words(engine) * sizeof *far);
     hr_engine_screen(engine, &pass);
     pass_out->quotable_count = engine->quotable_count;

@@ -203,6 +203,10 @@ void hr_engine_anchor(hr_engine *engine, int64_t slot_index, int64_t now_ns);
 void hr_engine_rest(hr_engine *engine, int64_t slot_index, int64_t now_ns);
 void hr_engine_count_lane(hr_engine *engine, int64_t slot_index);
 
+/* hr_engine_screen_set.c: policy and limits; then, once it is summed, the book. */
+void hr_engine_set_screen(const hr_engine *engine, hr_screen *pass, int64_t now_ns);
+void hr_engine_set_screen_book(const hr_engine *engine, hr_screen *pass);
+
 /* hr_engine_screen.c */
 void hr_engine_find_far(hr_engine *engine, const hr_screen *pass);
 void hr_engine_sum_steps(const hr_engine *engine, const hr_screen *pass, hr_step_sums *out);
