@@ -207,9 +207,11 @@ void hr_engine_count_lane(hr_engine *engine, int64_t slot_index);
 void hr_engine_set_screen(const hr_engine *engine, hr_screen *pass, int64_t now_ns);
 void hr_engine_set_screen_book(const hr_engine *engine, hr_screen *pass);
 
+/* hr_engine_sum.c */
+void hr_engine_sum_steps(const hr_engine *engine, const hr_screen *pass, hr_step_sums *out);
+
 /* hr_engine_screen.c */
 void hr_engine_find_far(hr_engine *engine, const hr_screen *pass);
-void hr_engine_sum_steps(const hr_engine *engine, const hr_screen *pass, hr_step_sums *out);
 void hr_engine_screen(hr_engine *engine, const hr_screen *pass);
 
 /* hr_engine_index.c: before what rests in a slot changes, and after. */
