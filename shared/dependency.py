@@ -61,7 +61,7 @@ def feed_breaker() -> Breaker:
     )
 
 
-def call_breaker(*, slow_ns: int, call_count_min: int = 5, open_ns: int = 2 * NS_PER_S) -> Breaker:
+def call_breaker(*, slow_ns: int, call_count_min: int = 5, is_automatic: bool = False) -> Breaker:
     """Opens when half of the calls of ten seconds fail or are slow; then one at a time tries."""
     return Breaker(
         BreakerSettings(
@@ -70,7 +70,8 @@ def call_breaker(*, slow_ns: int, call_count_min: int = 5, open_ns: int = 2 * NS
             call_count_min=call_count_min,
             slow_call_ns=slow_ns,
             slow_call_rate_threshold=50.0,
-            open_ns=open_ns,
+            open_ns=2 * NS_PER_S,
+            is_automatic=is_automatic,
             permitted_half_open_count=1,
             half_open_ns_max=30 * NS_PER_S,
         )

@@ -7,7 +7,8 @@ found out.
 
 The state is rebuilt at a start from the record: intents, orders placed, their states and fills.
 A halt of quoting does not stop hedging, which reduces risk; one whose reason contains "all orders"
-does: live orders are cancelled and none is placed.
+does: live orders are cancelled and none is placed. While hedging is silent a plain band of our own
+stands in for it (backup.py).
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from services.execution.backup import Backup, BackupConfig
+from services.execution.breakers import Breakers
 from services.execution.prices import PriceRules
 from services.execution.trading import Market, Timing, Trading
 from services.execution.work import Work
@@ -25,7 +28,7 @@ from shared.messages.desk import TimerV1
 from shared.messages.hedging import HedgeIntentV1, HedgeOutcomeV1
 from shared.messages.market import InstrumentsV1, TicksV1
 from shared.messages.orders import FillV1, OrderV1, PlaceOrderV1
-from shared.messages.risk import HaltV1
+from shared.messages.risk import HaltV1, LimitsV1, PortfolioV1
 
 TIMER_INTERVAL_MS = 100
 CLOSED_MAX = 50_000
@@ -49,12 +52,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     query_wait_ms_max: Annotated[int, Meta(ge=500, le=600_000)] = 10_000
     tick_age_ms_max: Annotated[int, Meta(ge=500, le=60_000)] = 5000
     rejects_max: Annotated[int, Meta(ge=1, le=1000)] = 20  # in a row; then the intent is refused
+    backup: BackupConfig = BackupConfig()
 
 
 class Execution:
     """Routes messages to the work of their underlying."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, breakers: Breakers | None = None) -> None:
+        self._breakers = breakers or Breakers()
+        self.backup = Backup(config.backup, self._breakers.hedging)
         rules = PriceRules(config.improve_steps, config.slippage_ratio, config.collar_ratio)
         timing = Timing(
             reprice_ns=config.reprice_ms * NS_PER_MS,
@@ -66,7 +72,9 @@ class Execution:
             tick_age_ns_max=config.tick_age_ms_max * NS_PER_MS,
             rejects_max=config.rejects_max,
         )
-        self._trading = Trading(rules, timing, config.order_usd_max, Alerts("execution"))
+        self._trading = Trading(
+            rules, timing, config.order_usd_max, Alerts("execution"), self._breakers.gateway
+        )
         self._markets: dict[str, Market] = {}
         self._open: dict[str, list[Work]] = {}  # by underlying, oldest first; the last is wanted
         self._works: dict[str, Work] = {}  # open ones by intent
@@ -82,6 +90,9 @@ class Execution:
     def on_intent(self, intent: HedgeIntentV1) -> Iterable[object]:
         if intent.intent_id in self._closed or intent.intent_id in self._works:
             return ()
+        if self._is_started and self.backup.refuses(intent):
+            return self._refuse(intent)
+        self.backup.on_intent(intent)
         work = self._works[intent.intent_id] = Work(intent)
         works = self._open.setdefault(intent.underlying, [])
         works.append(work)
@@ -92,6 +103,15 @@ class Execution:
 
     def on_outcome(self, outcome: HedgeOutcomeV1) -> Iterable[object]:
         self._close(outcome.intent_id)
+        self.backup.on_outcome(outcome)
+        return ()
+
+    def on_portfolio(self, portfolio: PortfolioV1) -> Iterable[object]:
+        self.backup.on_portfolio(portfolio)
+        return ()
+
+    def on_limits(self, limits: LimitsV1) -> Iterable[object]:
+        self.backup.on_limits(limits)
         return ()
 
     def on_place(self, place: PlaceOrderV1) -> Iterable[object]:
@@ -158,8 +178,12 @@ class Execution:
                 yield from self._trading.resume(work, self._now_ns)
         yield from self._advance_all(timer.created_ns)
 
-    def on_timer(self, timer: TimerV1) -> Iterable[object]:
-        return self._advance_all(timer.created_ns)
+    def on_timer(self, timer: TimerV1) -> Iterator[object]:
+        yield from self._advance_all(timer.created_ns)
+        if self._is_started and not self._is_draining:
+            for intent in self.backup.advance(self._markets.values(), self._now_ns):
+                yield intent
+                yield from self.on_intent(intent)
 
     def drain(self, timer: TimerV1) -> Iterable[object]:
         """Cancels what is live; the intents stay open in the record for the next life."""
@@ -183,7 +207,9 @@ class Execution:
         now_ns = self._now_ns = max(self._now_ns, seen_ns)
         if not self._is_started:
             return
-        is_blocked = self._is_draining or self._is_halted(underlying)
+        is_blocked = (
+            self._is_draining or self._is_halted(underlying) or not self._breakers.ticks.is_trusted
+        )
         is_first = True  # no older intent has anything live
         works = self._open.get(underlying, [])
         wanted = works[-1] if works else None
@@ -205,6 +231,18 @@ class Execution:
                 self._close(work.intent.intent_id)
             else:
                 is_first = is_first and work.live is None
+
+    def _refuse(self, intent: HedgeIntentV1) -> Iterator[object]:
+        self._close(intent.intent_id)
+        yield HedgeOutcomeV1(
+            created_ns=max(self._now_ns, intent.created_ns),
+            intent_id=intent.intent_id,
+            underlying=intent.underlying,
+            result="replaced",
+            filled_lots=0,
+            order_count=0,
+            reason="it did not know of the backup's hedge",
+        )
 
     def _close(self, intent_id: str) -> None:
         work = self._works.pop(intent_id, None)

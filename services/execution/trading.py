@@ -7,6 +7,7 @@ from typing import Literal
 from services.execution.prices import PriceRules, passive_ticks, taking_ticks
 from services.execution.work import Child, Work, order_id_of
 from shared.alerts import Alerts
+from shared.breaker import Breaker
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.hedging import HedgeOutcomeV1
 from shared.messages.market import Instrument, Tick
@@ -55,8 +56,14 @@ class Trading:
     """The rules; all state is in the work handed in."""
 
     def __init__(
-        self, rules: PriceRules, timing: Timing, order_usd_max: float, alerts: Alerts
+        self,
+        rules: PriceRules,
+        timing: Timing,
+        order_usd_max: float,
+        alerts: Alerts,
+        gateway: Breaker,
     ) -> None:
+        self._gateway = gateway
         self._rules = rules
         self._timing = timing
         self._order_usd_max = order_usd_max
@@ -146,7 +153,7 @@ class Trading:
         else:
             price_ticks = passive_ticks(instrument, intent.side, tick, self._rules)
         amount_lots = min(work.remaining_lots, self._lots_max(market))
-        if price_ticks <= 0 or amount_lots <= 0:
+        if price_ticks <= 0 or amount_lots <= 0 or not self._gateway.try_acquire(now_ns):
             return
         place = PlaceOrderV1(
             created_ns=now_ns,

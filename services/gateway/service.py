@@ -1,9 +1,8 @@
 """gateway: orders.place/cancel/query.v1, the venue -> market.*, orders.order/fill/account.v1."""
 
+from services.gateway.breakers import Breakers
 from services.gateway.core import TICKS_INTERVAL_MS, Config, Gateway
-from shared.clock import NS_PER_S
 from shared.configuration import DeskConfig
-from shared.dependency import Dependency, VenueCalls, call_breaker
 from shared.guarding import guarded
 from shared.messages.market import FeedV1, InstrumentsV1, TicksV1
 from shared.messages.orders import (
@@ -21,6 +20,7 @@ from shared.venue_link import LinkSettings, VenueDown, VenueNotice, VenueReply, 
 
 
 def build(config: Config, desk: DeskConfig) -> Service:
+    breakers = Breakers()
     gateway = Gateway(config, desk.underlyings)
     return guarded(
         Service(
@@ -57,10 +57,5 @@ def build(config: Config, desk: DeskConfig) -> Service:
             not_ready=gateway.not_ready,
             core=gateway,
         ),
-        Dependency(
-            name="venue",
-            breaker=call_breaker(slow_ns=3 * NS_PER_S),
-            on=VenueCalls(),
-            fallback="requests are refused, cancels go; a session down: no lease, no quotes",
-        ),
+        *breakers.dependencies(),
     )

@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Meta
 
 from services.hedging.band import BandConfig, band_coin, hedge_coin, whole_lots
+from services.hedging.breakers import Breakers
 from services.hedging.carriers import Carrier, Carriers
-from services.hedging.pending import Pending, position_of
 from shared.alerts import Alerts
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.desk import TimerV1
@@ -16,6 +16,7 @@ from shared.messages.hedging import HedgeIntentV1, HedgeOutcomeV1
 from shared.messages.market import InstrumentsV1, TicksV1
 from shared.messages.message import Message, Ratio
 from shared.messages.risk import LeaseV1, PortfolioV1
+from shared.pending_hedge import Pending, position_of
 
 ALERT_INTERVAL_NS = 10 * NS_PER_S
 Milliseconds = Annotated[int, Meta(ge=1, le=600_000)]
@@ -53,8 +54,11 @@ class Book:
 
 
 class Hedging:
-    def __init__(self, config: Config, underlyings: tuple[str, ...]) -> None:
+    def __init__(
+        self, config: Config, underlyings: tuple[str, ...], breakers: Breakers | None = None
+    ) -> None:
         self._config = config
+        self._breakers = breakers or Breakers()
         self._alerts = Alerts("hedging", ALERT_INTERVAL_NS)
         self._is_started = False
         self._is_draining = False
@@ -139,7 +143,9 @@ class Hedging:
         elif not book.pending.is_settled(portfolio, self._config.settle_ms * NS_PER_MS):
             return
         is_old = now_ns - portfolio.created_ns > self._config.portfolio_age_ms_max * NS_PER_MS
+        is_old = is_old or not self._breakers.portfolio.is_trusted
         is_silent = now_ns - book.index_ns > self._config.tick_age_ms_max * NS_PER_MS
+        is_silent = is_silent or not self._breakers.ticks.is_trusted
         urgency, band = self._stance(book, portfolio, now_ns)
         if abs(portfolio.delta_coin) <= band:
             return
@@ -156,7 +162,7 @@ class Hedging:
             return
         amount = hedge_coin(portfolio.delta_coin, band, is_to_edge=urgency == "taking")
         lots = whole_lots(amount, carrier.mid_usd, carrier.lot_usd)
-        if lots != 0:
+        if lots != 0 and self._breakers.execution.try_acquire(now_ns):
             intent = self._intent(book, portfolio, carrier, lots, urgency, band, now_ns)
             book.pending.open(intent, position_of(portfolio, carrier.name))
             yield intent

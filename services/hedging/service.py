@@ -1,9 +1,8 @@
 """hedging: portfolio, ticks, instruments, lease, outcomes -> hedge intents."""
 
+from services.hedging.breakers import Breakers
 from services.hedging.core import Config, Hedging
-from shared.clock import NS_PER_S
 from shared.configuration import DeskConfig
-from shared.dependency import Calls, Dependency, Feed, call_breaker, feed_breaker
 from shared.guarding import guarded
 from shared.messages.hedging import HedgeIntentV1, HedgeOutcomeV1
 from shared.messages.market import InstrumentsV1, TicksV1
@@ -12,7 +11,8 @@ from shared.service import Service, every, on
 
 
 def build(config: Config, desk: DeskConfig) -> Service:
-    core = Hedging(config, desk.underlyings)
+    breakers = Breakers()
+    core = Hedging(config, desk.underlyings, breakers)
     return guarded(
         Service(
             name="hedging",
@@ -32,28 +32,5 @@ def build(config: Config, desk: DeskConfig) -> Service:
             is_per_underlying=True,
             core=core,
         ),
-        Dependency(
-            name="portfolio",
-            breaker=feed_breaker(),
-            on=Feed(PortfolioV1, age_ms_max=2_000),
-            fallback="no new hedge: an old delta would be hedged twice",
-        ),
-        Dependency(
-            name="ticks",
-            breaker=feed_breaker(),
-            on=Feed(TicksV1, age_ms_max=2_000),
-            fallback="no new hedge",
-        ),
-        Dependency(
-            name="execution",
-            breaker=call_breaker(slow_ns=10 * NS_PER_S, call_count_min=3),
-            on=Calls(
-                ask=HedgeIntentV1,
-                answer=HedgeOutcomeV1,
-                name=lambda message: str(message.intent_id),
-                is_ok=lambda outcome: outcome.result != "rejected",
-                timeout_ms=20_000,
-            ),
-            fallback="no new hedge but one at a time, to see",
-        ),
+        *breakers.dependencies(),
     )

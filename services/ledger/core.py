@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from services.ledger.book import Book
+from services.ledger.breakers import Breakers
 from services.ledger.entries import Append, Appended, Body, Flush, Opened, Row, entry_kind
 from services.ledger.projection_rows import fill_row, order_row, plain_row
 from shared.clock import NS_PER_MS
@@ -41,8 +42,9 @@ class SurfaceNote(msgspec.Struct, frozen=True, kw_only=True):
 class Ledger:
     """`is_open` once the journal has told what it holds; until then facts wait."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, breakers: Breakers | None = None) -> None:
         self._config = config
+        self._breakers = breakers or Breakers()
         self.book = Book()
         self.is_open = False
         self.appended_count = 0
@@ -115,7 +117,9 @@ class Ledger:
 
     def on_surface_timer(self, timer: TimerV1) -> Iterator[Output]:
         for underlying, surfaces in self._surfaces.items():
-            if not surfaces:
+            if not self._breakers.journal.is_trusted:
+                del surfaces[:-1]  # the disk is for what happened, not for what was thought
+            if not surfaces or not self._breakers.journal.is_trusted:
                 continue
             last = surfaces[-1]
             age_ns = timer.created_ns - self._parameters_ns.get(underlying, 0)

@@ -1,11 +1,10 @@
 """ledger: everything DURABLE, surfaces, limits, states -> the journal, the projection, records."""
 
+from services.ledger.breakers import Breakers
 from services.ledger.core import Config, Ledger
-from services.ledger.entries import Append, Appended, Opened
+from services.ledger.entries import Appended, Opened
 from services.ledger.recorder import Recorder
-from shared.clock import NS_PER_S
 from shared.configuration import DeskConfig
-from shared.dependency import Calls, Dependency, call_breaker
 from shared.guarding import guarded
 from shared.messages.desk import BreakerV1, HeartbeatV1, RecordV1
 from shared.messages.hedging import HedgeIntentV1, HedgeOutcomeV1
@@ -48,7 +47,8 @@ STATES = (QuotingStatusV1, PortfolioV1, PnlV1, ReconciliationV1, AccountV1, Feed
 
 def build(config: Config, desk: DeskConfig) -> Service:
     del desk
-    ledger = Ledger(config)
+    breakers = Breakers()
+    ledger = Ledger(config, breakers)
     return guarded(
         Service(
             name="ledger",
@@ -75,16 +75,5 @@ def build(config: Config, desk: DeskConfig) -> Service:
             not_ready=ledger.not_ready,
             core=ledger,
         ),
-        Dependency(
-            name="journal",
-            breaker=call_breaker(slow_ns=NS_PER_S, call_count_min=3),
-            on=Calls(
-                ask=Append,
-                answer=Appended,
-                name=lambda _: "oldest",
-                is_ok=lambda _: True,
-                timeout_ms=5_000,
-            ),
-            fallback="surfaces are left out; all else waits for the disk, and is in the stream",
-        ),
+        *breakers.dependencies(),
     )

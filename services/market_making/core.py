@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from services.market_making.breakers import Breakers
 from services.market_making.mass_quote import (
     OWN_TRADES_CHANNEL,
     TRIP_CHANNEL,
@@ -85,10 +86,15 @@ class MarketMaking:
     """One core for all underlyings: they share a venue session and nothing else."""
 
     def __init__(
-        self, config: Config, underlyings: tuple[str, ...], venue_share: float = 1.0
+        self,
+        config: Config,
+        underlyings: tuple[str, ...],
+        venue_share: float = 1.0,
+        breakers: Breakers | None = None,
     ) -> None:
         self._config = config
         self._venue_share = venue_share  # of the account's requests
+        self._breakers = breakers or Breakers()
         self._last_id = 0
         self._roles: dict[int, Quoting] = {}  # request id -> who asked
         self._summary_id = 0
@@ -184,8 +190,12 @@ class MarketMaking:
 
     def on_timer(self, timer: TimerV1) -> Outputs:
         now_ns = self._at(timer.created_ns)
+        held = self._breakers.hold_reason()
+        is_wider = not self._breakers.surface.is_trusted
         for book in self.books.values():
             quoter = book.quoter
+            quoter.set_wider(is_wider=is_wider)
+            yield from self._asked(quoter, quoter.hold(now_ns, held))
             quoter.report.count_uptime(now_ns, is_quoting=quoter.phase is Phase.QUOTING)
             yield from self._asked(quoter, quoter.on_timer(now_ns))
             if self._state(book, now_ns) != book.state:
@@ -337,7 +347,7 @@ class MarketMaking:
 
     def _state(self, book: Underlying, now_ns: int) -> str:
         quoter = book.quoter
-        waiting = "" if quoter.phase is Phase.QUOTING else quoter.phase.value
+        waiting = "" if quoter.phase is Phase.QUOTING else quoter.held or quoter.phase.value
         return state_text(quoter.blocked(now_ns), book.lease_state, waiting)
 
     def _quoter(self, name: str, policy: Policy) -> Quoting:

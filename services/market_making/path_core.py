@@ -1,6 +1,7 @@
 """Market making on the fast path: what the desk says goes to the C loop, what the loop does to
 the desk. The rules are those of the core; the quotes themselves are the loop's."""
 
+from services.market_making.breakers import Breakers
 from services.market_making.core import Config, MarketMaking
 from services.market_making.mass_quote import trip_channels
 from services.market_making.path_quoter import PathQuoter
@@ -26,14 +27,18 @@ class PathMarketMaking(MarketMaking):
     """Owns a PathQuoter for each underlying, and the words that wait for the edge."""
 
     def __init__(
-        self, config: Config, underlyings: tuple[str, ...], venue_share: float = 1.0
+        self,
+        config: Config,
+        underlyings: tuple[str, ...],
+        venue_share: float = 1.0,
+        breakers: Breakers | None = None,
     ) -> None:
         self._words: list[object] = []
         self._numbers = {name: number for number, name in enumerate(underlyings)}
         self._path_quoters: list[PathQuoter] = []
         self._tick_to_quote: TickToQuote | None = None
         self._lost_count = 0
-        super().__init__(config, underlyings, venue_share)
+        super().__init__(config, underlyings, venue_share, breakers)
 
     def words(self) -> list[object]:
         """Returns what the path must be told; before the start it waits."""

@@ -83,10 +83,12 @@ class PathQuoter:
         self.phase = Phase.DOWN
         self.is_started = False
         self.is_draining = False
+        self.held = ""
         self._policy = policy
         self._new_id = new_id
         self._say = say
         self._is_skewed = is_skewed
+        self._is_wider = False
         self._positions: dict[int, int] = {}  # signed lots by slot, until the start
         self._hedge_usd = 0.0
         self._quotes_per_s, self._quotes_burst = 225.0, 225.0
@@ -159,6 +161,20 @@ class PathQuoter:
 
     def set_lease(self, state: str, expires_ns: int) -> None:
         self._say(PutLease(self.number, state == "active", expires_ns))
+
+    def set_wider(self, *, is_wider: bool) -> None:
+        if is_wider is not self._is_wider:
+            self._is_wider = is_wider
+            if self.limits is not None:
+                self._put_policy()
+
+    def hold(self, now_ns: int, reason: str) -> Outputs:
+        del now_ns
+        self.held = reason
+        if reason and self._is_told_to_quote:
+            self._is_told_to_quote = False
+            self._say(Stop(self.number))
+        yield from ()
 
     def set_halted(self, *, is_halted: bool) -> None:
         self._say(SetHalted(self.number, is_halted))
@@ -302,7 +318,8 @@ class PathQuoter:
         was_quoted = len(self.mirror) > 0
         self.mirror.clear()
         if was_quoted or reason != records.PULL_ASKED or self.is_draining:
-            text = "drain" if self.is_draining else records.pull_name(reason)
+            asked = self.held if reason == records.PULL_ASKED else ""
+            text = "drain" if self.is_draining else asked or records.pull_name(reason)
             yield from self.report.pulled(now_ns, text)
 
     def _enter(self, phase: Phase, now_ns: int) -> Outputs:
@@ -319,7 +336,7 @@ class PathQuoter:
 
     def _advance(self, now_ns: int) -> Outputs:
         """From nothing resting to the word to quote: protection first."""
-        if self.is_draining or not self.is_started or self.limits is None:
+        if self.is_draining or not self.is_started or self.limits is None or self.held:
             return
         if not self._is_session_up or self._pending_id:
             return
@@ -353,5 +370,6 @@ class PathQuoter:
             self._quotes_per_s,
             self._quotes_burst,
             is_skewed=self._is_skewed,
+            is_wider=self._is_wider,
         )
         self._say(PutPolicy(self.number, block))

@@ -19,6 +19,7 @@ from shared.messages.message import NonNegative, Positive, Ratio
 from shared.messages.pricing import SurfaceV1
 from shared.messages.risk import LimitsV1
 
+SPREAD_TERMS = ("edge_coin", "vol_half", "spot_sigmas")  # of the half-spread, beside the fee
 HOUR_NS = 3600 * NS_PER_S
 DAY_NS = 24 * HOUR_NS
 WINDOW_SHARE_MAX = 0.25  # of a limit that one window may fill
@@ -85,6 +86,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     realised_half_life_s: Positive = 30.0
     widen_ratio: NonNegative = 4.0
     widen_max: Annotated[float, Meta(ge=1.0, le=100.0)] = 12.0
+    fallback_wider_ratio: Annotated[float, Meta(ge=1.0, le=100.0)] = 3.0  # surface not trusted
     half_spread_coin_max: Positive = 0.02
     away_ratio: Annotated[float, Meta(ge=1.0, le=1000.0)] = 20.0
     rounding_ratio: Ratio = 1.0
@@ -155,11 +157,14 @@ def policy_block(
     quotes_burst: float,
     *,
     is_skewed: bool,
+    is_wider: bool,
 ) -> dict[str, float]:
     """Returns the engine's policy block; its window trips before the venue's does."""
     window = protection(policy, limits)
     block: dict[str, float] = {name: getattr(policy, name) for name in DIRECT}
     block["amount_lots"] = min(policy.amount_lots, limits.quote_lots_max)
+    if is_wider:
+        block |= {term: block[term] * policy.fallback_wider_ratio for term in SPREAD_TERMS}
     return block | {
         "version": version,
         "quotes_per_s": quotes_per_s,

@@ -64,10 +64,12 @@ class Quoter:
         self.phase = Phase.DOWN
         self.is_started = False  # positions have been replayed
         self.is_draining = False
+        self.held = ""
         self._policy = policy
         self._new_id = new_id
         self._in_flight_max = in_flight_max
         self._is_skewed = is_skewed
+        self._is_wider = False
         self._in_flight = InFlight()
         self._requests = Bucket(burst=5, per_s=5)
         self._quotes_per_s, self._quotes_burst = 225.0, 225.0
@@ -111,6 +113,17 @@ class Quoter:
 
     def set_lease(self, state: str, expires_ns: int) -> None:
         self.engine.set_lease(ACTIVE if state == "active" else REDUCING, expires_ns)
+
+    def set_wider(self, *, is_wider: bool) -> None:
+        if is_wider is not self._is_wider:
+            self._is_wider = is_wider
+            if self.limits is not None:
+                self._set_policy()
+
+    def hold(self, now_ns: int, reason: str) -> Outputs:
+        self.held = reason
+        if reason and self.phase is Phase.QUOTING:
+            yield from self.pull(now_ns, reason)
 
     def set_halted(self, *, is_halted: bool) -> None:
         self.engine.set_halted(is_halted)
@@ -269,7 +282,7 @@ class Quoter:
 
     def _advance(self, now_ns: int) -> Outputs:
         """From nothing resting towards quoting: protection first, then the first decision."""
-        if self.is_draining or not self.is_started or self.limits is None:
+        if self.is_draining or not self.is_started or self.limits is None or self.held:
             return
         if now_ns < max(self._hold_ns, self._trips.hold_ns, self._retry_ns):
             return
@@ -323,5 +336,6 @@ class Quoter:
                 self._quotes_per_s,
                 self._quotes_burst,
                 is_skewed=self._is_skewed,
+                is_wider=self._is_wider,
             )
         )

@@ -32,6 +32,7 @@ class Quoting(Protocol):
     phase: Phase
     is_started: bool  # positions have been replayed
     is_draining: bool
+    held: str  # why nothing may be quoted, whatever the gate says; or the empty string
 
     @property
     def is_clear(self) -> bool:
@@ -48,6 +49,12 @@ class Quoting(Protocol):
     def set_surface(self, surface: SurfaceV1) -> None: ...
 
     def set_lease(self, state: str, expires_ns: int) -> None: ...
+
+    def set_wider(self, *, is_wider: bool) -> None:
+        """Quotes by the policy, or with its half-spread for a surface that is not trusted."""
+
+    def hold(self, now_ns: int, reason: str) -> Outputs:
+        """Keeps every quote away while there is a reason."""
 
     def set_halted(self, *, is_halted: bool) -> None: ...
 

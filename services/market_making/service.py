@@ -4,13 +4,12 @@ ticks) -> quotes."""
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from services.market_making.breakers import Breakers
 from services.market_making.core import Config, MarketMaking
 from services.market_making.path_core import PathMarketMaking
 from services.market_making.path_words import FixDown, FixUp, PathRecords, PathStatus
-from shared.clock import NS_PER_S
 from shared.configuration import DeskConfig, FeedAddress, Runtime
-from shared.dependency import Dependency, Feed, VenueCalls, call_breaker, feed_breaker
-from shared.guarding import bus, guarded
+from shared.guarding import guarded
 from shared.messages.market import InstrumentsV1, TicksV1
 from shared.messages.message import Message
 from shared.messages.orders import FillV1
@@ -35,7 +34,8 @@ def build(config: Config, desk: DeskConfig, runtime: Runtime | None = None) -> S
         feed = runtime.feeds.get(runtime.instance(NAME))
         if feed is not None:
             return over_fix(config, desk, runtime, feed)
-    core = MarketMaking(config, desk.underlyings, desk.venue_share)
+    breakers = Breakers()
+    core = MarketMaking(config, desk.underlyings, desk.venue_share, breakers)
     service = Service(
         name=NAME,
         consumes=(on(TicksV1, core.on_ticks), *inputs(core, lambda handler: handler)),
@@ -52,14 +52,15 @@ def build(config: Config, desk: DeskConfig, runtime: Runtime | None = None) -> S
         is_per_underlying=True,
         core=core,
     )
-    return guarded(service, *dependencies())
+    return guarded(service, *breakers.dependencies())
 
 
 def over_fix(config: Config, desk: DeskConfig, runtime: Runtime, feed: FeedAddress) -> Service:
     """Returns the wiring around the fast path, which takes its ticks from the venue's datagrams."""
     from services.market_making.fast_edge import open_edge  # noqa: PLC0415  # only where it runs
 
-    core = PathMarketMaking(config, desk.underlyings, desk.venue_share)
+    breakers = Breakers()
+    core = PathMarketMaking(config, desk.underlyings, desk.venue_share, breakers)
 
     def told(handler: Handler) -> Handler:
         """After what a handler says to the desk comes what it says to the path."""
@@ -94,32 +95,7 @@ def over_fix(config: Config, desk: DeskConfig, runtime: Runtime, feed: FeedAddre
         is_per_underlying=True,
         core=core,
     )
-    return guarded(service, *dependencies())
-
-
-def dependencies() -> tuple[Dependency, ...]:
-    """Returns what quoting depends on, whichever way the quotes go."""
-    return (
-        Dependency(
-            name="surface",
-            breaker=feed_breaker(),
-            on=Feed(SurfaceV1, age_ms_max=2_000),
-            fallback="Black-76 at the last surface, wider, until its age bound; then no quotes",
-        ),
-        Dependency(
-            name="lease",
-            breaker=feed_breaker(),
-            on=Feed(LeaseV1, age_ms_max=800),
-            fallback="no quotes",
-        ),
-        Dependency(
-            name="venue",
-            breaker=call_breaker(slow_ns=3 * NS_PER_S),
-            on=VenueCalls(),
-            fallback="protection stays as it is, no quotes over this session; cancels go",
-        ),
-        bus(feed_breaker(), "no quotes"),
-    )
+    return guarded(service, *breakers.dependencies())
 
 
 def inputs(core: MarketMaking, told: Callable[[Handler], Handler]) -> tuple[Consume, ...]:

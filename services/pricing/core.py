@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from native import surface
 from native.surface import FitError, FitResult, Svi
+from services.pricing.breakers import Breakers
 from services.pricing.chain import Chain, Market
 from services.pricing.overrides import REFUSED, Overrides, refusal_id
 from services.pricing.sanity import jump, nonsense
@@ -53,9 +54,14 @@ class _State:
 
 class Pricer:
     def __init__(
-        self, config: Config, underlyings: tuple[str, ...], stopwatch_ns: Callable[[], int]
+        self,
+        config: Config,
+        underlyings: tuple[str, ...],
+        stopwatch_ns: Callable[[], int],
+        breakers: Breakers | None = None,
     ) -> None:
         self._config = config
+        self._breakers = breakers or Breakers()
         self._stopwatch_ns = stopwatch_ns
         self._states = {underlying: _State() for underlying in underlyings}
 
@@ -117,6 +123,7 @@ class Pricer:
         if (
             now_ns - chain.market_ns > config.market_age_ms_max * NS_PER_MS
             or now_ns - chain.index_ns > config.index_age_ms_max * NS_PER_MS
+            or not self._breakers.ticks.is_trusted
         ):
             yield from self._fall_back(underlying, state, now_ns, "stale", "market data are stale")
             return

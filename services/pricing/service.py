@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from services.pricing.breakers import Breakers
 from services.pricing.core import Config, Pricer
 from shared.clock import SystemClock
 from shared.configuration import DeskConfig
-from shared.dependency import Dependency, Feed, feed_breaker
 from shared.guarding import guarded
 from shared.messages.market import InstrumentsV1, TicksV1
 from shared.messages.pricing import OverrideV1, SurfaceV1
@@ -15,7 +15,8 @@ from shared.service import Service, every, on
 
 
 def build(config: Config, desk: DeskConfig, stopwatch_ns: Callable[[], int] = lambda: 0) -> Service:
-    pricer = Pricer(config, desk.underlyings, stopwatch_ns)
+    breakers = Breakers()
+    pricer = Pricer(config, desk.underlyings, stopwatch_ns, breakers)
     return guarded(
         Service(
             name="pricing",
@@ -33,12 +34,7 @@ def build(config: Config, desk: DeskConfig, stopwatch_ns: Callable[[], int] = la
             is_per_underlying=True,
             core=pricer,
         ),
-        Dependency(
-            name="ticks",
-            breaker=feed_breaker(),
-            on=Feed(TicksV1, age_ms_max=2_000),
-            fallback="the last good surface, with its age",
-        ),
+        *breakers.dependencies(),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from services.risk.breakers import Breakers
 from services.risk.lease import Condition, lease, refusal
 from services.risk.limits import Limits, limits_message, says_the_same, standing
 from services.risk.portfolio import Portfolio
@@ -75,8 +76,11 @@ class Underlying:
 
 
 class Risk:
-    def __init__(self, config: Config, underlyings: tuple[str, ...]) -> None:
+    def __init__(
+        self, config: Config, underlyings: tuple[str, ...], breakers: Breakers | None = None
+    ) -> None:
         self._config = config
+        self._breakers = breakers or Breakers()
         self.underlyings = {name: Underlying(name, getattr(config, name)) for name in underlyings}
         self._feed: FeedV1 | None = None
         self._alerts = Alerts("risk", ALERT_INTERVAL_NS)
@@ -128,6 +132,10 @@ class Risk:
         if verdict is None:
             return
         yield verdict
+        if verdict.is_equal:
+            self._breakers.reconciliation.on_success(0, account.created_ns)
+        else:
+            self._breakers.reconciliation.on_error(0, account.created_ns)
         if known.reconciliation.is_broken and not was_broken:
             yield from self._alerts.raised(
                 "reconciliation_break", "page", verdict.detail, account.created_ns, known.name
@@ -185,7 +193,8 @@ class Risk:
 
     def on_lease_timer(self, timer: TimerV1) -> Iterator[Message]:
         for known in self.underlyings.values():
-            reason = refusal(self._condition(known, timer.created_ns))
+            condition = self._condition(known, timer.created_ns)
+            reason = refusal(condition) or self._breakers.refusal()
             if not reason:
                 yield lease(known.name, timer.created_ns, is_soft=known.is_soft)
             if reason and not known.refusal:

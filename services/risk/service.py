@@ -1,9 +1,8 @@
 """risk: fills, ticks, surfaces, accounts -> portfolio, P&L, scenarios, limits, lease, halts."""
 
+from services.risk.breakers import Breakers
 from services.risk.core import Config, Risk
-from shared.breaker import Breaker, BreakerSettings
 from shared.configuration import DeskConfig
-from shared.dependency import Dependency, Feed, Verdicts, feed_breaker
 from shared.guarding import guarded
 from shared.messages.market import FeedV1, InstrumentsV1, TicksV1
 from shared.messages.orders import AccountV1, FillV1, SettlementV1
@@ -21,14 +20,10 @@ from shared.messages.risk import (
 )
 from shared.service import Service, every, on
 
-# Each account word is a call: five in a row that differ, and only a person closes it.
-LATCHED = BreakerSettings(
-    window_size=5, call_count_min=5, failure_rate_threshold=100.0, is_latched=True
-)
-
 
 def build(config: Config, desk: DeskConfig) -> Service:
-    risk = Risk(config, desk.underlyings)
+    breakers = Breakers()
+    risk = Risk(config, desk.underlyings, breakers)
     return guarded(
         Service(
             name="risk",
@@ -68,28 +63,5 @@ def build(config: Config, desk: DeskConfig) -> Service:
             not_ready=risk.not_ready,
             core=risk,
         ),
-        Dependency(
-            name="ticks",
-            breaker=feed_breaker(),
-            on=Feed(TicksV1, age_ms_max=2_000),
-            fallback="no lease, so no quotes",
-        ),
-        Dependency(
-            name="surface",
-            breaker=feed_breaker(),
-            on=Feed(SurfaceV1, age_ms_max=4_500),
-            fallback="no lease, so no quotes",
-        ),
-        Dependency(
-            name="account",
-            breaker=feed_breaker(),
-            on=Feed(AccountV1, age_ms_max=6_000),
-            fallback="no lease, so no quotes",
-        ),
-        Dependency(
-            name="reconciliation",
-            breaker=Breaker(LATCHED),
-            on=Verdicts(),
-            fallback="no lease until a person has resolved the difference",
-        ),
+        *breakers.dependencies(),
     )

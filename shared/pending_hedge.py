@@ -1,4 +1,6 @@
-"""The one open intent of an underlying, and when what it traded shows in risk's delta.
+"""The one open hedge of an underlying, and when what it traded shows in risk's delta.
+
+Hedging keeps one, and so does execution, which hedges while hedging is silent.
 
 An intent is open until its outcome; its fills reach risk on their own way, before or after. Until
 risk's position in that instrument has moved by what the outcome reports, risk's delta is behind and
