@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     add_up(commands)
     add_venue(commands)
     add_status(commands)
+    add_breaker(commands)
     add_doctor(commands)
     add_trace(commands)
     add_simulate(commands)
@@ -104,6 +105,33 @@ def add_status(commands: Commands) -> None:
     )
     status.add_argument("--json", action="store_true")
     status.set_defaults(command=run_status)
+
+
+def add_breaker(commands: Commands) -> None:
+    breaker = commands.add_parser(
+        "breaker",
+        help="a person's word on an agent's circuit breaker",
+        description=(
+            "Without an option: how the breakers of SERVICE stand. A forced state stays over "
+            "restarts until --reset, which also closes a latched breaker."
+        ),
+    )
+    breaker.add_argument("service", metavar="SERVICE")
+    breaker.add_argument("dependency", nargs="?", default="", metavar="DEPENDENCY")
+    action = breaker.add_mutually_exclusive_group()
+    for name, text in (
+        ("force-open", "serve the fallback, whatever the dependency does"),
+        ("disable", "trust the dependency, whatever it does"),
+        ("metrics-only", "trust it, and go on counting"),
+        ("reset", "close it, with nothing remembered"),
+    ):
+        const = name.replace("-", "_")
+        action.add_argument(
+            f"--{name}", dest="action", action="store_const", const=const, help=text
+        )
+    breaker.add_argument("--reason", default="", metavar="TEXT", help="kept in the record")
+    breaker.add_argument("--json", action="store_true")
+    breaker.set_defaults(command=run_breaker)
 
 
 def add_doctor(commands: Commands) -> None:
@@ -201,6 +229,21 @@ def run_status(arguments: argparse.Namespace) -> int:
     else:
         status.show(Console(), facts)
     return EXIT_OK if facts["is_running"] else EXIT_NOT_RUNNING
+
+
+def run_breaker(arguments: argparse.Namespace) -> int:
+    from infra import breaker_command  # noqa: PLC0415
+
+    if arguments.action and not arguments.dependency:
+        print("hedgerow: which breaker? Name the dependency.", file=sys.stderr)
+        return EXIT_USAGE
+    return breaker_command.run(
+        arguments.service,
+        arguments.dependency,
+        arguments.action,
+        arguments.reason,
+        as_json=arguments.json,
+    )
 
 
 def run_doctor(arguments: argparse.Namespace) -> int:

@@ -144,6 +144,23 @@ def read_processes(directory: Path) -> ProcessTable | None:
     return msgspec.json.decode(data, type=ProcessTable)
 
 
+def hold(directory: Path, name: str) -> None:
+    """Tells the supervisor not to start a program again once it has died."""
+    _hold_path(directory, name).touch()
+
+
+def release(directory: Path, name: str) -> None:
+    _hold_path(directory, name).unlink(missing_ok=True)
+
+
+def is_held(directory: Path, name: str) -> bool:
+    return _hold_path(directory, name).exists()
+
+
+def _hold_path(directory: Path, name: str) -> Path:
+    return directory / f"{name}.hold"
+
+
 def is_alive(directory: Path) -> bool:
     """Says whether the run's supervisor still runs."""
     table = read_processes(directory)

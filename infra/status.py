@@ -83,6 +83,7 @@ def agent_facts(entry: ProcessEntry, beat: dict[str, Any] | None, now_ns: int) -
         "critical_dropped_count": beat["critical_dropped_count"],
         "dead_letter_count": beat["dead_letter_count"],
         "http_port": beat["http_port"],
+        "breakers": beat.get("breakers", []),
     }
 
 
@@ -151,5 +152,18 @@ def show(console: Console, known: dict[str, Any]) -> None:
             quotes["state"],
         )
     console.print(books)
+    show_breakers(console, known["agents"])
     for alert in known["alerts"]:
         console.print(f"{alert['severity']}: {alert['source']}: {alert['name']}: {alert['text']}")
+
+
+def show_breakers(console: Console, agents: list[dict[str, Any]]) -> None:
+    """Prints the circuit breakers that are not closed, and what serves meanwhile."""
+    known = [(one["service"], breaker) for one in agents for breaker in one.get("breakers", [])]
+    closed_count = sum(breaker["state"] == "closed" for _, breaker in known)
+    console.print(f"{closed_count} of {len(known)} circuit breakers closed", highlight=False)
+    for service, breaker in known:
+        if breaker["state"] != "closed":
+            serving = f": {breaker['fallback']}" if breaker["fallback"] else ""
+            text = f"{service} ← {breaker['dependency']}: {breaker['state']}{serving}"
+            console.print(f"  {text}", highlight=False)

@@ -16,11 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.runs import ProcessEntry, ProcessTable, write_processes
+from infra.runs import ProcessEntry, ProcessTable, is_held, write_processes
 
 RESTARTS_MAX = 5  # within CRASH_WINDOW_S
 CRASH_WINDOW_S = 30.0
 RESTART_PAUSE_S = 0.1
+HOLD_LOOK_S = 0.1  # how soon the end of a hold (runs.hold) is seen
 STOP_GRACE_S = 6.0
 PR_SET_PDEATHSIG = 1
 WITHHELD = frozenset(
@@ -125,10 +126,16 @@ class Supervisor:
                     self.failed.set_result(crash_text(entry, code))
                 return
             await asyncio.sleep(RESTART_PAUSE_S * (2 ** (len(entry.exits) - 1) - 1))
+            await self._unheld(entry)
             if not entry.is_stopping:
                 await entry.spawn()
                 entry.restarts += 1
                 self._write_table()
+
+    async def _unheld(self, entry: Supervised) -> None:
+        """Waits while somebody holds the program (runs.hold); a file is all they have to say."""
+        while not entry.is_stopping and is_held(self._directory, entry.program.name):  # noqa: ASYNC110
+            await asyncio.sleep(HOLD_LOOK_S)
 
     async def _stop_one(self, entry: Supervised) -> int:
         entry.is_stopping = True

@@ -195,6 +195,7 @@ class Dependencies:
                 state=one.breaker.state.value,
                 since_ns=one.breaker.since_ns,
                 not_permitted_count=one.breaker.not_permitted_count,
+                fallback="" if one.breaker.is_trusted else one.fallback,
             )
             for one in self.all
         )

@@ -21,6 +21,7 @@ class BreakerStanding(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["closed", "open", "half_open", "disabled", "forced_open", "metrics_only"]
     since_ns: Ns
     not_permitted_count: Count  # calls refused since the start
+    fallback: Text = ""  # what serves now; empty while the dependency does
 
 
 class HeartbeatV1(Message, frozen=True, kw_only=True, tag="desk.heartbeat.v1"):

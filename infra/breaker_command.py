@@ -1,0 +1,142 @@
+"""`hedgerow breaker`: a person's word on one circuit breaker of a running agent.
+
+The word is a durable message (`desk.breaker.v1`): the agent takes it, and takes it again after a
+restart. The answer is the agent's own, asked for over the bus.
+"""
+
+import asyncio
+import getpass
+import json
+import secrets
+import sys
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import nats
+import nats.errors
+from nats.aio.client import Client
+
+from infra import runs
+from infra.permissions import OPERATOR
+from shared.bus_login import login_of
+from shared.clock import SystemClock
+from shared.configuration import Runtime
+from shared.messages.desk import BreakerStanding, BreakerV1, HeartbeatV1
+from shared.messages.message import decode, encode, subject_of
+from shared.streams import RECORD
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_NOT_RUNNING = 0, 1, 2, 3
+ANSWER_S = 1.0
+TAKEN_S = 3.0
+Action = Literal["force_open", "disable", "metrics_only", "reset"]
+STATES = {
+    "force_open": "forced_open",
+    "disable": "disabled",
+    "metrics_only": "metrics_only",
+    "reset": "closed",
+}
+
+
+def run(service: str, dependency: str, action: Action | None, reason: str, *, as_json: bool) -> int:
+    """Says it and shows what became of it; without an action shows how the breakers stand."""
+    directory = runs.current()
+    if directory is None or not runs.is_alive(directory):
+        print("hedgerow: nothing is running", file=sys.stderr)
+        return EXIT_NOT_RUNNING
+    return asyncio.run(_run(directory, service, dependency, action, reason, as_json=as_json))
+
+
+async def _run(
+    directory: Path,
+    service: str,
+    dependency: str,
+    action: Action | None,
+    reason: str,
+    *,
+    as_json: bool,
+) -> int:
+    runtime = runs.read_runtime(directory)
+    client = await nats.connect(
+        runtime.nats_url, name=OPERATOR, connect_timeout=3, **login(runtime)
+    )
+    try:
+        standings = await ask(client, service)
+        if standings is None:
+            print(f"hedgerow: {service} does not answer", file=sys.stderr)
+            return EXIT_FAILED
+        if dependency and dependency not in standings:
+            known = ", ".join(standings) or "none"
+            print(f"hedgerow: {service} has no breaker {dependency}: {known}", file=sys.stderr)
+            return EXIT_USAGE
+        is_taken = True
+        if action is not None:
+            await say(client, runtime, service, dependency, action, reason)
+            is_taken, standings = await wait_for(client, service, dependency, STATES[action])
+    finally:
+        await client.close()
+    shown = [standings[dependency]] if dependency else list(standings.values())
+    show(service, shown, as_json=as_json)
+    return EXIT_OK if is_taken else EXIT_FAILED
+
+
+def login(runtime: Runtime) -> dict[str, Any]:
+    """Returns how the operator connects; nothing where the bus is open."""
+    found = login_of(OPERATOR, runs.as_role(runtime, OPERATOR))
+    return found.options() if found is not None else {}
+
+
+async def say(
+    client: Client, runtime: Runtime, service: str, dependency: str, action: Action, reason: str
+) -> None:
+    """Puts the word into the record. Raises if the record does not take it."""
+    command = BreakerV1(
+        created_ns=SystemClock(runtime.clock_offset_ns).wall_ns(),
+        command_id=secrets.token_hex(8),
+        service=service,
+        dependency=dependency,
+        action=action,
+        author=getpass.getuser(),
+        reason=reason,
+    )
+    message_id = command.message_id()
+    await client.jetstream().publish(
+        subject_of(command),
+        encode(command),
+        stream=RECORD,
+        headers={"Nats-Msg-Id": message_id},
+    )
+
+
+async def ask(client: Client, service: str) -> dict[str, BreakerStanding] | None:
+    """Returns the breakers of an agent as it tells them now; None without an answer."""
+    try:
+        answer = await client.request(f"desk.ask.{service}", b"", timeout=ANSWER_S)
+    except (nats.errors.Error, TimeoutError):
+        return None
+    beat = decode(HeartbeatV1, answer.data)
+    return {one.dependency: one for one in beat.breakers}
+
+
+async def wait_for(
+    client: Client, service: str, dependency: str, state: str
+) -> tuple[bool, dict[str, BreakerStanding]]:
+    """Returns whether the breaker came to be in a state in time, and how all stand then."""
+    deadline = time.monotonic() + TAKEN_S
+    standings: dict[str, BreakerStanding] = {}
+    while time.monotonic() < deadline:
+        standings = await ask(client, service) or standings
+        if dependency in standings and standings[dependency].state == state:
+            return True, standings
+        await asyncio.sleep(0.05)
+    return False, standings
+
+
+def show(service: str, standings: list[BreakerStanding], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([msgspec.to_builtins(one) | {"service": service} for one in standings]))
+        return
+    for one in standings:
+        serving = f": {one.fallback}" if one.fallback else ""
+        print(f"{service} {one.dependency:16} {one.state}{serving}")
