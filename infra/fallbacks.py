@@ -22,7 +22,7 @@ from infra.desk_probe import DeskError, DeskProbe, Quotes
 from infra.hedge_record import HedgeRecord, doubles
 
 QUOTED_MIN = 400  # instruments two-sided count as quoting
-BACK_S_MAX = 20.0
+BACK_S_MAX = 30.0
 WIDER_RATIO_MIN = 1.3  # of the median spread, to be called wider
 SETTLE_S = 3.0  # between two faults
 # A narrow band, so that there is something to hedge at any time.

@@ -33,7 +33,7 @@ from shared.venue_link import (
 )
 
 CHECK_INTERVAL_MS = 100
-START_GRACE_NS = 10 * NS_PER_S  # before what was never heard of counts as a failure
+START_GRACE_NS = 30 * NS_PER_S  # before what was never heard of counts as a failure
 EVENTS_MAX = 256
 OPEN_CALLS_MAX = 10_000
 LATCH: Final = "latch"
@@ -55,7 +55,6 @@ def feed_breaker() -> Breaker:
             window_size=10,
             call_count_min=5,
             open_ns=NS_PER_S // 2,
-            is_automatic=True,
             permitted_half_open_count=5,
         )
     )
@@ -280,8 +279,11 @@ class Dependencies:
         yield from ()
 
     def _check(self, breaker: Breaker, is_well: bool | None, now_ns: int) -> None:
-        """One call of a feed: none while the breaker is open, or nothing can be said yet."""
-        if is_well is None or breaker.is_open or not breaker.try_acquire(now_ns):
+        """One call of what is there or is not. While the breaker is open nobody calls what is not
+        there: it stays open, and is tried when there is something to try."""
+        if is_well is None or breaker.state is State.FORCED_OPEN:
+            return
+        if (breaker.is_open and not is_well) or not breaker.try_acquire(now_ns):
             return
         if is_well:
             breaker.on_success(0, now_ns)

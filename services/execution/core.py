@@ -179,9 +179,10 @@ class Execution:
         yield from self._advance_all(timer.created_ns)
 
     def on_timer(self, timer: TimerV1) -> Iterator[object]:
-        yield from self._advance_all(timer.created_ns)
+        now_ns = self._now_ns = max(self._now_ns, timer.created_ns)
+        yield from self._advance_all(now_ns)
         if self._is_started and not self._is_draining:
-            for intent in self.backup.advance(self._markets.values(), self._now_ns):
+            for intent in self.backup.advance(self._markets.values(), now_ns):
                 yield intent
                 yield from self.on_intent(intent)
 

@@ -4,6 +4,7 @@ import pytest
 
 from services.hedging.band import BandConfig, band_coin, hedge_coin, whole_lots
 from services.hedging.core import Config, Hedging
+from shared.breaker import State
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.desk import TimerV1
 from shared.messages.hedging import HedgeIntentV1, HedgeOutcomeV1
@@ -342,3 +343,15 @@ def test_hedging_under_delayed_portfolios_never_overshoots(seed):
         desk.take(desk.core.on_timer(TimerV1(created_ns=desk.now_ns)))
     assert answered > 0
     assert abs(start_delta + traded * LOT_USD / INDEX_USD) < abs(start_delta)
+
+
+def test_inputs_that_are_not_trusted_hedge_nothing():
+    for name in ("portfolio", "ticks", "execution"):
+        desk = ToyDesk()
+        breaker = getattr(desk.core._breakers, name)
+        breaker.transition(State.FORCED_OPEN, desk.now_ns)
+        desk.portfolio(2.0)
+        assert desk.intents == [], name
+        breaker.reset(desk.now_ns)
+        desk.portfolio(2.0)
+        assert len(desk.intents) == 1, name

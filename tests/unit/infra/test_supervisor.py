@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.runs import read_processes
+from infra.runs import hold, read_processes, release
 from infra.supervisor import RESTARTS_MAX, Program, Supervisor, loud_part
 from tests.integration.server import until
 
@@ -96,3 +96,20 @@ def test_a_persons_eye_gets_only_what_went_wrong():
     loud = loud_part('{"level": "error", "event": "failed", "reason": "no NATS", "time": "now"}')
     assert loud == "  now failed: no NATS"
     assert loud_part("Segmentation fault") == "Segmentation fault"
+
+
+async def test_what_is_held_stays_dead_until_it_is_released(directory):
+    supervisor = Supervisor(directory, lambda _text: None)
+    await supervisor.start(sleeper())
+    entry = supervisor.supervised["sleeper"]
+    first = entry.pid
+    hold(directory, "sleeper")
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: not entry.is_running)
+    await asyncio.sleep(0.5)
+    assert not entry.is_running
+    release(directory, "sleeper")
+    await until(lambda: entry.is_running and entry.pid != first)
+    hold(directory, "sleeper")
+    os.kill(entry.pid, signal.SIGKILL)
+    await asyncio.wait_for(supervisor.close(), 5)  # a hold does not hold up the end

@@ -5,10 +5,12 @@ import random
 import msgspec
 
 from infra.rebuild import rebuild
+from services.ledger.breakers import Breakers
 from services.ledger.core import Config, Ledger, SurfaceNote
 from services.ledger.entries import Append, Appended, Body, Opened, Row
 from services.ledger.projection import read_table
 from services.ledger.recorder import FILE_NAME, Recorder, read_opened
+from shared.breaker import State
 from shared.journal import Journal
 from shared.journal_verifier import verify
 from shared.messages.desk import RecordV1, TimerV1
@@ -186,3 +188,18 @@ def test_what_a_journal_holds_is_read_back(tmp_path):
     state = read_opened(tmp_path / "j")
     assert state.keys == {"fill-T1"}
     assert state.tail[0].entry_hash == entry.entry_hash
+
+
+def test_a_disk_that_is_not_trusted_is_spared_the_surfaces():
+    breakers = Breakers()
+    ledger = Ledger(Config(), breakers)
+    list(ledger.on_opened(EMPTY))
+    breakers.journal.transition(State.FORCED_OPEN, NOW)
+    for _ in range(3):
+        list(ledger.on_surface(surface()))
+    assert list(ledger.on_surface_timer(TimerV1(created_ns=NOW))) == []
+    assert keys(ledger.on_fact(halt(1))) == ["halt-h1"]
+    breakers.journal.reset(NOW)
+    (entry,) = ledger.on_surface_timer(TimerV1(created_ns=NOW))
+    note = msgspec.json.decode(msgspec.json.decode(entry.payload, type=Body).fact)
+    assert len(note["versions"]) == 1

@@ -6,6 +6,7 @@ import pytest
 from native.surface import Svi, certify, total_variance
 from services.pricing.core import Config, Pricer
 from services.pricing.service import build
+from shared.breaker import State
 from shared.configuration import DeskConfig
 from shared.messages.desk import TimerV1
 from shared.messages.market import Tick
@@ -285,3 +286,13 @@ def test_the_wiring_is_whole():
     assert service.name == "pricing"
     assert service.publishes == {SurfaceV1, AlertV1}
     assert service.not_ready() == "no surface of BTC, ETH yet"
+
+
+def test_ticks_that_are_not_trusted_leave_the_last_good_surface():
+    pricer = pricer_of([*listing(), ticks()])
+    (first,) = timer(pricer, NOW_NS)
+    pricer._breakers.ticks.transition(State.FORCED_OPEN, NOW_NS)
+    outputs = timer(pricer, NOW_NS + 2 * S)
+    (again,) = [one for one in outputs if isinstance(one, SurfaceV1)]
+    assert again.is_fallback
+    assert again.market_ns == first.market_ns

@@ -1,7 +1,9 @@
 """Risk's rules, messages in and messages out."""
 
+from services.risk.breakers import Breakers
 from services.risk.core import Config, Risk
 from services.risk.limits import Limits
+from shared.breaker import State
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.desk import TimerV1
 from shared.messages.risk import AlertV1, HaltV1, LeaseV1, LimitsV1, PnlV1, PortfolioV1
@@ -257,3 +259,31 @@ def test_drain_says_the_final_pnl():
     outputs = list(ready().on_drain(TimerV1(created_ns=NOW)))
     assert of(PortfolioV1, outputs)
     assert of(PnlV1, outputs)[0].is_final
+
+
+def test_an_input_that_is_not_trusted_takes_the_lease():
+    for name in ("ticks", "surface", "account", "reconciliation"):
+        breakers = Breakers()
+        risk = Risk(Config(), ("BTC",), breakers)
+        give(risk, *instruments(), ticks(), surface(), feed())
+        value(risk, NOW)
+        assert of(LeaseV1, lease_of(risk, NOW))
+        getattr(breakers, name).transition(State.FORCED_OPEN, NOW)
+        said = lease_of(risk, NOW)
+        assert not of(LeaseV1, said)
+        assert [alert.name for alert in of(AlertV1, said)] == [f"{name}_breaker"]
+
+
+def test_a_difference_that_stays_opens_a_breaker_that_only_a_person_closes():
+    breakers = Breakers()
+    risk = Risk(Config(), ("BTC",), breakers)
+    give(risk, *instruments(), ticks(), surface(), feed())
+    value(risk, NOW)
+    for second in range(7):
+        give(risk, account({CALL: 3}, 10**12, NOW + second * NS_PER_S))
+    assert breakers.reconciliation.state is State.OPEN
+    for second in range(7, 60):
+        give(risk, account({}, 10**12, NOW + second * NS_PER_S))
+    breakers.reconciliation.advance(NOW + 3600 * NS_PER_S)
+    assert breakers.reconciliation.state is State.OPEN
+    assert breakers.refusal() == "reconciliation_breaker"
