@@ -141,6 +141,9 @@ fuzz-coverage: build/fuzz/$(or $(TARGET),TARGET).coverage ## what a target's cor
 gate-oracle: .venv/dev .venv/native ## the gate's C against its oracle (ORDERS=10000000)
 	$(BIN)/python -m tests.differential.gate_many --orders $(or $(ORDERS),10000000)
 
+fallbacks: setup ## takes away what the desk depends on, one thing at a time, and times the rest (ONLY=a,b JSON=FILE)
+	$(BIN)/python -m infra.fallbacks $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
+
 breakers: .venv/dev ## random call sequences to the circuit breaker against a model (SEQUENCES=1000000 JSON=FILE)
 	$(BIN)/python -m tests.differential.breaker_many --sequences $(or $(SEQUENCES),1000000) --seed $(or $(SEED),1) $(if $(JSON),--json $(JSON))
 
@@ -226,4 +229,4 @@ clean: ## removes what was built
 
 .PHONY: help setup run check test test-c test-threads test-quickfix ci bench bench-ticks \
     surface-report chains market-report desk-report simulate-many fuzz fuzz-coverage gate-oracle mutate-gate \
-    fuzz-bus soak trace-test breakers format docs golden lock clean
+    fuzz-bus soak trace-test breakers fallbacks format docs golden lock clean

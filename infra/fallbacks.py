@@ -24,6 +24,8 @@ from infra.hedge_record import HedgeRecord, doubles
 QUOTED_MIN = 400  # instruments two-sided count as quoting
 BACK_S_MAX = 30.0
 WIDER_RATIO_MIN = 1.3  # of the median spread, to be called wider
+# The age bound of 2 s counts from the last surface, which may have been a second old.
+PLAIN_S_MIN = 1.0
 SETTLE_S = 3.0  # between two faults
 # A narrow band, so that there is something to hedge at any time.
 CONFIGURATION = "[execution.backup]\ndelta_ratio = 0.004\n"
@@ -75,7 +77,7 @@ async def pricing(desk: DeskProbe) -> list[Row]:
     back_s = await desk.quoting(QUOTED_MIN, BACK_S_MAX)
     back_s += await closed(desk, "market_making", "surface")
     fault = "pricing killed, held"
-    too_soon = "" if plain_s >= 1.5 else "the surface was given up too soon"
+    too_soon = "" if plain_s >= PLAIN_S_MIN else "the surface was given up too soon"
     return [
         judged("surface", fault, "the last good surface, as it is", 3.0, plain_s, back_s, too_soon),
         judged(
@@ -105,12 +107,12 @@ async def hedging(desk: DeskProbe) -> list[Row]:
     released_s = time.monotonic()
     released_ns = time.time_ns()
     await closed(desk, "execution", "hedging")
+    back_s = time.monotonic() - released_s
 
     async def hedges_itself() -> bool:
         return record.first_own_intent_ns(released_ns) > 0
 
     await desk.until(hedges_itself, 30.0, "hedge by hedging itself")
-    back_s = time.monotonic() - released_s
     await asyncio.sleep(SETTLE_S)
     wrong = "; ".join(doubles(record.hedges(), killed_ns))
     fault = "hedging killed, held"

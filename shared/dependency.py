@@ -79,11 +79,14 @@ def call_breaker(*, slow_ns: int, call_count_min: int = 5, is_automatic: bool = 
 
 @dataclass(frozen=True)
 class Feed:
-    """Messages of a kind; with `sender`, heartbeats of that service alone."""
+    """Messages of a kind; with `sender`, heartbeats of that service alone, all its shards."""
 
     kind: type[Message]
     age_ms_max: int
     sender: str = ""
+
+    def is_from(self, key: str) -> bool:
+        return not self.sender or key == self.sender or key.startswith(f"{self.sender}-")
 
 
 @dataclass(frozen=True)
@@ -214,7 +217,7 @@ class Dependencies:
         for watched in self._watched.values():
             on = watched.dependency.on
             if isinstance(on, Feed):
-                if kind is on.kind and (not on.sender or message.key() == on.sender):
+                if kind is on.kind and on.is_from(message.key()):
                     known_ns = watched.newest_ns.get(message.key(), 0)
                     watched.newest_ns[message.key()] = max(known_ns, message.created_ns)
             elif isinstance(on, Calls):

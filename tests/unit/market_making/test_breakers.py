@@ -29,6 +29,14 @@ def test_a_surface_that_is_not_trusted_is_quoted_wider_and_then_as_before(kind):
     assert spread(desk) < 1.2 * before
 
 
+def test_with_the_breaker_disabled_nothing_is_wider(kind):
+    desk = quoting_desk(kind)
+    before = spread(desk)
+    breakers_of(desk).surface.transition(State.DISABLED, desk.now_ns)
+    desk.run(1000)
+    assert spread(desk) < 1.2 * before
+
+
 @pytest.mark.parametrize("name", ["lease", "bus"])
 def test_nothing_is_quoted_while_lease_or_bus_are_not_trusted(kind, name):
     desk = quoting_desk(kind)

@@ -1,0 +1,57 @@
+"""A running desk loses what it depends on; `make fallbacks` times more of it."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from infra.desk_probe import DeskProbe
+from infra.fallbacks import BACK_S_MAX, calm, closed, gone, lease
+from tests.integration.desk_process import ROOT, environment
+
+GONE_S_MAX = 1.5
+
+
+def breaker(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs `hedgerow breaker`, as a person would."""
+    return subprocess.run(
+        [sys.executable, "-m", "services", "breaker", *arguments],
+        cwd=ROOT,
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def test_the_desk_serves_its_fallbacks_and_obeys_the_operator(tmp_path):
+    async with DeskProbe(tmp_path, "--seed", "11") as desk:
+        await calm(desk)
+        (row,) = await lease(desk)
+        assert row.result == "ok", row
+
+        forced = ("market_making", "lease", "--force-open", "--reason", "a test")
+        done: list[subprocess.CompletedProcess[str]] = []
+        seen_s = await gone(desk, lambda: done.append(breaker(tmp_path, *forced)))
+        assert done[0].returncode == 0, done[0].stderr
+        assert "forced_open: no quotes" in done[0].stdout
+        assert seen_s < GONE_S_MAX
+        desk.signal("market_making", signal.SIGKILL)  # a person's word outlives it
+
+        async def is_forced() -> bool:
+            return await desk.breaker("market_making", "lease") == "forced_open"
+
+        async def is_restarted() -> bool:
+            return not await desk.breaker("market_making", "lease")
+
+        await desk.until(is_restarted, 10.0, "market_making gone")
+        await desk.until(is_forced, 20.0, "forced breaker after a restart")
+        assert await desk.quoted_count() == 0
+        assert breaker(tmp_path, "market_making", "lease", "--reset").returncode == 0
+        await closed(desk, "market_making", "lease")
+        await desk.quoting(400, BACK_S_MAX)
+        assert breaker(tmp_path, "market_making", "nonsense", "--reset").returncode == 2
+        assert breaker(tmp_path, "nobody").returncode == 1
+    assert desk.report["violations"] == 0, desk.report["invariants"]
+    assert desk.report["positions_equal_venue"] is True
