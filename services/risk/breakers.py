@@ -34,7 +34,7 @@ class Breakers:
             Dependency(
                 name="ticks",
                 breaker=self.ticks,
-                on=Feed(TicksV1, age_ms_max=2_000),
+                on=Feed(TicksV1, age_ms_max=2_500),
                 fallback=NO_LEASE,
             ),
             Dependency(

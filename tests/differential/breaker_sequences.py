@@ -11,11 +11,12 @@ from shared.breaker import BreakerSettings
 from tests.differential.breaker_model import Model
 
 NS = 1_000_000_000
-STEPS_MIN, STEPS_MAX = 6, 26
+STEPS_MIN, STEPS_MAX = 6, 22
 OPEN_NS = (NS // 2, NS, NS, 3 * NS)
 SLOW_NS = 1_000_000
 TOOK_NS = (0, SLOW_NS - 1, SLOW_NS, SLOW_NS + 1, 60 * NS)
 THRESHOLDS = (0.5, 10.0, 33.0, 50.0, 50.0, 66.0, 100.0)
+SILENT = {"open", "disabled", "forced_open"}  # where no rate decides anything
 COMMANDS = ("closed", "open", "disabled", "forced_open", "metrics_only")
 
 
@@ -74,16 +75,14 @@ def disagreement(breaker_kind, settings, steps):
     for number, (kind, passed_ns, argument) in enumerate(steps):
         now_ns += passed_ns
         answers = act(breaker, model, kind, argument, now_ns)
+        _, state, since_ns = model.chapter()[0]
         ours = (
-            answers[0], breaker.state.value, breaker.since_ns, [plain(one) for one in events],
+            answers[0], breaker.state._value_, breaker.since_ns, [plain(one) for one in events],
             breaker.ok_count, breaker.failed_count, breaker.slow_count, breaker.ignored_count,
             breaker.not_permitted_count,
         )  # fmt: skip
-        chapter_state = model.state
-        theirs = (
-            answers[1], chapter_state, model.since_ns, model.said, *model.totals.values(),
-        )  # fmt: skip
-        if chapter_state not in {"open", "disabled", "forced_open"}:
+        theirs = (answers[1], state, since_ns, model.said, *model.totals.values())
+        if state not in SILENT:
             ours += (breaker.failure_rate(now_ns), breaker.slow_call_rate(now_ns))
             theirs += model.rates(now_ns)
         if ours != theirs:
@@ -115,7 +114,8 @@ def act(breaker, model, kind, argument, now_ns):
 
 
 def plain(event):
-    return (event.kind, event.at_ns, event.before.value, event.after.value, event.rate)
+    kind, at_ns, before, after, rate = event
+    return kind, at_ns, before._value_, after._value_, rate
 
 
 def search(breaker_kind, seed, count):
