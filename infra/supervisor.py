@@ -134,7 +134,8 @@ class Supervisor:
 
     async def _unheld(self, entry: Supervised) -> None:
         """Waits while somebody holds the program (runs.hold); a file is all they have to say."""
-        while not entry.is_stopping and is_held(self._directory, entry.program.name):  # noqa: ASYNC110
+        name = entry.program.name
+        while not entry.is_stopping and is_held(self._directory, name):  # noqa: ASYNC110
             await asyncio.sleep(HOLD_LOOK_S)
 
     async def _stop_one(self, entry: Supervised) -> int:
