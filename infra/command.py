@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from rich.console import Console
 
+from infra import watch_commands
 from shared.configuration import ConfigurationError
 from shared.recorded_chain import ChainError
 
@@ -47,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     add_venue(commands)
     add_status(commands)
     add_breaker(commands)
+    watch_commands.add(commands)
     add_doctor(commands)
     add_trace(commands)
     add_simulate(commands)
@@ -135,7 +137,17 @@ def add_breaker(commands: Commands) -> None:
 
 
 def add_doctor(commands: Commands) -> None:
-    doctor = commands.add_parser("doctor", help="is this machine able to run the desk?")
+    doctor = commands.add_parser(
+        "doctor",
+        help="is this machine able to run the desk? with --live: is the running desk well?",
+        description=(
+            "Without --live: examines the machine. With it: walks the tree that an on-call would "
+            "(agents, bus, venue, feed, surface, limits, lease, quotes, orders, journal, alerts) "
+            "and says what is wrong, worst first, each with its runbook. 0: all is well; 1: "
+            "something is wrong; 3: no desk runs."
+        ),
+    )
+    doctor.add_argument("--live", action="store_true", help="the running desk, not the machine")
     doctor.add_argument("--json", action="store_true")
     doctor.set_defaults(command=run_doctor)
 
@@ -247,6 +259,8 @@ def run_breaker(arguments: argparse.Namespace) -> int:
 
 
 def run_doctor(arguments: argparse.Namespace) -> int:
+    if arguments.live:
+        return watch_commands.run_live_doctor(as_json=arguments.json)
     from infra import doctor, runs  # noqa: PLC0415
 
     findings = doctor.examine(runs.home())

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from infra.alerting.core import Config as AlertingConfig
 from infra.desk_plan import check_tables
 from infra.topology import SERVICES
 from shared.configuration import DeskConfig, load_tables
@@ -38,6 +39,7 @@ def all_defaults() -> dict[str, dict[str, Any]]:
     for name in SERVICES:
         config = importlib.import_module(f"services.{name}.core").Config
         tables[name] = msgspec.to_builtins(config())
+    tables["alerting"] = msgspec.to_builtins(AlertingConfig())
     return tables
 
 

@@ -7,12 +7,14 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from infra import embedded_nats, permissions, runs, topology
+from infra.alerting import targets
+from infra.alerting.core import Config as AlertingConfig
 from infra.supervisor import Program
 from infra.topology import SERVICES, Instance
 from services.market_making.core import Config as MarketMakingConfig
@@ -55,6 +57,7 @@ class Plan:
     nats: Program
     venue: Program | None  # None: the venue is somebody else's
     agents: tuple[Program, ...]
+    alerting: Program  # the watcher
     processes: dict[str, Instance]  # by name
 
     def names_of(self, *services: str) -> list[str]:
@@ -69,12 +72,13 @@ class Plan:
 def check_tables(tables: dict[str, dict[str, Any]]) -> DeskConfig:
     """Returns the desk's table; raises ConfigurationError on the first thing that is wrong."""
     for name in tables:
-        if name != "desk" and name not in SERVICES:
-            known = ", ".join(("desk", *SERVICES))
+        if name not in {"desk", "alerting", *SERVICES}:
+            known = ", ".join(("desk", *SERVICES, "alerting"))
             raise ConfigurationError(f"[{name}] is no table of the desk: known are {known}")
     for name in SERVICES:
         config = importlib.import_module(f"services.{name}.core").Config
         section(tables, name, config)
+    section(tables, "alerting", AlertingConfig)
     return section(tables, "desk", DeskConfig)
 
 
@@ -110,7 +114,7 @@ def make(
         venue_http_url=http_url,
         venue_client_id=client_id,
         venue_client_secret_path="",
-        http_ports={name: embedded_nats.free_port() for name in instances},
+        http_ports={name: embedded_nats.free_port() for name in (*instances, "alerting")},
         feeds=feeds(tables, desk, instances.values()) if venue == "simulated" else {},
         bus_authority_path=str(runs.authority_path(directory)) if desk.bus_security else "",
     )
@@ -119,16 +123,16 @@ def make(
         everybody = permissions.roles(topology.named(wirings, instances.values()), desk)
         granted = permissions.all_grants(everybody)
         security = permissions.render(runs.bus_folder(directory), granted)
-    environment = {RUNTIME_VARIABLE: str(runs.write_runtime(directory, runtime))}
+    environment = write_facts(directory, runtime)
     holders = {name for name, wiring in wirings.items() if wiring.link} | {"venue"}
 
-    def program(instance: Instance) -> Program:
+    def program(instance: Instance, room: str = "services") -> Program:
         own = {SHARD_VARIABLE: instance.shard} if instance.shard else {}
         if desk.bus_security:
             own["HEDGEROW_BUS_NKEY_FILE"] = str(runs.seed_path(directory, instance.name))
         if instance.service in holders:
             own["HEDGEROW_VENUE_SECRET_FILE"] = str(secret_path)
-        return agent_program(instance, {**environment, **own})
+        return agent_program(instance, {**environment, **own}, room)
 
     return Plan(
         runtime=runtime,
@@ -140,20 +144,28 @@ def make(
             GO_ENVIRONMENT,
         ),
         venue=program(instances["venue"]) if venue == "simulated" else None,
-        agents=tuple(
-            program(one)
-            for service in START_ORDER
-            for one in instances.values()
-            if one.service == service
-        ),
+        agents=tuple(program(one) for one in in_order(instances)),
+        alerting=program(Instance("alerting"), "infra"),
         processes=instances,
     )
 
 
-def agent_program(instance: Instance, environment: dict[str, str]) -> Program:
+def in_order(instances: dict[str, Instance]) -> Iterator[Instance]:
+    """Yields the agents as they are started."""
+    for service in START_ORDER:
+        yield from (one for one in instances.values() if one.service == service)
+
+
+def write_facts(directory: Path, runtime: Runtime) -> dict[str, str]:
+    """Writes the run's facts and its scrape targets; returns where the agents find them."""
+    targets.write(directory, runtime)
+    return {RUNTIME_VARIABLE: str(runs.write_runtime(directory, runtime))}
+
+
+def agent_program(instance: Instance, environment: dict[str, str], room: str) -> Program:
     # One thread for each numeric library: the agents are many and the cores few.
     quiet = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
-    argv = [sys.executable, "-m", f"services.{instance.service}"]
+    argv = [sys.executable, "-m", f"{room}.{instance.service}"]
     return Program(instance.name, argv, {**environment, **quiet})
 
 

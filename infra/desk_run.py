@@ -103,7 +103,7 @@ class DeskRun:
             await supervisor.start(program)
         if plan.venue is not None:
             await self._until(self._venue_answers, supervisor, "the venue")
-        for program in plan.agents[2:]:
+        for program in (*plan.agents[2:], plan.alerting):
             await supervisor.start(program)
         self._say(f"run {plan.runtime.run_id} in {plan.directory}, seed {plan.runtime.seed}")
         return observing
@@ -198,7 +198,11 @@ class DeskRun:
         self._say("stopping: pulling quotes, draining")
         watcher.seen.is_closing = True
         names_of = self._plan.names_of
-        codes = await supervisor.stop(names_of("market_making"))
+        codes: dict[str, int] = {}
+        for stopped in await asyncio.gather(  # the watcher too: what ends now is no fault
+            supervisor.stop(names_of("market_making")), supervisor.stop(["alerting"])
+        ):
+            codes |= stopped
         await asyncio.sleep(LAST_WORDS_S)
         codes |= await supervisor.stop(names_of("hedging", "execution"))
         await asyncio.sleep(LAST_WORDS_S)

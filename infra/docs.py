@@ -1,4 +1,5 @@
-"""Rewrites the generated parts of README.md, and the AsyncAPI document (`make docs`).
+"""Rewrites the generated parts of README.md, Prometheus' rules, Grafana's dashboards, and the
+AsyncAPI document (`make docs`).
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->`; a contract test
 checks that README is what this module would write.
@@ -9,6 +10,8 @@ import re
 import sys
 from pathlib import Path
 
+from infra import dashboards
+from infra.alerting import prometheus_rules
 from infra.schema import asyncapi
 from infra.topology import mermaid, message_table, services
 
@@ -32,12 +35,14 @@ def with_parts(text: str, parts: dict[str, str]) -> str:
 
 
 def main() -> int:
+    prometheus_rules.write()
+    dashboards.write()
     path = ROOT / "README.md"
     path.write_text(with_parts(path.read_text(encoding="utf-8"), generated_parts()), "utf-8")
     document = ROOT / "build" / "asyncapi.json"
     document.parent.mkdir(exist_ok=True)
     document.write_text(json.dumps(asyncapi(services()), indent=2), encoding="utf-8")
-    print(f"wrote {path.name} and build/{document.name}")
+    print(f"wrote {path.name}, Prometheus' rules, dashboards and build/{document.name}")
     return 0
 
 

@@ -7,7 +7,8 @@ writes what a private bus stands on. What is there already stays: rendering agai
 was added keeps every key; delete a file to have a new one in its place.
 
     DIR/ca.pem               who signed the servers' certificate; every client needs it
-    DIR/keys/ROLE.nk         one nkey seed a role: the services, observer, operator, provisioner
+    DIR/keys/ROLE.nk         one nkey seed a role: the services, observer, alerting, operator,
+                             provisioner
     DIR/nats/security.conf   include this at the top of a server's configuration: accounts, TLS
     DIR/nats/tls.conf        the TLS lines alone, for a `cluster { tls { include ... } }` block
     DIR/nats/ca.pem, server.pem, server.key
@@ -32,6 +33,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from infra import bus_keys, observer, topology
+from infra.alerting import service as alerting
 from shared.bus_login import inbox_of
 from shared.configuration import DeskConfig, load_tables, section
 from shared.follow import command_consumer_of, command_inbox_of
@@ -54,12 +56,14 @@ STREAM_VERBS = ("INFO", "CREATE", "UPDATE")
 @dataclass(frozen=True)
 class Role:
     """One key. `has_shell`: it runs the agents' shell. `asks`: it may ask agents for their
-    health. `keeps_streams`: it makes the streams and widens them."""
+    health. `keeps_streams`: it makes the streams and widens them. `counts_readers`: it may list
+    the streams' consumers."""
 
     wiring: Service
     has_shell: bool = True
     asks: bool = False
     keeps_streams: bool = False
+    counts_readers: bool = False
 
     @property
     def name(self) -> str:
@@ -82,6 +86,7 @@ def roles(wirings: Mapping[str, Service], desk: DeskConfig) -> dict[str, Role]:
     found = (
         *(Role(wiring) for wiring in wirings.values()),
         Role(observer.build(desk)[0]),
+        Role(alerting.wiring(), counts_readers=True),
         Role(person, has_shell=False, asks=True),
         Role(Service(name=PROVISIONER), has_shell=False, keeps_streams=True),
     )
@@ -152,6 +157,8 @@ def _asked_of_streams(role: Role, followed: tuple[str, ...]) -> Iterator[str]:
             yield from (f"$JS.API.STREAM.{verb}.{stream}" for verb in STREAM_VERBS)
         elif role.has_shell or stream in followed:
             yield f"$JS.API.STREAM.INFO.{stream}"
+        if role.counts_readers:
+            yield f"$JS.API.CONSUMER.LIST.{stream}"
     for stream in followed:
         yield f"$JS.API.CONSUMER.CREATE.{stream}.*"
         # Flow control and acks have two forms, the second with domain and account in front.

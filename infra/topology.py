@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.configuration import DeskConfig, FeedAddress, Runtime, section
-from shared.messages.desk import DeadLetterV1, HeartbeatV1, RecordV1
+from shared.messages.desk import DeadLetterV1, HeartbeatV1, PageV1, RecordV1
 from shared.messages.message import Message, tag_of
 from shared.messages.risk import AlertV1
 from shared.service import Service
@@ -130,6 +130,8 @@ def message_table(wirings: dict[str, Service]) -> str:
         source = ", ".join(sorted(producers.get(kind, set())))
         if kind in FROM_THE_SHELL:
             source = source or "every agent's shell"
+        if kind is PageV1:
+            source = "alerting"  # the watcher, no service
         target = ", ".join(sorted(consumers.get(kind, set()))) or "people and tests"
         delivery = kind.delivery.value
         rows.append(f"| `{tag_of(kind)}` | {delivery} | {source or 'a person'} | {target} |")

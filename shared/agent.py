@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import os
 import resource
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +28,11 @@ from shared.messages.desk import ABOUT_AN_AGENT, BreakerStanding, DeadLetterV1, 
 from shared.messages.message import Message, tag_of
 from shared.messages.registry import is_keyed
 from shared.outlet import Outlet
-from shared.service import Edge, Every, Handler, Output, Service
+from shared.service import Edge, Every, Handler, Measuring, Output, Reading, Service
 from shared.state_keeper import StateKeeper
 from shared.telemetry import Log, Telemetry
 from shared.venue_link import LinkSettings
+from shared.vitals import Vitals, breaker_readings
 from shared.worker import Worker
 
 if TYPE_CHECKING:
@@ -69,9 +70,7 @@ class Agent:
         self.clock = clock
         self.log = log
         self.telemetry = Telemetry()
-        self.telemetry.keep(service.histograms)
         if service.dependencies is not None:
-            self.telemetry.keep_breakers(service.dependencies)
             service.dependencies.is_bus_well = self._is_bus_well
         self._tracing = tracing
         self.inbox = Inbox()
@@ -82,6 +81,9 @@ class Agent:
         )
         self._edges = _edges(service, open_link)
         self._outlet = Outlet(service, self.bus, self.telemetry, self._edges)
+        self._vitals = Vitals(self.telemetry, self.bus, self.inbox, clock)
+        exemplars = tracing.exemplars if tracing is not None else lambda _name: ()
+        self.telemetry.keep(self._readings, exemplars)
         self.letters = DeadLetters(self.bus)
         self.intake = Intake(service, self.bus, self.inbox, clock, self.telemetry, self.letters)
         self._keeper = StateKeeper(service, self.bus, self.intake.bury, self.intake.defer)
@@ -252,7 +254,7 @@ class Agent:
             late_ns = self.clock.monotonic_ns() - due_ns
             self.telemetry.gauges["loop_delay_seconds"].set(max(0, late_ns) / NS_PER_S)
             beat = self.heartbeat()
-            self._measure(beat)
+            self._vitals.measure(beat, rebind_count=self.intake.rebind_count)
             self._tell_changes()
             await self._outlet.publish(beat, {})
             due_ns += HEARTBEAT_NS * (1 + max(0, late_ns) // HEARTBEAT_NS)
@@ -310,17 +312,15 @@ class Agent:
                 fallback=change.fallback,
             )
 
-    def _measure(self, beat: HeartbeatV1) -> None:
-        gauges = self.telemetry.gauges
-        gauges["agent_ready"].set(beat.is_ready)
-        gauges["outbox_pending_messages"].set(len(self.bus.outbox))
-        gauges["inbox_pending_messages"].set(len(self.inbox))
-        self.telemetry.reach("message_critical_dropped", beat.critical_dropped_count)
-        self.telemetry.reach("message_resent", self.bus.counts.resent_count)
-        self.telemetry.reach("bus_connected", self.bus.counts.connected_count)
-        self.telemetry.reach("follower_rebound", self.intake.rebind_count)
-        self.telemetry.reach("message_dropped", self.inbox.dropped_count, "inbox_full")
-        self.telemetry.reach("message_dropped", self.bus.counts.lossy_dropped_count, "slow_loop")
+    def _readings(self) -> Iterator[Reading]:
+        """What the core and its edges know of themselves, now."""
+        now_ns = self.clock.wall_ns()
+        yield from self.service.readings(now_ns)
+        if self.service.dependencies is not None:
+            yield from breaker_readings(self.service.dependencies)
+        for edge in self._edges:
+            if isinstance(edge, Measuring):
+                yield from edge.readings(now_ns)
 
     def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -1,16 +1,17 @@
-"""How others ask an agent for its health: HTTP (/health, /ready, /metrics) and NATS' own service
-protocol ($SRV.PING, INFO and STATS), whose one endpoint answers with the heartbeat.
+"""How others ask an agent for its health: HTTP (/health, /ready, /metrics, and answers of the
+service's own) and NATS' service protocol ($SRV.PING, INFO and STATS), whose one endpoint answers
+with the heartbeat.
 
 /health says that the loop turns, and nothing about others: an absent bus fails /ready only.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 from nats import micro
 from nats.micro.request import Request
 from nats.micro.service import EndpointConfig, Service, ServiceConfig
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from shared.bus import Bus
 from shared.messages.message import encode
@@ -35,6 +36,8 @@ class AgentHttp:
         application.router.add_get("/health", self._health)
         application.router.add_get("/ready", self._ready)
         application.router.add_get("/metrics", self._metrics)
+        for name, answer in self._agent.service.answers.items():
+            application.router.add_get(f"/{name}", _answering(answer))
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
         host = self._agent.runtime.listen_host
@@ -79,6 +82,15 @@ class AgentHttp:
         body = {"service": self._agent.service.name, "is_ready": not reason, "reason": reason}
         return web.json_response(body | self._breakers(), status=503 if reason else 200)
 
-    async def _metrics(self, _: web.Request) -> web.Response:
-        body = self._agent.telemetry.exposition()
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def _metrics(self, request: web.Request) -> web.Response:
+        names = request.query.getall("name[]", ())
+        accept = request.headers.get("Accept", "")
+        body, content_type = self._agent.telemetry.exposition(accept, names)
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+
+def _answering(answer: Callable[[], object]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(_: web.Request) -> web.Response:
+        return web.json_response(answer())
+
+    return handle

@@ -299,7 +299,7 @@ class Bus:
         answer = msgspec.json.decode(message.data)
         error = answer.get("error")
         if error is None:
-            self.outbox.confirm(token)
+            self.outbox.confirm(token, self.clock.monotonic_ns())
             return
         parcel = self.outbox.under_way(token)
         if parcel is None:

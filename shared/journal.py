@@ -23,6 +23,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.clock import NS_PER_S, SystemClock
+from shared.metric_names import BUCKETS_S
+from shared.metrics import Durations
+from shared.service import Measured, Reading
+
 MAGIC = b"HRJRNL1\n"
 HEAD_MAGIC = b"HRHEAD1\n"
 GENESIS_HASH = bytes(32)
@@ -72,6 +77,10 @@ class Journal:
         self.torn_bytes = 0  # cut off when it was opened
         self._on_durable = on_durable
         self._on_failure = on_failure
+        self._stopwatch_ns = SystemClock().monotonic_ns
+        self._syncs = Durations()
+        self._oldest_ns = 0  # when the oldest entry under way was made; 0: there is none
+        self._waiting_ns = 0  # and the oldest that waits for it
         self._buffer: list[bytes] = []
         self._buffer_bytes = 0
         self._failure: JournalError | None = None
@@ -102,6 +111,7 @@ class Journal:
                 raise self._failure
             if self._buffer_bytes + len(record) > BUFFER_BYTES_MAX:
                 raise JournalError(f"{self.path}: {self._buffer_bytes} bytes wait for the disk")
+            self._waiting_ns = self._waiting_ns or created_ns
             self._buffer.append(record)
             self._buffer_bytes += len(record)
             self.sequence = entry.sequence
@@ -109,6 +119,16 @@ class Journal:
             self._pending_head = (entry.sequence, self._hash)
             self._changed.notify()
         return entry
+
+    def readings(self, now_ns: int) -> Iterator[Reading]:
+        """What waits for the disk, and how long the disk takes."""
+        oldest_ns = self._oldest_ns or self._waiting_ns
+        age_ns = now_ns - oldest_ns if oldest_ns else 0
+        yield Reading("journal_pending_count", self.sequence - self.durable_sequence)
+        yield Reading("journal_age_seconds", max(0, age_ns) / NS_PER_S)
+        yield Reading("journal_entry", self.durable_sequence)
+        counts = tuple(self._syncs.counts)
+        yield Reading("journal_sync_seconds", Measured(BUCKETS_S, counts, self._syncs.total_s))
 
     def close(self) -> None:
         """Makes everything durable and closes. Raises JournalError if it could not."""
@@ -165,7 +185,9 @@ class Journal:
                 if not self._is_closing:
                     self._changed.wait_for(lambda: self._is_closing, timeout=GROUP_S)
                 group, self._buffer, self._buffer_bytes = self._buffer, [], 0
+                self._oldest_ns, self._waiting_ns = self._waiting_ns, 0
                 sequence, last_hash = self._pending_head
+            began_ns = self._stopwatch_ns()
             try:
                 data = b"".join(group)
                 _write_all(self._file, data)
@@ -175,6 +197,8 @@ class Journal:
             except OSError as error:
                 self._fail(error)
                 return
+            self._syncs.observe((self._stopwatch_ns() - began_ns) / NS_PER_S)
+            self._oldest_ns = 0
             self.durable_sequence = sequence
             self._on_durable(sequence)
 

@@ -50,6 +50,7 @@ class Outbox:
         self._newest_states: dict[str, Parcel] = {}
         self._token = 0
         self._bytes = 0
+        self._slowest_ns = 0
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._under_way)
@@ -82,10 +83,11 @@ class Outbox:
         self._under_way[self._token] = parcel
         return self._token
 
-    def confirm(self, token: int) -> None:
+    def confirm(self, token: int, now_ns: int = 0) -> None:
         """The server has stored it; a token of an earlier attempt is nothing."""
         parcel = self._under_way.pop(token, None)
         if parcel is not None:
+            self._slowest_ns = max(self._slowest_ns, now_ns - parcel.sent_ns)
             self._forget(parcel)
 
     def under_way(self, token: int) -> Parcel | None:
@@ -96,6 +98,11 @@ class Outbox:
         for token in reversed(self._under_way):
             self._waiting.appendleft(self._under_way[token])
         self._under_way.clear()
+
+    def take_slowest_ns(self) -> int:
+        """Returns how long the slowest confirmation took since this was last asked."""
+        slowest_ns, self._slowest_ns = self._slowest_ns, 0
+        return slowest_ns
 
     def oldest_sent_ns(self) -> int | None:
         return next((parcel.sent_ns for parcel in self._under_way.values()), None)

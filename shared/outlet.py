@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.bus import Bus, Parcel
 from shared.messages.message import Delivery, Message, encode, subject_of
+from shared.messages.risk import AlertV1
 from shared.service import Edge, Service
 from shared.telemetry import Telemetry
 
@@ -43,6 +44,7 @@ class Outlet:
             kind: telemetry.counters["message_published"].labels(kind.__name__)
             for kind in service.publishes
         }
+        self._alerts = telemetry.counters["alert_raised"]
         self._edges: dict[type, Edge] = {}
         for edge in edges:
             for accepted in edge.accepts:
@@ -70,6 +72,8 @@ class Outlet:
         elif output.delivery is Delivery.STATE:
             await self._bus.post(Parcel(subject_of(output), encode(output), None, headers))
         else:
+            if isinstance(output, AlertV1):
+                self._alerts.labels(output.name, output.severity).inc()
             await self.post(output, countdown.expect(), headers)
 
     def push(self) -> None:

@@ -3,7 +3,7 @@ topology graph is drawn from. Nothing here touches a bus or a clock."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from shared.dependency import Dependencies
 from shared.messages.desk import TimerV1
@@ -61,6 +61,25 @@ class Measured(NamedTuple):
     total: float
 
 
+class Reading(NamedTuple):
+    """The value of a metric that shared/metric_names.py declares, now; labels in its order."""
+
+    name: str
+    value: float | Measured
+    labels: tuple[str, ...] = ()
+
+
+# What a core or an edge knows of itself, told when somebody looks, with the time of looking.
+Readings = Callable[[int], Iterable[Reading]]
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """An edge that has readings of its own."""
+
+    def readings(self, now_ns: int) -> Iterable[Reading]: ...
+
+
 @dataclass(frozen=True)
 class Service:
     """`start` runs once inputs have been replayed; `drain` on SIGTERM, and the shell then waits
@@ -76,9 +95,11 @@ class Service:
     drain: Callable[[TimerV1], Output] | None = None
     is_drained: Callable[[], bool] = field(default=lambda: True)
     not_ready: Callable[[], str] = field(default=lambda: "")
-    histograms: Callable[[], Mapping[str, Measured]] = field(default=dict)  # by metric name
     dependencies: Dependencies | None = None  # with a breaker each; see shared/guarding.py
     is_per_underlying: bool = False  # nothing is kept across underlyings: each may have a process
+    readings: Readings = field(default=lambda _now_ns: ())
+    # What GET /<name> on the agent's port answers, as JSON.
+    answers: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     core: object = None  # for tests and the simulation's look inside
 
     def of_shard(self, instance: str, shard: str) -> "Service":

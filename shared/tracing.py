@@ -9,8 +9,8 @@ died is traced when it is replayed.
 """
 
 import random
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 
 from shared.causes import Cause, fill_cause
-from shared.clock import Clock
+from shared.clock import NS_PER_S, Clock
 from shared.configuration import DeskConfig, Runtime
 from shared.inbox import Entry
 from shared.journeys import Journey, Travelled
@@ -35,6 +35,7 @@ from shared.messages.market import TicksV1
 from shared.messages.message import Delivery, Message, subject_of, tag_of
 from shared.messages.orders import FillV1
 from shared.messages.registry import is_keyed
+from shared.metrics import Sampled
 from shared.span_export import KEPT, SpanExport, SpanSpool
 from shared.telemetry import SPAN_PROCESS, SPAN_PUBLISH, SPAN_SEND
 from shared.trace_memory import TraceMemory
@@ -46,6 +47,7 @@ ALWAYS = ("orders.", "hedging.", "risk.halt.", "risk.alert.", "quoting.pulled.")
 EXPORT_TIMEOUT_S = 2
 OPEN_REQUESTS_MAX = 4_096
 INTENTS_MAX = 1_024
+TOLD_MAX = 64  # journeys that a histogram may point to
 
 
 @dataclass(slots=True)
@@ -97,6 +99,7 @@ class Tracing:
             VenueCauses(memory.label, memory.labels()) if memory is not None else VenueCauses()
         )
         self._requests: dict[int, Span] = {}
+        self._told: dict[str, deque[Sampled]] = {}
         self._is_order: dict[type[Message], bool] = {}
         self._causes = Causes()
         self._states = States()
@@ -135,6 +138,18 @@ class Tracing:
             span.end(ended_ns - self._offset_ns)
             began_ns = ended_ns
         whole.end(began_ns - self._offset_ns)
+        took_s = (began_ns - journey.began_ns) / NS_PER_S
+        trace_id = f"{whole.get_span_context().trace_id:032x}"
+        told = self._told.setdefault(f"{journey.name}_seconds", deque(maxlen=TOLD_MAX))
+        told.append((trace_id, took_s, self.unix_s(began_ns)))
+
+    def exemplars(self, metric: str) -> Iterable[Sampled]:
+        """Returns journeys told lately, for the histogram that counts them."""
+        return self._told.get(metric, ())
+
+    def unix_s(self, desk_ns: int) -> float:
+        """Returns the time of day, in which spans are told, of a desk time."""
+        return (desk_ns - self._offset_ns) / NS_PER_S
 
     def is_missed(self, entry: Entry) -> bool:
         """Says whether a replayed input is one that an earlier life had not handled; remembers of

@@ -48,6 +48,11 @@ class Bucket:
             self._last_ns = now_ns
         return self._credits >= min(cost, self.burst)
 
+    def used_ratio(self, now_ns: int) -> float:
+        """Returns the share of the burst that has not come back yet; above 1: overdrawn."""
+        self.has(0.0, now_ns)
+        return 1.0 - self._credits / self.burst if self.burst else 0.0
+
     def pay(self, cost: float) -> None:
         """Takes credits; may overdraw, for what must never wait."""
         self._credits = max(self._credits - cost, -self.burst)
@@ -89,6 +94,14 @@ class CreditBudget:
             bucket.pay(1)
             return True
         return False
+
+    def used_ratio(self, now_ns: int) -> float:
+        """Returns how far the scarcest kind of credit is used up."""
+        buckets = (
+            self._plain, self._subscribe, self._instruments, self._trading, self._mass_quotes,
+            self._quotes,
+        )  # fmt: skip
+        return max(bucket.used_ratio(now_ns) for bucket in buckets)
 
     def overdrawn(self, method: str) -> None:
         """The venue answered 10028: nothing more of that kind until credits have come back."""

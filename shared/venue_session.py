@@ -72,7 +72,7 @@ class VenueSession:
         self._secret = client_secret.encode()
         self._nonce = nonce
         self._phase = _Phase.DOWN
-        self._budget = CreditBudget()
+        self.budget = CreditBudget()
         self._next_wire_id = 1
         self._in_flight: dict[int, _Call] = {}  # by wire id, oldest first
         self._queue: deque[_Call] = deque()
@@ -136,7 +136,7 @@ class VenueSession:
             self._send(out, now_ns, call)
         elif len(self._in_flight) >= IN_FLIGHT_MAX:
             self._refuse(call, now_ns, "too many requests in flight")
-        elif not self._queue and self._budget.admit(call.method, call.params, now_ns):
+        elif not self._queue and self.budget.admit(call.method, call.params, now_ns):
             self._send(out, now_ns, call, is_paid=True)
         elif len(self._queue) >= QUEUED_MAX:
             self._refuse(call, now_ns, "too many requests waiting")
@@ -211,7 +211,7 @@ class VenueSession:
         self, out: SessionOutput, now_ns: int, call: "_Call", *, is_paid: bool = False
     ) -> None:
         if not is_paid:
-            self._budget.admit(call.method, call.params, now_ns)
+            self.budget.admit(call.method, call.params, now_ns)
         wire_id = self._next_wire_id
         self._next_wire_id += 1
         call.sent_ns = now_ns
@@ -227,9 +227,7 @@ class VenueSession:
             limit_ns = QUEUED_ORDER_NS_MAX if call.method in MARKET_METHODS else QUEUED_NS_MAX
             if waited_ns > limit_ns:
                 self._refuse(call, now_ns, "waited too long for rate-limit credit")
-            elif call.method not in blocked and self._budget.admit(
-                call.method, call.params, now_ns
-            ):
+            elif call.method not in blocked and self.budget.admit(call.method, call.params, now_ns):
                 self._send(out, now_ns, call, is_paid=True)
             else:
                 blocked.add(call.method)
@@ -282,7 +280,7 @@ class VenueSession:
         error = message.error
         if error is not None and error.code == TOO_MANY_REQUESTS:
             self.throttled_count += 1
-            self._budget.overdrawn(call.method)
+            self.budget.overdrawn(call.method)
         if call.own is not None:
             self._on_own_reply(out, call.own, message, now_ns)
             return
@@ -309,7 +307,7 @@ class VenueSession:
         elif own is _Own.CANCEL_ON_DISCONNECT:
             self._go_up(out, now_ns)
         elif own is _Own.LIMITS and error is None:
-            self._budget.learn(message.result)
+            self.budget.learn(message.result)
 
     def _take_token(self, out: SessionOutput, result: Any, now_ns: int) -> None:
         token = result if isinstance(result, dict) else {}

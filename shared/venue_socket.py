@@ -7,12 +7,13 @@ attempts grow up to a bound, with jitter from a source handed in.
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import aiohttp
 
 from shared.clock import Clock
+from shared.service import Reading
 from shared.venue_link import VenueRequest
 from shared.venue_session import MESSAGE_BYTES_MAX, TIMER_INTERVAL_MS, SessionOutput, VenueSession
 
@@ -67,6 +68,16 @@ class VenueSocket:
     def send(self, message: object) -> None:
         assert isinstance(message, VenueRequest)
         self._take(self.session.on_request(message, self._clock.wall_ns()))
+
+    def readings(self, now_ns: int) -> Iterator[Reading]:
+        session = self.session
+        here = (session.settings.session_name,)
+        if session.connection_count:
+            yield Reading("venue_session_up", session.is_up, here)
+        yield Reading("venue_session_opened", session.connection_count, here)
+        yield Reading("venue_budget_used_ratio", session.budget.used_ratio(now_ns), here)
+        yield Reading("venue_waiting_count", session.waiting_count, here)
+        yield Reading("venue_throttled", session.throttled_count, here)
 
     async def stop(self) -> None:
         for task in self._tasks:

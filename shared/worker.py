@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from shared.causes import cause_in
+from shared.causes import Cause, cause_in
 from shared.clock import NS_PER_MS, NS_PER_S, Clock
 from shared.inbox import Entry, Inbox
 from shared.messages.risk import AlertV1
@@ -50,6 +50,7 @@ class Worker:
         self._is_busy = False
         self._idle = asyncio.Event()  # set when an attendance is over
         self._counters = telemetry.counters["message_handled"]
+        self._failures = telemetry.counters["handler_failed"]
         self._histograms = telemetry.histograms["handler_duration_seconds"]
         self._series: dict[type, tuple[Count, Durations]] = {}
         self.handled_count = 0
@@ -108,6 +109,7 @@ class Worker:
             for handler in entry.handlers:
                 outputs.extend(handler(entry.message))
         except Exception as error:
+            self._failures.labels(entry.kind.__name__).inc()
             self._log.exception("handler_failed", input=describe(entry.message), exc_info=error)
             raise
         finally:
@@ -131,7 +133,8 @@ class Worker:
         countdown.close()
         if tracing is not None and turn is not None:
             tracing.end(turn, has_spoken=bool(outputs))
-        self._count(entry.kind, self._clock.monotonic_ns() - began_ns)
+        cause = turn.cause if turn is not None else None
+        self._count(entry.kind, self._clock.monotonic_ns() - began_ns, cause)
 
     def _tell(self, alert: AlertV1, headers: dict[str, str]) -> None:
         """Every alert is in the log too, with the trace that it is a part of."""
@@ -142,7 +145,7 @@ class Worker:
             alert=alert.name, severity=alert.severity, text=alert.text, **more,
         )  # fmt: skip
 
-    def _count(self, kind: type, took_ns: int) -> None:
+    def _count(self, kind: type, took_ns: int, cause: Cause | None) -> None:
         series = self._series.get(kind)
         if series is None:
             name = kind.__name__
@@ -152,6 +155,9 @@ class Worker:
         count, durations = series
         count.inc()
         durations.observe(took_ns / NS_PER_S)
+        if cause is not None and self._tracing is not None:
+            unix_s = self._tracing.unix_s(self._clock.wall_ns())
+            durations.exemplify(took_ns / NS_PER_S, f"{cause.trace_id:032x}", unix_s)
 
 
 def describe(message: object) -> str:

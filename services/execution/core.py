@@ -29,6 +29,7 @@ from shared.messages.hedging import HedgeIntentV1, HedgeOutcomeV1
 from shared.messages.market import InstrumentsV1, TicksV1
 from shared.messages.orders import FillV1, OrderV1, PlaceOrderV1
 from shared.messages.risk import HaltV1, LimitsV1, PortfolioV1
+from shared.service import Reading
 
 TIMER_INTERVAL_MS = 100
 CLOSED_MAX = 50_000
@@ -81,6 +82,7 @@ class Execution:
         self._closed: dict[str, None] = {}  # intents with an outcome
         self._early: dict[str, list[PlaceOrderV1]] = {}  # orders whose intent has not come yet
         self._halts: dict[str, HaltV1] = {}  # the newest by underlying, and of "all"
+        self._orphans: set[str] = set()  # open at the venue, and no intent wants them
         self._is_started = False
         self._is_draining = False
         self._now_ns = 0
@@ -125,6 +127,10 @@ class Execution:
 
     def on_order(self, order: OrderV1) -> Iterable[object]:
         work = self._works.get(order.order_id.rpartition("-")[0])
+        if order.state == "open" and work is None:
+            self._orphans.add(order.order_id)
+        else:
+            self._orphans.discard(order.order_id)
         if work is None:
             return ()
         for child in work.children:
@@ -196,6 +202,10 @@ class Execution:
 
     def not_ready(self) -> str:
         return "" if self._markets else "no instruments yet"
+
+    def readings(self, _now_ns: int) -> Iterator[Reading]:
+        yield Reading("intent_open_count", len(self._works))
+        yield Reading("order_orphan_count", len(self._orphans))
 
     # Work
 

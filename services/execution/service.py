@@ -38,6 +38,7 @@ def build(config: Config, _desk: DeskConfig) -> Service:
             drain=execution.drain,
             is_drained=execution.is_drained,
             not_ready=execution.not_ready,
+            readings=execution.readings,
             core=execution,
         ),
         *breakers.dependencies(),

@@ -32,6 +32,7 @@ from shared.messages.orders import (
     QueryOrderV1,
     SettlementV1,
 )
+from shared.service import Reading
 from shared.venue_link import VenueDown, VenueNotice, VenueReply, VenueRequest, VenueUp
 
 Route = Callable[[Any, int], Iterable[object]]
@@ -175,6 +176,11 @@ class Gateway:
         except NONSENSE as error:
             text = f"{notice.channel}: {type(error).__name__} {error}"
             return self._alerts.raised("unreadable-data", "ticket", text, now_ns)
+
+    def readings(self, _now_ns: int) -> Iterator[Reading]:
+        yield Reading("book_gap", self._gap_count)
+        yield Reading("venue_clock_offset_seconds", self._clock_offset_ns / NS_PER_S)
+        yield from self.orders.readings()
 
     # Timers
 

@@ -25,6 +25,7 @@ from services.gateway.readings import NAME
 from shared.alerts import Alerts
 from shared.clock import NS_PER_S
 from shared.messages.orders import CancelOrderV1, OrderState, PlaceOrderV1, QueryOrderV1
+from shared.service import Reading
 from shared.venue_link import NOT_SENT, VenueReply, VenueRequest
 
 ORDERS_MAX = 20_000  # remembered; the oldest ended ones go first
@@ -54,6 +55,7 @@ class Orders:
         self._live: dict[str, DeskOrder] = {}  # those not ended
         self._started_ns = 0
         self._is_up = False
+        self.rejected_count = 0
 
     def live_count(self, currency: str) -> int:
         return sum(
@@ -64,6 +66,12 @@ class Orders:
 
     def unanswered_count(self) -> int:
         return sum(1 for order in self._live.values() if order.state == "sent")
+
+    def readings(self) -> Iterator[Reading]:
+        doubtful = sum(1 for order in self._live.values() if order.state == "unknown")
+        yield Reading("order_live_count", len(self._live))
+        yield Reading("order_doubtful_count", doubtful)
+        yield Reading("order_rejected", self.rejected_count)
 
     def start(self, now_ns: int) -> None:
         self._started_ns = now_ns
@@ -301,6 +309,7 @@ class Orders:
         now_ns: int,
         instrument_name: str = "",
     ) -> Iterator[object]:
+        self.rejected_count += state == "rejected"
         order.state = state
         order.reason = reason[:200]
         order.venue_ns = now_ns

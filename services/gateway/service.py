@@ -55,6 +55,7 @@ def build(config: Config, desk: DeskConfig) -> Service:
             drain=gateway.drain,
             is_drained=gateway.is_drained,
             not_ready=gateway.not_ready,
+            readings=gateway.readings,
             core=gateway,
         ),
         *breakers.dependencies(),

@@ -17,6 +17,7 @@ from shared.messages.market import InstrumentsV1, TicksV1
 from shared.messages.message import Message, Ratio
 from shared.messages.risk import LeaseV1, PortfolioV1
 from shared.pending_hedge import Pending, position_of
+from shared.service import Reading
 
 ALERT_INTERVAL_NS = 10 * NS_PER_S
 Milliseconds = Annotated[int, Meta(ge=1, le=600_000)]
@@ -51,6 +52,7 @@ class Book:
         self.lease_ns = 0
         self.index_usd = 0.0
         self.index_ns = 0
+        self.intent_count = 0
 
 
 class Hedging:
@@ -127,6 +129,13 @@ class Hedging:
         waiting = [name for name, book in self.books.items() if book.portfolio is None]
         return f"no portfolio of {', '.join(waiting)}" if waiting else ""
 
+    def readings(self, now_ns: int) -> Iterator[Reading]:
+        for name, book in self.books.items():
+            intent = book.pending.intent
+            age_ns = now_ns - intent.created_ns if intent is not None else 0
+            yield Reading("hedge_open_seconds", max(0, age_ns) / NS_PER_S, (name,))
+            yield Reading("hedge_intended", book.intent_count, (name,))
+
     def _hedge(self, book: Book, now_ns: int) -> Iterator[Message]:
         """Sends an intent if delta has left the band and nothing is on its way."""
         portfolio = book.portfolio
@@ -164,6 +173,7 @@ class Hedging:
         lots = whole_lots(amount, carrier.mid_usd, carrier.lot_usd)
         if lots != 0 and self._breakers.execution.try_acquire(now_ns):
             intent = self._intent(book, portfolio, carrier, lots, urgency, band, now_ns)
+            book.intent_count += 1
             book.pending.open(intent, position_of(portfolio, carrier.name))
             yield intent
 

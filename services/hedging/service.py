@@ -30,6 +30,7 @@ def build(config: Config, desk: DeskConfig) -> Service:
             drain=core.on_drain,
             not_ready=core.not_ready,
             is_per_underlying=True,
+            readings=core.readings,
             core=core,
         ),
         *breakers.dependencies(),

@@ -6,7 +6,7 @@ more than the journal.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from services.ledger.projection import Projection
 from shared.configuration import read_runtime
 from shared.journal import Entry, Journal, read_entries
 from shared.messages.desk import RecordV1
+from shared.service import Reading
 
 FILE_NAME = "ledger.journal"
 TAIL_MAX = 256  # records shipped again at a start: more than can be under way at a crash
@@ -56,6 +57,9 @@ class Recorder:
             self._projection.put(message.table, message.key, message.values)
         else:
             self._projection.flush()
+
+    def readings(self, now_ns: int) -> Iterable[Reading]:
+        return self._journal.readings(now_ns) if self._journal is not None else ()
 
     async def stop(self) -> None:
         if self._journal is not None:

@@ -6,7 +6,7 @@ from services.ledger.entries import Appended, Opened
 from services.ledger.recorder import Recorder
 from shared.configuration import DeskConfig
 from shared.guarding import guarded
-from shared.messages.desk import BreakerV1, HeartbeatV1, RecordV1
+from shared.messages.desk import BreakerV1, HeartbeatV1, PageV1, RecordV1
 from shared.messages.hedging import HedgeIntentV1, HedgeOutcomeV1
 from shared.messages.market import FeedV1, InstrumentsV1
 from shared.messages.orders import (
@@ -41,6 +41,7 @@ FACTS = (
     HaltV1,
     AlertV1,
     BreakerV1,
+    PageV1,
 )
 STATES = (QuotingStatusV1, PortfolioV1, PnlV1, ReconciliationV1, AccountV1, FeedV1, HeartbeatV1)
 

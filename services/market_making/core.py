@@ -1,10 +1,12 @@
 """Market making: surface, ticks, limits and lease in; two-sided quotes at the venue out."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from native.engine import GATE_OK
 from services.market_making.breakers import Breakers
 from services.market_making.mass_quote import (
     OWN_TRADES_CHANNEL,
@@ -25,6 +27,7 @@ from shared.messages.market import InstrumentsV1, TicksV1
 from shared.messages.orders import FillV1
 from shared.messages.pricing import SurfaceV1
 from shared.messages.risk import HaltV1, LeaseV1, LimitsV1
+from shared.service import Reading
 from shared.venue_link import VenueDown, VenueNotice, VenueReply, VenueRequest, VenueUp
 
 # An older fill, or one of another order, moves the position and says nothing of our quotes.
@@ -76,6 +79,7 @@ class Underlying:
         self.decided_usd = 0.0
         self.decided_ns = 0
         self.lease_ns = 0  # when the newest lease was given
+        self.lease_expires_ns = 0
         self.lease_state = "active"
         self.halt_ns = 0
         self.full_ns = 0
@@ -152,6 +156,7 @@ class MarketMaking:
         if book is None or lease.created_ns < book.lease_ns:
             return
         book.lease_ns, book.lease_state = lease.created_ns, lease.state
+        book.lease_expires_ns = lease.expires_ns
         book.quoter.set_lease(lease.state, lease.expires_ns)
         yield from ()
 
@@ -261,6 +266,14 @@ class MarketMaking:
         """Ready means: the session is up and nothing rests that should not."""
         down = [book.name for book in self.books.values() if book.quoter.phase is Phase.DOWN]
         return f"no venue session for {', '.join(down)}" if down else ""
+
+    def readings(self, now_ns: int) -> Iterator[Reading]:
+        for name, book in self.books.items():
+            yield from book.quoter.report.readings()
+            yield Reading("quote_blocked", book.quoter.blocked(now_ns) != GATE_OK, (name,))
+            if book.lease_expires_ns:
+                left_s = (book.lease_expires_ns - now_ns) / NS_PER_S
+                yield Reading("lease_left_seconds", left_s, (name,))
 
     def _set_rates(self, rates: tuple[float, float, float, float]) -> None:
         for book in self.books.values():

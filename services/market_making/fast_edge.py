@@ -11,7 +11,7 @@ import os
 import secrets
 import socket
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -37,6 +37,7 @@ from shared.configuration import DeskConfig, FeedAddress, Runtime
 from shared.fix.admin import Event, LoggedOn, LoggedOut
 from shared.journal import Journal, JournalError
 from shared.redaction import read_secret
+from shared.service import Reading
 
 LOOK_S = 0.02  # between looks at the rings
 STATUS_S = 0.25
@@ -80,6 +81,9 @@ class FastEdge:
         self._bytes = (0, 0)  # in and out, when last looked at
         self._heard_ns = self._sent_ns = 0
         self._quoted: dict[tuple[int, int], Record] = {}  # for traces
+        self._stats: Stats | None = None  # the newest
+        self._taken_count = 0  # records, out of the ring
+        self._opened_count = 0
 
     async def start(self, deliver: Callable[[object], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -101,6 +105,23 @@ class FastEdge:
     def send(self, message: object) -> None:
         put(self._path, message)
         self._path.wake()
+
+    def readings(self, now_ns: int) -> Iterator[Reading]:
+        if self._opened_count:
+            yield Reading("venue_session_up", self._is_connected and self._line.is_up, ("fix",))
+        yield Reading("venue_session_opened", self._opened_count, ("fix",))
+        yield from self._journal.readings(now_ns)
+        stats = self._stats
+        if stats is None:
+            return
+        if stats.event_ns:
+            yield Reading("multicast_age_seconds", (now_ns - stats.event_ns) / NS_PER_S)
+        yield Reading("multicast_gap", stats.feed_gaps)
+        yield Reading("multicast_stale_count", stats.stale_instruments)
+        yield Reading("path_record", stats.records)
+        yield Reading("path_record_lost", stats.records_lost)
+        waiting = max(0, stats.records - self._taken_count)
+        yield Reading("ring_used_ratio", waiting / RECORDS)
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -149,6 +170,7 @@ class FastEdge:
         for event in events:
             if isinstance(event, LoggedOn):
                 self._path.set_logged_on(is_logged_on=True)
+                self._opened_count += 1
                 self._deliver(FixUp(now_ns))
             elif isinstance(event, LoggedOut):
                 self._path.set_logged_on(is_logged_on=False)
@@ -192,6 +214,7 @@ class FastEdge:
             self._on_batch(batch, self._clock.wall_ns())
 
     def _on_batch(self, batch: NDArray[np.void], now_ns: int) -> None:
+        self._taken_count += len(batch)
         packed = zlib.compress(batch.tobytes(), COMPRESSION)
         self._journal.append(now_ns, JOURNAL_KIND, packed)
         taken = read(batch)
@@ -201,6 +224,7 @@ class FastEdge:
         self._deliver(PathRecords(now_ns, taken, self._quoted))
 
     def _on_stats(self, stats: Stats, now_ns: int) -> None:
+        self._stats = stats
         counted = (stats.stream_bytes_in, stats.stream_bytes_out)
         if counted[0] != self._bytes[0]:
             self._heard_ns = now_ns

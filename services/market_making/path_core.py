@@ -1,6 +1,8 @@
 """Market making on the fast path: what the desk says goes to the C loop, what the loop does to
 the desk. The rules are those of the core; the quotes themselves are the loop's."""
 
+from collections.abc import Iterator
+
 from services.market_making.breakers import Breakers
 from services.market_making.core import Config, MarketMaking
 from services.market_making.mass_quote import trip_channels
@@ -20,7 +22,7 @@ from shared.clock import NS_PER_S, NS_PER_US
 from shared.messages.desk import TimerV1
 from shared.messages.quoting import TickToQuoteV1
 from shared.messages.risk import AlertV1
-from shared.service import Measured
+from shared.service import Measured, Reading
 
 
 class PathMarketMaking(MarketMaking):
@@ -103,15 +105,14 @@ class PathMarketMaking(MarketMaking):
                 max_us=measured.max_ns / NS_PER_US,
             )
 
-    def histograms(self) -> dict[str, Measured]:
-        """Returns what is measured in the path, for the metrics."""
+    def readings(self, now_ns: int) -> Iterator[Reading]:
+        """Adds what is measured in the path."""
+        yield from super().readings(now_ns)
         measured = self._tick_to_quote
-        if measured is None or not measured.samples:
-            return {}
-        bounds = tuple(bound / NS_PER_S for bound in BOUNDS_NS)
-        return {
-            "tick_to_quote_seconds": Measured(bounds, measured.counts, measured.sum_ns / NS_PER_S)
-        }
+        if measured is not None and measured.samples:
+            bounds = tuple(bound / NS_PER_S for bound in BOUNDS_NS)
+            shown = Measured(bounds, measured.counts, measured.sum_ns / NS_PER_S)
+            yield Reading("tick_to_quote_seconds", shown)
 
     def _say(self, word: object) -> None:
         self._words.append(word)

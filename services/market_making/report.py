@@ -8,6 +8,7 @@ from services.market_making.contracts import Contracts
 from shared.messages.pricing import SurfaceV1
 from shared.messages.quoting import Quote, QuotesPulledV1, QuotesV1, QuotingStatusV1
 from shared.messages.risk import AlertV1
+from shared.service import Reading
 
 
 class Report:
@@ -29,6 +30,7 @@ class Report:
         self._sequence = 0
         self._sent_count = 0
         self._refused_count = 0
+        self._pull_count = 0
         self._two_sided_ns = 0  # instruments times time
         self._quotable_ns = 0
         self._counted_ns = 0
@@ -76,6 +78,7 @@ class Report:
         quoted_count = self.two_sided_count + self.one_sided_count
         self.two_sided_count = self.one_sided_count = 0
         self._sequence += 1
+        self._pull_count += 1
         yield QuotesPulledV1(
             created_ns=now_ns,
             underlying=self._underlying,
@@ -86,7 +89,6 @@ class Report:
         yield self._quotes(now_ns, [], is_full=True)
 
     def status(self, now_ns: int, state: str) -> QuotingStatusV1:
-        uptime = self._two_sided_ns / self._quotable_ns if self._quotable_ns else 0.0
         return QuotingStatusV1(
             created_ns=now_ns,
             underlying=self._underlying,
@@ -97,8 +99,24 @@ class Report:
             quotes_sent_count=self._sent_count,
             quotes_refused_count=self._refused_count,
             mmp_trigger_count=self.trip_count,
-            uptime_ratio=min(1.0, uptime),
+            uptime_ratio=self._uptime(),
         )
+
+    def readings(self) -> Iterator[Reading]:
+        here = (self._underlying,)
+        if self._has_quoted:
+            yield Reading("quote_live_count", self.two_sided_count, (*here, "two"))
+            yield Reading("quote_live_count", self.one_sided_count, (*here, "one"))
+        yield Reading("quote_quotable_count", self.quotable_count, here)
+        yield Reading("quote_uptime_ratio", self._uptime(), here)
+        yield Reading("quote_sent", self._sent_count, here)
+        yield Reading("quote_gated", self._refused_count, here)
+        yield Reading("quote_rejected", self.rejected_count, here)
+        yield Reading("quote_pulled", self._pull_count, here)
+        yield Reading("protection_tripped", self.trip_count, here)
+
+    def _uptime(self) -> float:
+        return min(1.0, self._two_sided_ns / self._quotable_ns) if self._quotable_ns else 0.0
 
     def alert(
         self, now_ns: int, name: str, severity: Literal["page", "ticket", "info"], text: str

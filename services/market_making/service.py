@@ -50,6 +50,7 @@ def build(config: Config, desk: DeskConfig, runtime: Runtime | None = None) -> S
         is_drained=core.is_drained,
         not_ready=core.not_ready,
         is_per_underlying=True,
+        readings=core.readings,
         core=core,
     )
     return guarded(service, *breakers.dependencies())
@@ -91,8 +92,8 @@ def over_fix(config: Config, desk: DeskConfig, runtime: Runtime, feed: FeedAddre
         drain=told(core.on_drain),
         is_drained=core.is_drained,
         not_ready=core.not_ready,
-        histograms=core.histograms,
         is_per_underlying=True,
+        readings=core.readings,
         core=core,
     )
     return guarded(service, *breakers.dependencies())

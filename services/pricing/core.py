@@ -20,6 +20,7 @@ from shared.messages.message import Message
 from shared.messages.pricing import OverrideV1, Slice, SurfaceV1
 from shared.messages.quoting import QuotesV1
 from shared.messages.risk import AlertV1
+from shared.service import Reading
 
 SERVICE = "pricing"
 
@@ -49,6 +50,7 @@ class _State:
     tried_index_usd: float = 0.0
     tried_change_count: int = -1
     jump_count: int = 0
+    refused_count: int = 0
     alerted: set[str] = field(default_factory=set)
 
 
@@ -68,6 +70,14 @@ class Pricer:
     def not_ready(self) -> str:
         missing = [name for name, state in self._states.items() if state.good is None]
         return f"no surface of {', '.join(missing)} yet" if missing else ""
+
+    def readings(self, _now_ns: int) -> Iterator[Reading]:
+        for name, state in self._states.items():
+            yield Reading("surface_published", state.version, (name,))
+            yield Reading("surface_refused", state.refused_count, (name,))
+            if state.good is not None:
+                yield Reading("surface_fallback", state.good.is_fallback, (name,))
+                yield Reading("surface_fit_seconds", state.good.fit_us / 1e6, (name,))
 
     def on_instruments(self, message: InstrumentsV1) -> Iterator[Message]:
         if state := self._states.get(message.underlying):
@@ -214,6 +224,7 @@ class Pricer:
         self, underlying: str, state: _State, now_ns: int, name: str, reason: str
     ) -> Iterator[Message]:
         """Shows the last good surface again with its age, and alerts once."""
+        state.refused_count += name in {"refused", "fit"}
         if name not in state.alerted:
             state.alerted.add(name)
             yield AlertV1(

@@ -32,6 +32,7 @@ def build(config: Config, desk: DeskConfig, stopwatch_ns: Callable[[], int] = la
             timers=(every(config.refit_ms_min, pricer.on_timer),),
             not_ready=pricer.not_ready,
             is_per_underlying=True,
+            readings=pricer.readings,
             core=pricer,
         ),
         *breakers.dependencies(),

@@ -9,7 +9,10 @@ from msgspec import Meta
 from services.risk.breakers import Breakers
 from services.risk.lease import Condition, lease, refusal
 from services.risk.limits import Limits, limits_message, says_the_same, standing
+from services.risk.markouts import Markouts
 from services.risk.portfolio import Portfolio
+from services.risk.quote_quality import QuoteQuality
+from services.risk.readings import readings
 from services.risk.reconciliation import Reconciliation
 from shared.alerts import Alerts
 from shared.clock import NS_PER_MS, NS_PER_S
@@ -20,6 +23,7 @@ from shared.messages.orders import AccountV1, FillV1, SettlementV1
 from shared.messages.pricing import SurfaceV1
 from shared.messages.quoting import QuotesV1
 from shared.messages.risk import HaltV1, LimitsV1, PnlV1
+from shared.service import Reading
 
 HOUR_NS = 3600 * NS_PER_S
 FEED_AGE_NS_MAX = 5 * NS_PER_S
@@ -69,6 +73,9 @@ class Underlying:
         self.refusal = "starting"
         self.loss_floor_usd = 0.0  # P&L at the last resume; losses count from there
         self.is_soft = False
+        self.lease_expires_ns = 0  # of the newest; 0: none was given yet
+        self.markouts = Markouts(name)
+        self.quality = QuoteQuality(name)
 
     @property
     def is_halted(self) -> bool:
@@ -99,6 +106,8 @@ class Risk:
     def on_fill(self, fill: FillV1) -> Iterator[Message]:
         known = self.underlyings.get(fill.underlying)
         if known is not None and known.portfolio.on_fill(fill) and known.portfolio.is_valued:
+            instrument = known.portfolio.market.instruments.get(fill.instrument)
+            known.markouts.take(fill, instrument)
             yield known.portfolio.message(fill.created_ns)
 
     def on_settlement(self, settlement: SettlementV1) -> Iterator[Message]:
@@ -111,7 +120,9 @@ class Risk:
 
     def on_ticks(self, batch: TicksV1) -> Iterator[Message]:
         if batch.underlying in self.underlyings:
-            self.underlyings[batch.underlying].portfolio.market.on_ticks(batch)
+            known = self.underlyings[batch.underlying]
+            known.portfolio.market.on_ticks(batch)
+            known.markouts.on_ticks(batch)
         yield from ()
 
     def on_surface(self, surface: SurfaceV1) -> Iterator[Message]:
@@ -178,6 +189,7 @@ class Risk:
         known = self.underlyings.get(quotes.underlying)
         if known is None:
             return
+        known.quality.on_quotes(quotes)
         lots_max = known.limits.quote_lots_max
         for quote in quotes.quotes:
             is_crossed = quote.bid_lots and quote.ask_lots and quote.bid_ticks >= quote.ask_ticks
@@ -196,7 +208,9 @@ class Risk:
             condition = self._condition(known, timer.created_ns)
             reason = refusal(condition) or self._breakers.refusal()
             if not reason:
-                yield lease(known.name, timer.created_ns, is_soft=known.is_soft)
+                given = lease(known.name, timer.created_ns, is_soft=known.is_soft)
+                known.lease_expires_ns = given.expires_ns
+                yield given
             if reason and not known.refusal:
                 text = "no lease to quote"
                 yield from self._alerts.raised(reason, "ticket", text, timer.created_ns, known.name)
@@ -230,6 +244,12 @@ class Risk:
     def not_ready(self) -> str:
         unpriced = [u.name for u in self.underlyings.values() if not u.portfolio.is_valued]
         return f"no surface or index yet: {', '.join(unpriced)}" if unpriced else ""
+
+    def readings(self, now_ns: int) -> Iterator[Reading]:
+        if self._feed is not None:
+            yield Reading("feed_up", self._feed_is_up(now_ns))
+        for known in self.underlyings.values():
+            yield from readings(known, now_ns)
 
     def _judge(self, known: Underlying, now_ns: int) -> Iterator[Message]:
         """Publishes the portfolio, and halts on what must never stand."""
@@ -268,15 +288,20 @@ class Risk:
         return known.published_limits
 
     def _condition(self, known: Underlying, now_ns: int) -> Condition:
-        market, feed = known.portfolio.market, self._feed
-        feed_age_ns = now_ns - feed.created_ns if feed is not None else 0
+        market = known.portfolio.market
         return Condition(
             is_halted=known.is_halted,
-            is_connected=feed is not None and feed.is_connected and feed_age_ns <= FEED_AGE_NS_MAX,
+            is_connected=self._feed_is_up(now_ns),
             is_broken=known.reconciliation.is_broken,
             tick_age_ns=now_ns - market.ticks_ns,
             surface_age_ns=now_ns - market.surface_ns,
             tick_age_ns_max=known.limits.tick_age_ns_max,
             surface_age_ns_max=known.limits.surface_age_ns_max,
             is_soft=known.is_soft,
+        )
+
+    def _feed_is_up(self, now_ns: int) -> bool:
+        feed = self._feed
+        return (
+            feed is not None and feed.is_connected and now_ns - feed.created_ns <= FEED_AGE_NS_MAX
         )

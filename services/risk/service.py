@@ -61,6 +61,7 @@ def build(config: Config, desk: DeskConfig) -> Service:
             start=risk.on_start,
             drain=risk.on_drain,
             not_ready=risk.not_ready,
+            readings=risk.readings,
             core=risk,
         ),
         *breakers.dependencies(),

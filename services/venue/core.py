@@ -35,6 +35,7 @@ from services.venue.rpc.switchboard import Switchboard
 from services.venue.wiring import wire
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.market import VenueAuditV1
+from shared.service import Reading
 from shared.units import ticks_nearest
 
 __all__ = ["Close", "Config", "MakeMarket", "Output", "Send", "UserAccount", "Venue"]
@@ -220,11 +221,21 @@ class Venue:
             self._fix.on_timer(now_ns)
         return self._take()
 
+    def readings(self, _now_ns: int) -> Iterator[Reading]:
+        quoted = self._quoted()
+        for currency in self.exchange.currencies:
+            yield Reading("quote_venue_count", quoted.count(currency), (currency,))
+
+    def _quoted(self) -> list[str]:
+        """Returns the underlying of each side that the desk's account quotes."""
+        instruments = self.exchange.instruments
+        quotes = self.exchange.orders.quotes(FIRST_USER)
+        return [instruments[quote.index].underlying for quote in quotes]
+
     def audits(self, now_ns: int) -> Iterator[VenueAuditV1]:
         """Yields the venue's own word on its books, one per currency."""
         exchange = self.exchange
-        instruments = exchange.instruments
-        quoted = [instruments[o.index].underlying for o in exchange.orders.quotes(FIRST_USER)]
+        quoted = self._quoted()
         for currency in exchange.currencies:
             yield VenueAuditV1(
                 created_ns=now_ns,

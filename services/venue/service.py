@@ -83,6 +83,7 @@ def service_of(front: Front, edge: Callable[[], Edge], step_ms: int) -> Service:
         publishes=frozenset({VenueAuditV1}),
         timers=(every(step_ms, front.on_timer), every(1000, front.on_second)),
         edge=edge,
+        readings=front.venue.readings,
         core=front.venue,
     )
 

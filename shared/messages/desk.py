@@ -87,6 +87,33 @@ class DeadLetterV1(Message, frozen=True, kw_only=True, tag="desk.dead_letter.v1"
         return f"dead-{self.letter_id}"
 
 
+class PagedAlert(msgspec.Struct, frozen=True, kw_only=True):
+    """One alert in a page."""
+
+    name: Name
+    severity: Literal["page", "ticket", "info"]
+    owner: Name
+    text: Text
+    runbook: Text  # path in the repository
+    since_ns: Ns  # its condition began to hold
+
+
+class PageV1(Message, frozen=True, kw_only=True, tag="desk.page.v1"):
+    """What the watcher tells people: alerts that were raised, and that are over, at one look,
+    worst first. `severity` and `text` are those of the worst."""
+
+    delivery: ClassVar[Delivery] = Delivery.DURABLE
+
+    page_id: Name
+    severity: Literal["page", "ticket", "info"]
+    text: Text
+    raised: Annotated[tuple[PagedAlert, ...], Meta(max_length=64)]
+    ended: Annotated[tuple[PagedAlert, ...], Meta(max_length=64)]
+
+    def message_id(self) -> str:
+        return f"page-{self.page_id}"
+
+
 class RecordV1(Message, frozen=True, kw_only=True, tag="desk.record.v1"):
     """One entry of the ledger's hash-chained journal, as shipped to the stream LEDGER."""
 

@@ -59,7 +59,7 @@ def test_nothing_runs_after_the_desk_has_ended(tmp_path: Path) -> None:
     with running_desk(tmp_path, "--seed", "3") as desk:
         desk.until(lambda: desk.status()["quotes"] != {}, 30, "quotes in the status")
         pids = [agent["pid"] for agent in desk.status()["agents"]]
-        assert len(pids) == len(SERVICES) + 1  # and NATS
+        assert len(pids) == len(SERVICES) + 2  # NATS, and the watcher
         desk.end()
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
     assert desk.command("status", "--json").returncode == 3

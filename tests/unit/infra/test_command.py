@@ -142,4 +142,4 @@ def test_a_sick_machine_gets_advice(monkeypatch, home, capsys):
 
 
 def test_defaults_name_every_table():
-    assert set(desk_config.all_defaults()) == {"desk", *desk_plan.SERVICES}
+    assert set(desk_config.all_defaults()) == {"desk", "alerting", *desk_plan.SERVICES}

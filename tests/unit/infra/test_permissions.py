@@ -27,7 +27,8 @@ def granted(everybody):
 
 def test_everybody_has_a_key_of_their_own(everybody, granted, tmp_path):
     render(tmp_path, granted)
-    assert {*topology.SERVICES, "observer", "operator", "provisioner"} == {*everybody}
+    around = {"observer", "alerting", "operator", "provisioner"}
+    assert {*topology.SERVICES, *around} == {*everybody}
     seeds = {(tmp_path / "keys" / f"{name}.nk").read_bytes() for name in everybody}
     assert len(seeds) == len(everybody)
     for name in everybody:

@@ -173,11 +173,13 @@ def test_the_way_of_a_tick_is_told_stage_by_stage():
 def test_the_metrics_hold_as_many_samples_as_the_path_counts():
     desk = quoting_desk(PathDesk)
     desk.run(1000, INDEX_USD * 1.004)
-    shown = desk.core.histograms()["tick_to_quote_seconds"]
+    readings = {one.name: one.value for one in desk.core.readings(desk.now_ns)}
+    shown = readings["tick_to_quote_seconds"]
     assert sum(shown.counts) == int(desk.stats.tick_to_quote.sum()) > 0
     telemetry = Telemetry()
-    telemetry.keep(desk.core.histograms)
-    assert b'tick_to_quote_seconds_bucket{le="+Inf"}' in telemetry.exposition()
+    telemetry.keep(lambda: desk.core.readings(desk.now_ns))
+    body, _content_type = telemetry.exposition()
+    assert b'tick_to_quote_seconds_bucket{le="+Inf"}' in body
 
 
 def test_the_thread_spins_only_where_cores_are_many():

@@ -120,3 +120,14 @@ def test_durable_parcels_survive_in_a_file_and_states_do_not(tmp_path):
 def test_an_empty_outbox_leaves_no_file(tmp_path):
     assert Outbox().save(tmp_path / "outbox.json") == 0
     assert not list(tmp_path.iterdir())
+
+
+def test_the_slowest_confirmation_is_told_once():
+    outbox = Outbox()
+    for name in "ab":
+        outbox.put(parcel(name))
+    first, second = send_all(outbox, now_ns=10)
+    outbox.confirm(first, 12)
+    outbox.confirm(second, 17)
+    assert outbox.take_slowest_ns() == 7
+    assert outbox.take_slowest_ns() == 0

@@ -47,7 +47,7 @@ async def test_what_comes_while_nothing_waits_is_handled_at_once():
     await place.worker.attend(lambda: place.put("a"))
     assert place.outlet.outputs == ["a"]
     assert place.outlet.push_count == 1
-    text = place.telemetry.exposition().decode()
+    text = place.telemetry.exposition()[0].decode()
     assert 'message_handled_total{kind="str"} 1.0' in text
     assert 'handler_duration_seconds_count{kind="str"} 1.0' in text
 

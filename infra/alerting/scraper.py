@@ -1,0 +1,129 @@
+"""The watcher's eyes: asks every agent for the metrics that are judged, JetStream for its streams
+and consumers, and the disk for its room. An agent that does not answer in time is down."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from infra.alerting.conditions import Labels, Sample
+from shared.bus import BusError
+from shared.metric_names import ALL
+from shared.service import Reading
+from shared.streams import DEAD, LEDGER, RECORD, STATE
+
+STREAMS_S = 2.0  # between questions to JetStream
+GRACE_S = 30.0  # an agent that was never heard is not yet down
+OWN_SERVICE = "alerting"
+CONSUMERS_MAX = 256
+STREAMS = (RECORD, STATE, DEAD, LEDGER)
+
+Ask = Callable[[str, bytes], Awaitable[bytes]]
+
+
+class Scraper:
+    """`ask` puts a question to JetStream's API and raises BusError without an answer."""
+
+    def __init__(
+        self, targets: list[tuple[str, str]], names: frozenset[str], timeout_s: float, folder: str
+    ) -> None:
+        self._targets = targets
+        families = {name.removesuffix("_total") for name in names}
+        self._query = [("name[]", one) for one in sorted(families - {"up"})]
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._folder = folder
+        self._began_s = 0.0
+        self._heard: set[str] = set()
+        self._streams: list[Reading] = []
+        self._streams_s = 0.0
+        self.ask: Ask | None = None
+
+    async def look(self, http: aiohttp.ClientSession, now_s: float) -> list[Sample]:
+        """Returns what everybody tells now."""
+        self._began_s = self._began_s or now_s
+        if self.ask is not None and now_s - self._streams_s >= STREAMS_S:
+            self._streams_s = now_s
+            self._streams = await self._ask_streams(self.ask)
+        found = await asyncio.gather(
+            *(self._scrape(http, service, address, now_s) for service, address in self._targets)
+        )
+        samples = [sample for one in found for sample in one]
+        samples += [as_sample(reading) for reading in self.readings()]
+        return samples
+
+    def readings(self) -> Iterator[Reading]:
+        """What nobody else could tell."""
+        yield Reading("disk_free_bytes", shutil.disk_usage(self._folder).free)
+        yield from self._streams
+
+    async def _scrape(
+        self, http: aiohttp.ClientSession, service: str, address: str, now_s: float
+    ) -> list[Sample]:
+        url = f"http://{address}/metrics"
+        try:
+            async with http.get(url, params=self._query, timeout=self._timeout) as answer:
+                answer.raise_for_status()
+                text = await answer.text()
+            samples = list(parsed(text, service))
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            if address not in self._heard and now_s - self._began_s < GRACE_S:
+                return []
+            return [Sample("up", (("service", service),), 0.0)]
+        self._heard.add(address)
+        return [*samples, Sample("up", (("service", service),), 1.0)]
+
+    async def _ask_streams(self, ask: Ask) -> list[Reading]:
+        """Asks JetStream; while it is away there is nothing to tell, and BusAway tells that."""
+        found: list[Reading] = []
+        try:
+            for name in STREAMS:
+                found.extend(of_stream(json.loads(await ask(f"$JS.API.STREAM.INFO.{name}", b"{}"))))
+                answer = json.loads(await ask(f"$JS.API.CONSUMER.LIST.{name}", b"{}"))
+                found.extend(of_consumers(name, answer.get("consumers") or []))
+        except (BusError, ValueError, KeyError, TypeError):
+            return []
+        return found
+
+
+def parsed(text: str, service: str) -> Iterator[Sample]:
+    """Yields the samples of an exposition that are plain numbers."""
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = {**sample.labels, "service": service}
+            yield Sample(sample.name, tuple(sorted(labels.items())), sample.value)
+
+
+def as_sample(reading: Reading) -> Sample:
+    """Returns a reading of our own as it would be scraped."""
+    declared = ALL[reading.name]
+    assert isinstance(reading.value, int | float)
+    labels = {**dict(zip(declared.labels, reading.labels, strict=True)), "service": OWN_SERVICE}
+    name = f"{reading.name}_total" if declared.kind == "counter" else reading.name
+    pairs: Labels = tuple(sorted(labels.items()))
+    return Sample(name, pairs, float(reading.value))
+
+
+def of_stream(stream: dict[str, Any]) -> Iterator[Reading]:
+    """A peer is away when it is offline, or has not caught up."""
+    here = (stream["config"]["name"],)
+    peers = (stream.get("cluster") or {}).get("replicas") or ()
+    away = sum(1 for peer in peers if peer.get("offline") or not peer.get("current"))
+    yield Reading("stream_bytes", stream["state"]["bytes"], here)
+    yield Reading("stream_peer_away_count", away, here)
+
+
+def of_consumers(stream: str, consumers: list[dict[str, Any]]) -> Iterator[Reading]:
+    """What each service has before it, its consumers of a stream together. A follower's name ends
+    in chance, and what is sent to it need not be acknowledged."""
+    waiting: dict[str, int] = {}
+    for one in consumers[:CONSUMERS_MAX]:
+        service = one["name"].split("-", maxsplit=1)[0]
+        is_acked = one["config"].get("ack_policy", "none") != "none"
+        count = one["num_pending"] + (one["num_ack_pending"] if is_acked else 0)
+        waiting[service] = waiting.get(service, 0) + count
+    for service, count in waiting.items():
+        yield Reading("stream_pending_messages", count, (stream, service))

@@ -1,0 +1,96 @@
+"""What the shell measures of its own agent, with each heartbeat: bus, queues, clock, memory."""
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from shared.breaker import State
+from shared.bus import Bus
+from shared.clock import NS_PER_S, Clock
+from shared.dependency import Dependencies
+from shared.inbox import Inbox
+from shared.messages.desk import HeartbeatV1
+from shared.service import Reading
+from shared.telemetry import Telemetry
+
+STEPS_KEPT = 30  # heartbeats
+ACKS_KEPT = 2
+MEMORY_BOUND_BYTES = 1024**3  # of an agent without a cgroup of its own
+CGROUP_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+
+
+class Vitals:
+    def __init__(self, telemetry: Telemetry, bus: Bus, inbox: Inbox, clock: Clock) -> None:
+        self._telemetry = telemetry
+        self._bus = bus
+        self._inbox = inbox
+        self._clock = clock
+        self._bound_bytes = memory_bound_bytes()
+        self._acks_ns: deque[int] = deque(maxlen=ACKS_KEPT)
+        self._steps_ns: deque[int] = deque(maxlen=STEPS_KEPT)
+        self._apart_ns: int | None = None  # time of day less time since the machine's start
+
+    def measure(self, beat: HeartbeatV1, *, rebind_count: int) -> None:
+        gauges, reach, counts = self._telemetry.gauges, self._telemetry.reach, self._bus.counts
+        gauges["agent_ready"].set(beat.is_ready)
+        gauges["bus_up"].set(self._bus.is_connected)
+        gauges["bus_ack_seconds"].set(self._slowest_ack_ns() / NS_PER_S)
+        gauges["outbox_pending_messages"].set(len(self._bus.outbox))
+        gauges["outbox_age_seconds"].set(self._outbox_age_ns() / NS_PER_S)
+        gauges["inbox_pending_messages"].set(len(self._inbox))
+        gauges["clock_step_seconds"].set(self._step_ns() / NS_PER_S)
+        gauges["memory_used_ratio"].set(beat.rss_bytes / self._bound_bytes)
+        reach("message_critical_dropped", beat.critical_dropped_count)
+        reach("message_resent", counts.resent_count)
+        reach("bus_connected", counts.connected_count)
+        reach("follower_rebound", rebind_count)
+        reach("message_dropped", self._inbox.dropped_count, "inbox_full")
+        reach("message_dropped", counts.lossy_dropped_count, "slow_loop")
+
+    def _slowest_ack_ns(self) -> int:
+        self._acks_ns.append(self._bus.outbox.take_slowest_ns())
+        return max(self._acks_ns)
+
+    def _outbox_age_ns(self) -> int:
+        now_ns = self._clock.monotonic_ns()
+        return now_ns - (self._bus.outbox.oldest_sent_ns() or now_ns)
+
+    def _step_ns(self) -> int:
+        """Returns how far the time of day has jumped against a clock that cannot."""
+        apart_ns = self._clock.wall_ns() - self._clock.monotonic_ns()
+        before_ns = apart_ns if self._apart_ns is None else self._apart_ns
+        self._apart_ns = apart_ns
+        self._steps_ns.append(abs(apart_ns - before_ns))
+        return max(self._steps_ns)
+
+
+def memory_bound_bytes() -> int:
+    """Returns the limit of the cgroup, where it is less than the machine has."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for path in CGROUP_LIMITS:
+        try:
+            bound = int(path.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            continue
+        if 0 < bound < machine:
+            return bound
+    return MEMORY_BOUND_BYTES
+
+
+def breaker_readings(dependencies: Dependencies) -> Iterator[Reading]:
+    """The circuit breakers of an agent, by state and by outcome."""
+    for one in dependencies.all:
+        breaker = one.breaker
+        for state in State:
+            yield Reading("breaker_state", breaker.state is state, (one.name, state.value))
+        for outcome, count in (
+            ("ok", breaker.ok_count),
+            ("failed", breaker.failed_count),
+            ("slow", breaker.slow_count),
+            ("not_permitted", breaker.not_permitted_count),
+        ):
+            yield Reading("breaker_calls", count, (one.name, outcome))
