@@ -172,7 +172,7 @@ def service(path: FastPath, edge: FastEdge) -> Service:
         timers=(every(50, core.on_timer), every(1000, core.on_second_timer)),
         edge=lambda: edge,
         start=core.on_start,
-        histograms=core.histograms,
+        readings=core.readings,
         core=core,
     )
 
