@@ -209,6 +209,9 @@ soak: setup ## ten minutes of desk; prints the memory slope of every process (SE
 trace-test: setup ## a desk's traces judged in a real Jaeger, agents killed on the way (FILLS=1000 JSON=FILE; JAEGER_BIN)
 	$(BIN)/python -m infra.traces.check --fills $(or $(FILLS),1000) $(if $(JSON),--json $(JSON))
 
+calm: setup ## a desk to which nothing happens: the pages that it raises all the same (SECONDS=1800)
+	$(BIN)/python -m infra.calm --seconds $(or $(SECONDS_GIVEN),1800) $(if $(JSON),--json $(JSON))
+
 # ---- write --------------------------------------------------------------------------------------
 format: .venv/dev ## formats Python and C
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -229,4 +232,4 @@ clean: ## removes what was built
 
 .PHONY: help setup run check test test-c test-threads test-quickfix ci bench bench-ticks \
     surface-report chains market-report desk-report simulate-many fuzz fuzz-coverage gate-oracle mutate-gate \
-    fuzz-bus soak trace-test breakers fallbacks format docs golden lock clean
+    calm fuzz-bus soak trace-test breakers fallbacks format docs golden lock clean

@@ -137,6 +137,16 @@ def found(branch: str, samples: list[Sample], silent: list[str]) -> str:
     if branch == "agents":
         count = sum(1 for sample in samples if sample.name == "up")
         return f"{count - len(silent)} of {count} answer"
+    if branch == "breakers":
+        states = [
+            dict(sample.labels)["state"]
+            for sample in samples
+            if sample.name == "breaker_state" and sample.value
+        ]
+        return f"{states.count('closed')} of {len(states)} are closed"
+    if branch == "alerts":
+        raised = sum(sample.value for sample in samples if sample.name == "alert_raised_total")
+        return f"{raised:.0f} raised by agents since their start"
     wanted = FACTS.get(branch, ())
     shown: dict[str, float] = {}
     for sample in samples:
