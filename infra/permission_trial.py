@@ -38,6 +38,7 @@ EVERYTHING = Grants(publish=(">",), subscribe=(">",))
 START_S_MAX = 10.0
 SERVER = """\
 listen: "127.0.0.1:{port}"
+pid_file: "{directory}/nats.pid"
 include "nats/security.conf"
 jetstream {{ store_dir: "{directory}/store" }}
 """

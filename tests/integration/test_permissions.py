@@ -1,8 +1,11 @@
 """The private bus on a real server: the matrix, its trial's own eyes, and what strangers get."""
 
 import asyncio
+import contextlib
 import dataclasses
 import json
+import os
+import signal
 import ssl
 
 import msgspec
@@ -17,10 +20,11 @@ from infra.permission_trial import (
     connect,
     make_streams,
     server,
+    settle,
     totals,
     trial,
 )
-from infra.permissions import Role, all_grants, roles
+from infra.permissions import Role, all_grants, render, roles
 from infra.provision import keep_streams
 from shared.agent import Agent, AgentError
 from shared.bus import Bus, BusError
@@ -93,6 +97,30 @@ async def test_strangers_and_open_lines_are_refused(granted, tmp_path):
         speaker = await connect(url, tmp_path, "risk")
         assert speaker.client.is_connected
         await speaker.client.close()
+
+
+async def test_a_new_service_has_its_row_after_a_reload(granted, tmp_path):
+    few = {"risk": granted["risk"]}
+    with server(tmp_path, few) as url:
+        there = await connect(url, tmp_path, "risk")
+        render(tmp_path, {**few, "hedging": granted["hedging"]})
+        with pytest.raises((nats.errors.Error, OSError)):
+            await connect(url, tmp_path, "hedging")
+        os.kill(int((tmp_path / "nats.pid").read_text()), signal.SIGHUP)
+        new = None
+        for _ in range(100):
+            with contextlib.suppress(nats.errors.Error, OSError):
+                new = await connect(url, tmp_path, "hedging")
+                break
+            await asyncio.sleep(0.05)
+        assert new is not None
+        await new.client.publish("hedging.intent.v1.BTC", b"")
+        await new.client.publish("risk.lease.v1.BTC", b"")
+        await settle(new.client)
+        assert new.forbidden == {("publish", "risk.lease.v1.btc")}
+        assert there.client.is_connected
+        for speaker in (there, new):
+            await speaker.client.close()
 
 
 async def test_nobody_takes_over_another_ones_commands(everybody, granted, tmp_path):
