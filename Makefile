@@ -223,9 +223,31 @@ docs: setup ## rewrites the generated parts of README and the AsyncAPI document
 golden: setup ## writes golden bytes and schema for new messages only
 	$(BIN)/python -m infra.golden
 
+# ---- deploy -------------------------------------------------------------------------------------
+images: .venv/run ## the container images, with their sizes (PYTHON_IMAGE=a stand-in, ONLY=pricing)
+	$(BIN)/python -m infra.images $(if $(PYTHON_IMAGE),--python-image $(PYTHON_IMAGE)) $(if $(ONLY),--only $(ONLY))
+
+secrets: setup ## keys, certificates and the venue's secret for docker-compose, in var/compose (as root)
+	$(BIN)/python -m infra.deployment_keys
+
+sbom: .venv/dev ## a CycloneDX bill of materials for every package set, in build/sbom
+	@mkdir -p build/sbom
+	for set in $(PACKAGE_SETS); do \
+	    $(BIN)/cyclonedx-py requirements infra/requirements/$$set.lock --pyproject pyproject.toml \
+	        --output-reproducible --of JSON -o build/sbom/$$set.cdx.json || exit 1; done
+
+test-containers: .venv/dev ## the built images and docker-compose, where a Docker engine answers
+	$(BIN)/python -m pytest -q -rs -m containers tests/system
+
+.PHONY: deployment images secrets sbom test-containers
+
+LOCK_FLAGS := --generate-hashes --no-emit-index-url --universal --python-version 3.11 --no-header -q
+PACKAGE_SETS := agent quant nats tools build  # the dependency groups of pyproject.toml
+
 lock: .venv/dev ## resolves the lock files anew (needs uv)
-	uv pip compile pyproject.toml --generate-hashes --no-emit-index-url --universal --python-version 3.11 --no-header -q -U -o requirements.lock
-	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --universal --python-version 3.11 --no-header -q -U -c requirements.lock -o requirements-dev.lock
+	uv pip compile pyproject.toml $(LOCK_FLAGS) -U -o requirements.lock
+	uv pip compile pyproject.toml --extra dev $(LOCK_FLAGS) -U -c requirements.lock -o requirements-dev.lock
+	for set in $(PACKAGE_SETS); do uv pip compile --group pyproject.toml:$$set $(LOCK_FLAGS) -c requirements.lock -o infra/requirements/$$set.lock; done
 
 clean: ## removes what was built
 	rm -rf .venv build native/_hedgerow* *.egg-info

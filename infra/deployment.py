@@ -1,0 +1,59 @@
+"""What is deployed: one row a service. Images, docker-compose.yml and infra/k8s follow it, and a
+contract test holds them to it. The next service joins by adding a row."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.topology import PER_UNDERLYING
+
+ROOT = Path(__file__).parent.parent
+USER_ID = 10_001  # of every process in every container
+HTTP_PORT = 9100  # health, readiness and metrics of every agent
+NATS_SERVERS = ("nats-1", "nats-2", "nats-3")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One service. `packages`: its set in infra/requirements, `quant` with the C core. `planes`:
+    its networks, beside the bus. `grace_s`: longer than an agent takes to drain."""
+
+    service: str
+    packages: str
+    planes: tuple[str, ...]
+    memory_mib: int
+    cpus: float
+    why: str  # of the image's size
+    grace_s: int = 10
+    holds_venue_secret: bool = False
+
+    @property
+    def dns_name(self) -> str:
+        """The name in compose and in a cluster, which takes no underscores."""
+        return self.service.replace("_", "-")
+
+    @property
+    def is_per_underlying(self) -> bool:
+        return self.service in PER_UNDERLYING
+
+    @property
+    def lock_path(self) -> Path:
+        return ROOT / "infra" / "requirements" / f"{self.packages}.lock"
+
+
+NUMPY = "numpy and its OpenBLAS (70 MB) for"
+TRACES = "aiohttp, uvloop, OpenTelemetry's SDK (which wants protobuf and requests)"
+
+ROWS = (
+    Row("venue", "quant", ("market",), 768, 1.0, f"{NUMPY} paths, marks and books", 10, True),
+    Row("gateway", "agent", ("market",), 384, 1.0, TRACES, 10, True),
+    Row("pricing", "quant", (), 384, 1.0, f"{NUMPY} the surface's arrays"),
+    Row("market_making", "quant", ("market",), 512, 2.0, f"{NUMPY} the path's records", 10, True),
+    Row("hedging", "agent", (), 256, 0.5, TRACES),
+    Row("execution", "agent", (), 256, 0.5, TRACES),
+    Row("risk", "quant", (), 384, 1.0, f"{NUMPY} greeks and scenarios"),
+    Row("ledger", "agent", (), 384, 1.0, TRACES),
+)
+OTHER_IMAGES = {
+    "nats": "the base image and one program of 19 MB",
+    "tools": "all services' code, cryptography and rich: run once, and by people",
+}
