@@ -230,6 +230,9 @@ images: .venv/run ## the container images, with their sizes (PYTHON_IMAGE=a stan
 secrets: setup ## keys, certificates and the venue's secret for docker-compose, in var/compose (as root)
 	$(BIN)/python -m infra.deployment_keys
 
+deployment: .venv/dev ## rewrites what follows from infra/deployment.py
+	$(BIN)/python -m infra.deployment_files
+
 sbom: .venv/dev ## a CycloneDX bill of materials for every package set, in build/sbom
 	@mkdir -p build/sbom
 	for set in $(PACKAGE_SETS); do \

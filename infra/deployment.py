@@ -9,7 +9,13 @@ from infra.topology import PER_UNDERLYING
 ROOT = Path(__file__).parent.parent
 USER_ID = 10_001  # of every process in every container
 HTTP_PORT = 9100  # health, readiness and metrics of every agent
-NATS_SERVERS = ("nats-1", "nats-2", "nats-3")
+NATS_SERVERS = ("nats-1", "nats-2", "nats-3")  # of docker-compose.yml
+NATS_PODS = tuple(f"nats-{number}.nats" for number in range(3))  # of infra/k8s
+
+
+def dns_name(name: str) -> str:
+    """Returns a name as compose and clusters take it: without underscores."""
+    return name.replace("_", "-")
 
 
 @dataclass(frozen=True)
@@ -28,8 +34,7 @@ class Row:
 
     @property
     def dns_name(self) -> str:
-        """The name in compose and in a cluster, which takes no underscores."""
-        return self.service.replace("_", "-")
+        return dns_name(self.service)
 
     @property
     def is_per_underlying(self) -> bool:

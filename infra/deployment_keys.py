@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from infra import permissions
-from infra.deployment import NATS_SERVERS, ROOT, USER_ID
+from infra.deployment import NATS_PODS, NATS_SERVERS, ROOT, USER_ID
 
 MOUNTED_AT = "/etc/nats/security"  # where infra/nats/cluster.conf looks
 DEFAULT = ROOT / "var" / "compose"
@@ -27,7 +27,7 @@ def write(directory: Path, *, is_sharded: bool) -> list[Path]:
     Raises PermissionError where that user's files cannot be made."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     everybody = permissions.roles_of("", is_sharded=is_sharded)
-    permissions.render(directory, everybody, NATS_SERVERS, MOUNTED_AT, USER_ID)
+    permissions.render(directory, everybody, (*NATS_SERVERS, *NATS_PODS), MOUNTED_AT, USER_ID)
     venue = directory / "venue.secret"
     if not venue.exists():
         venue.touch(mode=0o600)

@@ -26,7 +26,7 @@ def quoted(desk: Desk) -> int:
 def quotes_at_venue(home: Path) -> int:
     """Returns the desk's live quotes; none while the venue is away."""
     try:
-        return VenueAccount(home).live_quotes()
+        return VenueAccount.of_run(home).live_quotes()
     except (OSError, http.client.HTTPException):
         return 0
 
@@ -42,12 +42,12 @@ def test_killing_any_agent_loses_nothing(tmp_path: Path, transport: str) -> None
     with running_desk(tmp_path, "--seed", "11", *over(transport, tmp_path)) as desk:
         desk.until(lambda: quoted(desk) >= QUOTED_MIN, 30, "quoting")
         assert quotes_at_venue(tmp_path) > QUOTED_MIN
-        desk.until(lambda: VenueAccount(tmp_path).positions() != {}, 30, "a position")
+        desk.until(lambda: VenueAccount.of_run(tmp_path).positions() != {}, 30, "a position")
         for service in KILLED:
             killed_pid = kill(desk, service)
             killed_at = time.monotonic()
             if service == "market_making":
-                account = VenueAccount(tmp_path)
+                account = VenueAccount.of_run(tmp_path)
                 desk.until(lambda a=account: a.live_quotes() == 0, QUOTES_GONE_S, "empty books")
             back = f"{service} back and the desk quoting"
             left_s = QUOTING_AGAIN_S - (time.monotonic() - killed_at)

@@ -38,7 +38,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 def open_desk(home: Path) -> Iterator[Desk]:
     with running_desk(home, "--seed", "5") as desk:
         desk.until(lambda: desk.status()["quotes"] != {}, 60, "a status")
-        account = VenueAccount(home)
+        account = VenueAccount.of_run(home)
         quoting_again(account)
         yield desk
         report = desk.end()
@@ -84,7 +84,7 @@ def quoting_again(account: VenueAccount) -> None:
 
 
 def test_a_stopped_market_making_leaves_no_quote_for_a_second(desk: Desk) -> None:
-    account = VenueAccount(desk.home)
+    account = VenueAccount.of_run(desk.home)
     quoting_again(account)
     names = some_of_each(account)
     with stopped(desk.pid("market_making")):
@@ -93,7 +93,7 @@ def test_a_stopped_market_making_leaves_no_quote_for_a_second(desk: Desk) -> Non
 
 
 def test_a_killed_market_making_leaves_no_quote_for_a_second(desk: Desk) -> None:
-    account = VenueAccount(desk.home)
+    account = VenueAccount.of_run(desk.home)
     quoting_again(account)
     names = some_of_each(account)
     os.kill(desk.pid("market_making"), signal.SIGKILL)
@@ -102,7 +102,7 @@ def test_a_killed_market_making_leaves_no_quote_for_a_second(desk: Desk) -> None
 
 
 def test_a_lapsed_lease_leaves_no_quote(desk: Desk) -> None:
-    account = VenueAccount(desk.home)
+    account = VenueAccount.of_run(desk.home)
     quoting_again(account)
     names = some_of_each(account)
     with stopped(desk.pid("risk")):
@@ -116,7 +116,7 @@ def test_a_lapsed_lease_leaves_no_quote(desk: Desk) -> None:
 
 
 def test_silent_datagrams_leave_no_quote(desk: Desk) -> None:
-    account = VenueAccount(desk.home)
+    account = VenueAccount.of_run(desk.home)
     quoting_again(account)
     names = some_of_each(account)
     relay = Relay(desk.home)

@@ -11,22 +11,26 @@ CURRENCIES = ("BTC", "ETH")
 
 
 class VenueAccount:
-    """Asks the simulated venue of one run."""
+    """Asks one simulated venue."""
 
-    def __init__(self, home: Path) -> None:
-        directory = (home / "current").resolve()
-        runtime = json.loads((directory / "runtime.json").read_text(encoding="utf-8"))
-        self._url = f"{runtime['venue_http_url']}/api/v2"
-        secret = runs.read_secret(directory)
+    def __init__(self, http_url: str, client_id: str, secret: str) -> None:
+        self._url = f"{http_url}/api/v2"
         answer = self._call(
             "public/auth",
             {
                 "grant_type": "client_credentials",
-                "client_id": runtime["venue_client_id"],
+                "client_id": client_id,
                 "client_secret": secret,
             },
         )
         self._token = answer["access_token"]
+
+    @classmethod
+    def of_run(cls, home: Path) -> "VenueAccount":
+        directory = (home / "current").resolve()
+        runtime = json.loads((directory / "runtime.json").read_text(encoding="utf-8"))
+        secret = runs.read_secret(directory)
+        return cls(runtime["venue_http_url"], runtime["venue_client_id"], secret)
 
     def live_quotes(self) -> int:
         """Returns how many quote sides of the desk rest in the books."""

@@ -1,0 +1,229 @@
+"""docker-compose.yml and the manifests against infra/deployment.py, schemas and pod security."""
+
+import copy
+import re
+import shutil
+import subprocess
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from infra import deployment_files
+from infra.deployment import NATS_SERVERS, ROOT, ROWS, USER_ID
+from infra.topology import instances
+from shared.agent import DRAIN_S_MAX, FLUSH_S_MAX
+from shared.configuration import DeskConfig
+
+KUBERNETES = "1.32"
+K8S = ROOT / "infra" / "k8s"
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+DESK = [*NATS_SERVERS, "provision", *(row.dns_name for row in ROWS)]
+PLAIN = [path for path in sorted(K8S.rglob("*.yaml")) if path.name != "kustomization.yaml"]
+WORKLOADS = {"Deployment", "StatefulSet"}
+
+
+def documents(*paths):
+    for path in paths:
+        yield from yaml.safe_load_all(path.read_text(encoding="utf-8"))
+
+
+LAYOUT_PATHS = {
+    layout: [*sorted((K8S / "base").glob("[!k]*.yaml")), K8S / layout / "agents.yaml"]
+    for layout in deployment_files.LAYOUTS
+}
+
+
+@pytest.mark.parametrize("path", deployment_files.files(), ids=lambda path: path.name)
+def test_what_follows_from_the_table_was_written_anew(path):
+    assert path.read_text(encoding="utf-8") == deployment_files.files()[path], "make deployment"
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_a_container_of_compose_is_hardened_and_bounded(name):
+    service = COMPOSE["services"][name]
+    assert service["user"] == f"{USER_ID}:{USER_ID}"
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "privileged" not in service
+    assert "cap_add" not in service
+    for limit in ("mem_limit", "cpus", "pids_limit"):
+        assert service[limit], limit
+    assert service["healthcheck"]["test"][0] == "CMD"
+    assert service["networks"]
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+    for entry in (service.get("environment") or {}).values():
+        assert not re.search(r"^S[UA][A-Z0-9]{40,}", str(entry)), "a seed in an environment"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.service)
+def test_a_service_of_compose_is_as_its_row_says(row):
+    service = COMPOSE["services"][row.dns_name]
+    assert service["image"] == f"hedgerow/{row.service}:${{HEDGEROW_TAG:-dev}}"
+    assert set(service["networks"]) == {"bus", "observe", *row.planes}
+    assert service["mem_limit"] == f"{row.memory_mib}m"
+    assert service["cpus"] == row.cpus
+    assert service["stop_grace_period"] == f"{row.grace_s}s"
+    assert ("venue_secret" in service["secrets"]) == row.holds_venue_secret
+    (key,) = [one for one in service["secrets"] if isinstance(one, dict)]
+    assert key == {"source": f"nkey_{row.service}", "target": "bus_nkey"}
+    assert service["depends_on"]["provision"] == {"condition": "service_healthy"}
+    assert row.grace_s > DRAIN_S_MAX + FLUSH_S_MAX
+
+
+def test_compose_has_nothing_that_no_row_knows():
+    without_profile = {name for name, one in COMPOSE["services"].items() if not one.get("profiles")}
+    assert without_profile == set(DESK)
+    assert COMPOSE["networks"]["bus"] == COMPOSE["networks"]["observe"] == {"internal": True}
+
+
+@pytest.mark.parametrize("path", PLAIN, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_a_manifest_is_valid_by_the_schemas_of_kubernetes(path):
+    for document in documents(path):
+        kubernetes_validate.validate(document, KUBERNETES, strict=True)
+
+
+def test_a_manifest_with_a_misspelt_field_is_refused():
+    (whole,) = [one for one in documents(*LAYOUT_PATHS["whole"]) if one["kind"] == "StatefulSet"]
+    broken = copy.deepcopy(whole)
+    broken["spec"]["template"]["spec"]["containers"][0]["livenessProb"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(broken, KUBERNETES, strict=True)
+
+
+def insecurities(pod):
+    """Yields what the restricted profile of pod security would refuse, and what we add to it."""
+    security = pod.get("securityContext", {})
+    if security.get("runAsNonRoot") is not True or security.get("runAsUser", 0) < 10_000:
+        yield "may run as root"
+    if security.get("seccompProfile", {}).get("type") != "RuntimeDefault":
+        yield "no seccomp profile"
+    if pod.get("automountServiceAccountToken") is not False:
+        yield "holds a token of the cluster"
+    if any(pod.get(key) for key in ("hostNetwork", "hostPID", "hostIPC")):
+        yield "shares the host's namespaces"
+    allowed = {"configMap", "emptyDir", "projected", "secret", "persistentVolumeClaim"}
+    for volume in pod.get("volumes", ()):
+        if not set(volume) - {"name"} <= allowed:
+            yield f"mounts {volume}"
+    for one in pod["containers"]:
+        inner = one.get("securityContext", {})
+        if inner.get("allowPrivilegeEscalation") is not False:
+            yield "may gain privileges"
+        if inner.get("capabilities") != {"drop": ["ALL"]}:
+            yield "keeps capabilities"
+        if inner.get("readOnlyRootFilesystem") is not True:
+            yield "may write its root"
+        if one["resources"].get("limits") != one["resources"].get("requests"):
+            yield "is not guaranteed what it may use"
+
+
+def pods(layout):
+    for document in documents(*LAYOUT_PATHS[layout]):
+        if document["kind"] in WORKLOADS:
+            yield document["metadata"]["name"], document["spec"]["template"]["spec"]
+
+
+@pytest.mark.parametrize("layout", LAYOUT_PATHS)
+def test_every_pod_keeps_to_restricted_pod_security(layout):
+    for name, pod in pods(layout):
+        assert list(insecurities(pod)) == [], name
+    (namespace,) = [one for one in documents(*LAYOUT_PATHS[layout]) if one["kind"] == "Namespace"]
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_an_insecure_pod_is_noticed():
+    _, pod = next(pods("whole"))
+    broken = copy.deepcopy(pod)
+    broken["securityContext"]["runAsUser"] = 0
+    broken["containers"][0]["securityContext"]["capabilities"]["add"] = ["NET_ADMIN"]
+    assert set(insecurities(broken)) == {"may run as root", "keeps capabilities"}
+
+
+@pytest.mark.parametrize("layout", LAYOUT_PATHS)
+def test_every_process_of_a_layout_is_one_workload(layout):
+    every = list(documents(*LAYOUT_PATHS[layout]))
+    processes = instances(deployment_files.LAYOUTS[layout])
+    names = {name.replace("_", "-") for name in processes}
+    deployed = {one["metadata"]["name"]: one for one in every if one["kind"] == "Deployment"}
+    assert set(deployed) == names | {"provision"}
+    budgets = [one for one in every if one["kind"] == "PodDisruptionBudget"]
+    assert {one["metadata"]["name"] for one in budgets} == names | {"nats"}
+    assert not [one for one in every if one["kind"] == "HorizontalPodAutoscaler"]
+    for name in names:
+        # Two of a service would quote, hedge or place twice.
+        assert deployed[name]["spec"]["replicas"] == 1
+        assert deployed[name]["spec"]["strategy"] == {"type": "Recreate"}
+        (one,) = deployed[name]["spec"]["template"]["spec"]["containers"]
+        assert one["livenessProbe"]["httpGet"]["path"] == "/health"
+        assert one["readinessProbe"]["httpGet"]["path"] == "/ready"
+        assert one["startupProbe"]["failureThreshold"] >= 30
+
+
+def test_a_shard_is_told_of_its_underlying():
+    found = {}
+    for name, pod in pods("sharded"):
+        told = {one["name"]: one.get("value") for one in pod["containers"][0].get("env", ())}
+        if "HEDGEROW_SHARD" in told:
+            found[name] = told["HEDGEROW_SHARD"]
+    assert found == {
+        f"{service}-{underlying.lower()}": underlying
+        for service in ("pricing", "market-making", "hedging")
+        for underlying in DeskConfig().underlyings
+    }
+
+
+def test_nats_is_probed_so_that_recovery_is_no_reason_to_die():
+    (server,) = [
+        one for one in documents(K8S / "base" / "nats.yaml") if one["kind"] == "StatefulSet"
+    ]
+    pod = server["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    paths = {
+        kind: container[f"{kind}Probe"]["httpGet"]["path"]
+        for kind in ("startup", "liveness", "readiness")
+    }
+    assert paths == {
+        "startup": "/healthz",
+        "liveness": "/healthz?js-enabled-only=true",
+        "readiness": "/healthz?js-server-only=true",
+    }
+    lame_duck_s = int(
+        re.search(
+            r'lame_duck_duration: "(\d+)s"',
+            (ROOT / "infra" / "nats" / "cluster.conf").read_text(encoding="utf-8"),
+        )[1]
+    )
+    assert pod["terminationGracePeriodSeconds"] > lame_duck_s
+    assert server["spec"]["replicas"] == 3
+
+
+def test_nobody_talks_to_anybody_unless_it_is_said():
+    policies = {
+        one["metadata"]["name"]: one["spec"] for one in documents(K8S / "base" / "network.yaml")
+    }
+    denied = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    assert policies["default-deny"] == denied
+    for name, policy in policies.items():
+        for rule in (*policy.get("ingress", ()), *policy.get("egress", ())):
+            assert rule.get("from") or rule.get("to"), f"{name} is open to everybody"
+            assert rule["ports"], f"{name} opens every port"
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+@pytest.mark.parametrize("layout", LAYOUT_PATHS)
+def test_kustomize_renders_a_layout(layout):
+    done = subprocess.run(
+        ["kubectl", "kustomize", str(K8S / layout)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    rendered = list(yaml.safe_load_all(done.stdout))
+    maps = {one["metadata"]["name"] for one in rendered if one["kind"] == "ConfigMap"}
+    for document in rendered:
+        kubernetes_validate.validate(document, KUBERNETES, strict=True)
+        if document["kind"] in WORKLOADS:
+            assert document["metadata"]["namespace"] == "hedgerow"
+            volumes = document["spec"]["template"]["spec"]["volumes"]
+            used = {one["configMap"]["name"] for one in volumes if "configMap" in one}
+            assert used <= maps, "a map that kustomize did not name"
