@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,15 @@ def until(condition: Callable[[], object], deadline_s: float, what: str) -> floa
     return time.monotonic() - started
 
 
+class Compose(DockerCompose):
+    """testcontainers knows compose as a plugin of docker; it may also be a program of its own."""
+
+    @cached_property
+    def compose_command_property(self) -> list[str]:
+        command = super().compose_command_property
+        return ["docker-compose", *command[2:]] if shutil.which("docker-compose") else command
+
+
 class Stack:
     """One desk of docker-compose.yml, under a project name and on a port of its own."""
 
@@ -72,8 +82,7 @@ class Stack:
         os.environ["COMPOSE_PROJECT_NAME"] = self.project
         os.environ["HEDGEROW_SECRETS"] = str(folder)
         os.environ["VENUE_PORT"] = str(self._port)
-        command = "docker-compose" if shutil.which("docker-compose") else None
-        self.compose = DockerCompose(str(ROOT), docker_command_path=command, wait=False)
+        self.compose = Compose(str(ROOT), wait=False)
 
     def up(self) -> None:
         self.compose.start()
