@@ -26,8 +26,8 @@ def write(directory: Path, *, is_sharded: bool) -> list[Path]:
 
     Raises PermissionError where that user's files cannot be made."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    everybody = permissions.roles_of("", is_sharded=is_sharded)
-    permissions.render(directory, everybody, (*NATS_SERVERS, *NATS_PODS), MOUNTED_AT, USER_ID)
+    granted = permissions.all_grants(permissions.roles_of("", is_sharded=is_sharded))
+    permissions.render(directory, granted, (*NATS_SERVERS, *NATS_PODS), MOUNTED_AT, USER_ID)
     venue = directory / "venue.secret"
     if not venue.exists():
         venue.touch(mode=0o600)
