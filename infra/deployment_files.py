@@ -1,7 +1,8 @@
 """Writes the parts of a deployment that follow from infra/deployment.py: `make deployment`.
 
-infra/compose/runtime.json and infra/k8s/{whole,sharded}/{agents.yaml,runtime.json}. They are
-committed, so that they can be read and applied as they are; a contract test compares.
+infra/compose/runtime.json, infra/prometheus/targets/desk.json and, in infra/k8s, agents.yaml and
+runtime.json of each layout. They are committed, so that they can be read and applied as they are;
+a contract test compares.
 """
 
 import json
@@ -226,6 +227,12 @@ def files() -> dict[Path, str]:
     """Returns every written file's text by its path."""
     compose = runtime("compose", NATS_SERVERS, instances().values())
     found = {ROOT / "infra" / "compose" / "runtime.json": shown(compose)}
+    groups = [
+        {"targets": [f"{row.dns_name}:{HTTP_PORT}"], "labels": {"service": row.service}}
+        for row in ROWS
+    ]
+    targets = ROOT / "infra" / "prometheus" / "targets" / "desk.json"
+    found[targets] = json.dumps(groups, indent=2) + "\n"
     for layout, shards in LAYOUTS.items():
         folder = ROOT / "infra" / "k8s" / layout
         processes = instances(shards)
