@@ -64,6 +64,9 @@ def get_text(port: int, path: str) -> str:
 def show(console: Console, report: dict[str, Any]) -> None:
     """Prints what is active, worst first, and what has lately ended."""
     now_s = time.time()
+    if not report["looked_unix_s"]:
+        console.print("the watcher has not looked yet")
+        return
     age_s = now_s - report["looked_unix_s"]
     if age_s > OLD_S:
         console.print(f"[red]the watcher has not looked for {age_s:.0f} s[/red]")

@@ -132,7 +132,7 @@ class Hedging:
     def readings(self, now_ns: int) -> Iterator[Reading]:
         for name, book in self.books.items():
             intent = book.pending.intent
-            age_ns = now_ns - intent.created_ns if intent is not None else 0
+            age_ns = now_ns - intent.created_ns if intent and book.pending.is_open() else 0
             yield Reading("hedge_open_seconds", max(0, age_ns) / NS_PER_S, (name,))
             yield Reading("hedge_intended", book.intent_count, (name,))
 

@@ -355,3 +355,19 @@ def test_inputs_that_are_not_trusted_hedge_nothing():
         breaker.reset(desk.now_ns)
         desk.portfolio(2.0)
         assert len(desk.intents) == 1, name
+
+
+def test_the_age_of_a_hedge_is_that_of_an_open_one():
+    desk = ToyDesk()
+    desk.portfolio(delta=1.5)
+    desk.later(7_000)
+    ages = [
+        one.value for one in desk.core.readings(desk.now_ns) if one.name == "hedge_open_seconds"
+    ]
+    assert ages == [7.0]
+    desk.outcome(filled_lots=0)
+    desk.later(60_000)
+    ages = [
+        one.value for one in desk.core.readings(desk.now_ns) if one.name == "hedge_open_seconds"
+    ]
+    assert ages == [0.0]
