@@ -18,6 +18,7 @@ from shared.service import Reading
 from shared.units import price_from_ticks
 
 DELTA_MIN, DELTA_MAX = 0.10, 0.90
+LOOK_NS = 5 * NS_PER_S  # a look revalues the chain, and is asked for every second
 LIFE_NS_MIN = 3600 * NS_PER_S  # an option nearer to its end is nobody's duty
 SILENCE_NS_MAX = 12 * NS_PER_S  # all quotes are told every 5 s
 DAY_NS = 24 * 3600 * NS_PER_S
@@ -35,6 +36,8 @@ class QuoteQuality:
         self._underlying = underlying
         self._quotes: dict[str, Quote] = {}
         self._heard_ns = 0
+        self._told: tuple[Reading, ...] = ()
+        self._told_ns = 0
 
     def on_quotes(self, message: QuotesV1) -> None:
         self._heard_ns = message.created_ns
@@ -44,9 +47,14 @@ class QuoteQuality:
             self._quotes[quote.instrument] = quote
 
     def readings(self, market: Market, now_ns: int) -> Iterator[Reading]:
-        """Yields nothing before quotes and a surface were heard of."""
+        """Yields nothing before quotes and a surface were heard of; looks anew now and then."""
         if not self._heard_ns or not market.is_priced():
             return
+        if not self._told or now_ns - self._told_ns >= LOOK_NS:
+            self._told, self._told_ns = tuple(self._look(market, now_ns)), now_ns
+        yield from self._told
+
+    def _look(self, market: Market, now_ns: int) -> Iterator[Reading]:
         if now_ns - self._heard_ns > SILENCE_NS_MAX:
             self._quotes.clear()
         options = [
