@@ -10,6 +10,11 @@
 #define THEO_HYSTERESIS 0.75
 #define GAMMA_HYSTERESIS 1.25
 
+/* The first drift period of a slot is shorter by its place, so that never all end at one tick. */
+static int64_t head_start_ns(const hr_engine *engine, const hr_slot *slot) {
+    return engine->limits.drift_ns / engine->slot_count * (slot - engine->slots);
+}
+
 void hr_engine_value_slot(hr_engine *engine, hr_slot *slot, int64_t now_ns) {
     slot->is_valued = 0;
     if (!slot->spec.is_listed || slot->slice == HR_SLICE_NONE) {
@@ -28,7 +33,7 @@ void hr_engine_value_slot(hr_engine *engine, hr_slot *slot, int64_t now_ns) {
                    : value.call_delta >= HR_WING_DELTA    ? 1
                                                           : 2;
     if (slot->anchor_ns == 0 || now_ns - slot->anchor_ns > engine->limits.drift_ns) {
-        slot->anchor_ns = now_ns;
+        slot->anchor_ns = now_ns - (slot->anchor_ns == 0 ? head_start_ns(engine, slot) : 0);
         slot->anchor_coin = value.theo_coin;
     }
 }
