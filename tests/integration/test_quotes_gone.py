@@ -175,7 +175,7 @@ class Relay:
     def __init__(self, home: Path) -> None:
         path = home / "current" / "runtime.json"
         runtime = json.loads(path.read_text())
-        feed = runtime["feed"]
+        (feed,) = runtime["feeds"].values()
         self._from = (feed["event_port"], feed["snapshot_port"])
         self._to = (free_udp_port(), free_udp_port())
         feed["event_port"], feed["snapshot_port"] = self._to

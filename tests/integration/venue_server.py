@@ -29,7 +29,7 @@ class Serving:
         self.server = Server("127.0.0.1", 0, self.clock)
         self.fix_server = FixServer("127.0.0.1", 0, self.clock)
         self.front.venue.open_fix(now_ns)
-        feed = feed_door(self.front.venue, config, None, now_ns)
+        feed = feed_door(self.front.venue, config, (), now_ns)
         self.edge = Edges((self.server, self.fix_server, *feed))
         self.service = service_of(self.front, lambda: self.edge, config.step_ms)
         self._handlers = {consume.kind: consume.handler for consume in self.service.consumes}
