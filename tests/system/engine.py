@@ -74,6 +74,7 @@ class Stack:
     def __init__(self, folder: Path) -> None:
         self.project = f"hedgerow-test-{secrets.token_hex(3)}"
         self._secrets = folder
+        self.started_s = 0.0
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = int(probe.getsockname()[1])
@@ -85,7 +86,12 @@ class Stack:
         self.compose = Compose(str(ROOT), wait=False)
 
     def up(self) -> None:
+        self.started_s = time.monotonic()
         self.compose.start()
+
+    def age_s(self) -> float:
+        """Returns the time since `docker-compose up` was said."""
+        return time.monotonic() - self.started_s
 
     def down(self) -> None:
         """As `docker-compose down -v`."""
