@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from infra.topology import SERVICES
+from infra.trial_desk import over, running_desk
 from native.path_records import FILL, RECORD_DTYPE
 from shared.journal import read_entries
 from shared.journal_verifier import verify
-from tests.integration.desk_process import over, running_desk
 
 
 @pytest.mark.parametrize("transport", ["fix", "websocket"])

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.desk_process import Desk, over, running_desk
-from tests.integration.venue_account import VenueAccount
+from infra.trial_desk import Desk, over, running_desk
+from infra.venue_account import VenueAccount
 
 QUOTES_GONE_S = 1.0
 QUOTING_AGAIN_S = 5.0

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from infra.trial_desk import Desk, running_desk
+from infra.venue_account import VenueAccount
 from services.market_making.core import Config
 from services.risk.lease import LEASE_MS
-from tests.integration.desk_process import Desk, running_desk
-from tests.integration.venue_account import VenueAccount
 
 ASK_S = 0.03
 QUOTED_MIN = 800  # sides

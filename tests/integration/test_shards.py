@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from tests.integration.desk_process import Desk, running_desk
+from infra.trial_desk import Desk, running_desk
 
 SHARDED = {
     f"{service}-{underlying}"
