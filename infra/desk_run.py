@@ -30,6 +30,8 @@ EXIT_OK, EXIT_FAILED, EXIT_CRASH_LOOP = 0, 1, 4
 START_LIMIT_S = 20.0
 LAST_WORDS_S = 1.5  # the record's last messages reach the observer
 SCREEN_PAUSE_S = 0.5
+TELL_PAUSE_S = 1.0
+TOLD = ("violations", "reconciliation_breaks", "reconciliation_checks", "fills", "halts", "pulls")
 
 
 class StartError(RuntimeError):
@@ -161,15 +163,16 @@ class DeskRun:
         """Runs until something ends the day; returns what went wrong, or nothing."""
         stopping = asyncio.create_task(asked_to_stop.wait())
         screen = asyncio.create_task(self._show(watcher))
+        telling = asyncio.create_task(self._tell(watcher))
         ends: set[asyncio.Future[Any]] = {stopping, observing, supervisor.failed}
         left = None if seconds is None else seconds - self._age_s()
         try:
             await asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._sample(supervisor)
-            for task in (screen, stopping):
+            for task in (screen, telling, stopping):
                 task.cancel()
-            await asyncio.gather(screen, stopping, return_exceptions=True)
+            await asyncio.gather(screen, telling, stopping, return_exceptions=True)
         if supervisor.failed.done():
             return supervisor.failed.result()
         if observing.done():
@@ -186,6 +189,13 @@ class DeskRun:
                 )
                 live.update(screen, refresh=True)
                 await asyncio.sleep(SCREEN_PAUSE_S)
+
+    async def _tell(self, watcher: Observer) -> None:
+        """Writes down for other processes what the observer has seen so far."""
+        while True:
+            day = report.day_report(watcher, self._started_ns, self._age_s())
+            runs.write_observed(self._plan.directory, {key: day[key] for key in TOLD})
+            await asyncio.sleep(TELL_PAUSE_S)
 
     async def _end(
         self,

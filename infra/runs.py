@@ -161,6 +161,19 @@ def _hold_path(directory: Path, name: str) -> Path:
     return directory / f"{name}.hold"
 
 
+def write_observed(directory: Path, facts: dict[str, int]) -> None:
+    write_private(directory / "observed.json", msgspec.json.encode(facts))
+
+
+def read_observed(directory: Path) -> dict[str, int]:
+    """Returns what the observer has counted; nothing before its first second is over."""
+    try:
+        data = (directory / "observed.json").read_bytes()
+    except FileNotFoundError:
+        return {}
+    return msgspec.json.decode(data, type=dict[str, int])
+
+
 def is_alive(directory: Path) -> bool:
     """Says whether the run's supervisor still runs."""
     table = read_processes(directory)

@@ -39,6 +39,7 @@ def facts() -> dict[str, Any]:
             "ws_url": runtime.venue_ws_url,
             "fix_url": runtime.venue_fix_url,
         },
+        "observed": runs.read_observed(directory),
         "agents": [
             agent_facts(entry, rows["agents"].get(entry.name), now_ns) for entry in table.processes
         ],

@@ -1,0 +1,111 @@
+"""What experiments do to a desk. Each notes when it broke something; `mend` undoes everything."""
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+import time
+from pathlib import Path
+
+from chaos import faults
+from chaos.faults import Faults, WireFault, home
+from chaos.probes import note
+from infra import runs
+from infra.venue_account import VenueAccount
+
+STOPPED = "stopped.pids"
+
+
+def pid_of(service: str) -> int:
+    directory = runs.current()
+    table = runs.read_processes(directory) if directory is not None else None
+    for entry in table.processes if table is not None else ():
+        if entry.name == service and entry.is_running:
+            return entry.pid
+    raise LookupError(f"{service} is not running")
+
+
+def kill(service: str) -> None:
+    """Ends a process without a word."""
+    note("broken")
+    os.kill(pid_of(service), signal.SIGKILL)
+    note("mended")  # whoever restarts it is what is tried
+
+
+def pause(service: str) -> None:
+    """Stops a process; `mend` lets it go on."""
+    pid = pid_of(service)
+    with (home() / STOPPED).open("a", encoding="ascii") as file:
+        file.write(f"{pid}\n")
+    note("broken")
+    os.kill(pid, signal.SIGSTOP)
+
+
+def spoil_wires(wires: list[str], **fault: float) -> None:
+    """Gives wires a fault: see chaos.faults.WireFault."""
+    found = WireFault(**fault)  # type: ignore[arg-type]
+    note("broken")
+    faults.write(Faults(dict.fromkeys(wires, found)))
+
+
+def step_clock(service: str, seconds: float) -> None:
+    """Has one service's clock of the day be ahead, or behind."""
+    note("broken")
+    faults.tell_shim(service, clock_offset_ns=int(seconds * 1e9))
+
+
+def slow_disk(service: str, delay_ms: float) -> None:
+    note("broken")
+    faults.tell_shim(service, fsync_delay_us=int(delay_ms * 1000))
+
+
+def fill_disk(service: str, errno: int = 28) -> None:
+    """Has a service's files take no more bytes (ENOSPC)."""
+    note("broken")
+    faults.tell_shim(service, write_errno=errno)
+
+
+def squeeze_memory(service: str, spare_mb: float = 0.0) -> None:
+    """Has a process find no more memory than it holds, and so much."""
+    pid = pid_of(service)
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[0])
+    limit = pages * resource.getpagesize() + int(spare_mb * 1e6)
+    note("broken")
+    resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
+
+
+def spend_credits(seconds: float) -> None:
+    """Has somebody with the desk's keys ask so much that the venue refuses the desk."""
+    note("broken")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, KeyError):
+            VenueAccount(home()).cancel_nothing()
+
+
+def say(seconds: float, rate_per_s: int, kind: str) -> None:
+    """Has an impostor say things on the open bus for a while: `garbage`, `ticks` or `surface`."""
+    from chaos.impostor import speak  # noqa: PLC0415  # only where it is used
+
+    note("broken")
+    asyncio.run(speak(kind, seconds, rate_per_s))
+    note("mended")
+
+
+def wait(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def mend() -> None:
+    """Undoes every fault: wires, shims, stopped processes."""
+    faults.write(Faults())
+    for path in home().glob("*.shim"):
+        faults.tell_shim(path.stem)
+    stopped = home() / STOPPED
+    if stopped.exists():
+        for line in stopped.read_text(encoding="ascii").split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(line), signal.SIGCONT)
+        stopped.unlink()
+    note("mended")

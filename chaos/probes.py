@@ -1,0 +1,112 @@
+"""What experiments ask of a desk: the steady state, and how long things took.
+
+Times are seconds since the last action that broke something (chaos.actions notes when that was);
+a probe that waits in vain answers NEVER_S, which no tolerance takes.
+"""
+
+import time
+from collections.abc import Callable
+
+from chaos.faults import home
+from infra import runs, status
+from infra.alerting import asking
+from infra.venue_account import VenueAccount
+
+LOOK_S = 0.1
+NEVER_S = 1e6
+QUOTED_MIN = 400  # sides at the venue: the desk quotes
+
+
+def is_quoting() -> bool:
+    """Says whether the desk's quotes rest at the venue, as the venue tells it."""
+    return live_quotes() >= QUOTED_MIN
+
+
+def live_quotes() -> int:
+    try:
+        return VenueAccount(home()).live_quotes()
+    except (OSError, ValueError, KeyError):
+        return 0
+
+
+def violations() -> int:
+    """Returns how many invariants the observer has seen broken since the desk began."""
+    return observed()["violations"]
+
+
+def reconciliation_breaks() -> int:
+    return observed()["reconciliation_breaks"]
+
+
+def observed() -> dict[str, int]:
+    """Returns what the observer of the desk has counted so far."""
+    directory = runs.current()
+    assert directory is not None, "no desk is running"
+    return runs.read_observed(directory)
+
+
+def ready_agents() -> int:
+    """Returns how many agents of the desk are ready."""
+    return sum(1 for agent in status.facts()["agents"] if agent["is_ready"])
+
+
+def alert_after(alerts: list[str], limit_s: float = 8.0) -> float:
+    """Returns when, since the fault, the first of some alerts was raised; any of them is its own
+    alert of the fault."""
+    broken = broken_unix_s()
+
+    def first() -> float | None:
+        report = asking.ask()
+        raised = [
+            one["detected_unix_s"]
+            for one in (*report["active"], *report["ended"])
+            if one["name"] in alerts and one["detected_unix_s"] >= broken
+        ]
+        return min(raised) - broken if raised else None
+
+    return _waited(first, limit_s)
+
+
+def quotes_gone_after(limit_s: float = 3.0) -> float:
+    """Returns when, since the fault, no quote of the desk rested any more."""
+
+    def gone() -> float | None:
+        return time.time() - broken_unix_s() if live_quotes() == 0 else None
+
+    return _waited(gone, limit_s)
+
+
+def quoting_after(limit_s: float = 20.0) -> float:
+    """Returns when, since the fault ended, the desk quoted again with all its agents ready."""
+    mended = mended_unix_s()
+
+    def back() -> float | None:
+        return time.time() - mended if is_quoting() else None
+
+    return max(0.0, _waited(back, limit_s))
+
+
+def _waited(ask: Callable[[], float | None], limit_s: float) -> float:
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        try:
+            found = ask()
+        except (OSError, asking.NoWatcherError):
+            found = None
+        if found is not None:
+            return round(found, 2)
+        time.sleep(LOOK_S)
+    return NEVER_S
+
+
+def note(event: str) -> None:
+    """Notes that something was broken or mended just now."""
+    (home() / f"{event}.unix_s").write_text(repr(time.time()), encoding="utf-8")
+
+
+def broken_unix_s() -> float:
+    return float((home() / "broken.unix_s").read_text(encoding="utf-8"))
+
+
+def mended_unix_s() -> float:
+    return float((home() / "mended.unix_s").read_text(encoding="utf-8"))

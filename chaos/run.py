@@ -1,0 +1,205 @@
+"""Runs the experiments of chaos/experiments and prints what came of each.
+
+`python -m chaos.run [--only NAME,...] [--quick] [--off] [--json FILE]`. Experiments that need the
+same desk share one. With --off each also runs without the protection that it is about, on a desk of
+its own, and has to deviate there.
+"""
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from chaoslib.experiment import run_experiment
+from chaoslib.types import Strategy
+from rich.console import Console
+from rich.table import Table
+
+from chaos import actions, probes
+from chaos.faults import HOME_VARIABLE
+
+EXPERIMENTS = Path(__file__).with_name("experiments")
+QUOTING_S_MAX = 40.0
+SETTLE_S = 2.0
+END_S_MAX = 60.0
+NOT_RUN = "-"
+
+
+@dataclass
+class Row:
+    """One experiment's outcome; times in seconds, `NEVER_S` where it never came."""
+
+    fault: str
+    hypothesis: str
+    alert: str
+    detected_s: float | None = None
+    recovered_s: float | None = None
+    violations: int = 0
+    result: str = NOT_RUN
+    off_leg: str = NOT_RUN
+
+
+def load(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def about(experiment: dict[str, Any]) -> dict[str, Any]:
+    """Returns what an experiment says of itself beyond the toolkit's own fields."""
+    (ours,) = (one for one in experiment["extensions"] if one["name"] == "hedgerow")
+    return dict(ours)
+
+
+@contextlib.contextmanager
+def desk(config: dict[str, dict[str, Any]], weakened: str = "") -> Iterator[None]:
+    """Runs a desk with wires that can fail, until it is left; nothing of it stays."""
+    with tempfile.TemporaryDirectory(prefix="hedgerow-chaos-") as folder:
+        home = Path(folder)
+        os.environ[HOME_VARIABLE] = folder
+        config_path = home / "desk.toml"
+        config_path.write_text(toml(config), encoding="utf-8")
+        argv = [sys.executable, "-m", "chaos.desk", "--config", str(config_path)]
+        argv += ["--report", str(home / "report.json"), "--weaken", weakened]
+        with (home / "up.log").open("wb") as log:
+            process = subprocess.Popen(argv, stdout=log, stderr=log)
+        try:
+            wait_for_quotes(process, home)
+            yield
+        finally:
+            actions.mend()
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(END_S_MAX)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def wait_for_quotes(process: "subprocess.Popen[bytes]", home: Path) -> None:
+    deadline = time.monotonic() + QUOTING_S_MAX
+    while True:
+        with contextlib.suppress(OSError, KeyError, ValueError, AssertionError):
+            if probes.is_quoting() and probes.observed():
+                time.sleep(SETTLE_S)
+                return
+        if process.poll() is not None or time.monotonic() > deadline:
+            tail = (home / "up.log").read_text(encoding="utf-8", errors="replace")[-2000:]
+            raise SystemExit(f"the desk did not come to quote:\n{tail}")
+        time.sleep(0.2)
+
+
+def toml(config: dict[str, dict[str, Any]]) -> str:
+    lines = []
+    for table, keys in config.items():
+        lines.append(f"[{table}]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+    return "\n".join(lines) + "\n"
+
+
+def run_one(experiment: dict[str, Any], name: str) -> Row:
+    """Runs an experiment on the desk that is up."""
+    ours = about(experiment)
+    row = Row(name, experiment["title"], ", ".join(ours["alerts"]))
+    before = probes.violations()
+    journal = run_experiment(experiment, strategy=Strategy.DEFAULT)
+    for step in journal.get("run", ()):
+        activity = step["activity"]["name"]
+        if activity.startswith("detected"):
+            row.detected_s = step.get("output")
+        elif activity.startswith("recovered"):
+            row.recovered_s = step.get("output")
+    row.violations = probes.violations() - before
+    is_held = journal["status"] == "completed" and not journal.get("deviated")
+    row.result = "held" if is_held else "deviated: " + why(journal)
+    return row
+
+
+def why(journal: dict[str, Any]) -> str:
+    """Returns which step did not come out as it should."""
+    for step in journal.get("run", ()):
+        if step.get("status") != "succeeded" or step.get("tolerance_met") is False:
+            return f"{step['activity']['name']}: {step.get('output', step.get('exception'))}"
+    for when in ("before", "after"):
+        state = (journal.get("steady_states") or {}).get(when) or {}
+        for probe in state.get("probes", ()):
+            if probe.get("tolerance_met") is False:
+                return f"{when}: {probe['activity']['name']}: {probe.get('output')}"
+    return str(journal["status"])
+
+
+def run_all(names: list[str], *, with_off: bool) -> list[Row]:
+    """Runs experiments, those with the same configuration on one desk."""
+    found = {name: load(EXPERIMENTS / f"{name}.json") for name in names}
+    rows: dict[str, Row] = {}
+    groups: dict[str, list[str]] = {}
+    for name, experiment in found.items():
+        groups.setdefault(json.dumps(about(experiment).get("desk", {})), []).append(name)
+    for configuration, members in groups.items():
+        with desk(json.loads(configuration)):
+            for name in members:
+                rows[name] = run_one(found[name], name)
+                time.sleep(SETTLE_S)
+    if with_off:
+        for name, experiment in found.items():
+            rows[name].off_leg = off_leg(experiment, name)
+    return [rows[name] for name in names]
+
+
+def off_leg(experiment: dict[str, Any], name: str) -> str:
+    """Runs an experiment without its protection; says what went wrong, as it has to."""
+    ours = about(experiment)
+    off = ours["off"]
+    config = {**ours.get("desk", {})}
+    for table, keys in off.get("desk", {}).items():
+        config[table] = {**config.get(table, {}), **keys}
+    with desk(config, off.get("weaken", "")):
+        row = run_one(experiment, name)
+    return row.result if row.result != "held" else "HELD WITHOUT ITS PROTECTION"
+
+
+def show(rows: list[Row]) -> None:
+    table = Table(title="Chaos", title_justify="left")
+    for column in Row.__dataclass_fields__:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(NOT_RUN if value is None else str(value) for value in asdict(row).values()))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def is_well(row: Row) -> bool:
+    return row.result == "held" and row.violations == 0 and not row.off_leg.startswith("HELD")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser.add_argument("--only", default="", metavar="NAME,...")
+    parser.add_argument("--quick", action="store_true", help="those that CI runs")
+    parser.add_argument("--off", action="store_true", help="and each without its protection")
+    parser.add_argument("--json", metavar="FILE")
+    arguments = parser.parse_args()
+    logging.getLogger("logzero").setLevel(logging.ERROR)
+    names = sorted(path.stem for path in EXPERIMENTS.glob("*.json"))
+    if arguments.only:
+        names = arguments.only.split(",")
+    elif arguments.quick:
+        names = [one for one in names if "ci" in load(EXPERIMENTS / f"{one}.json")["tags"]]
+    rows = run_all(names, with_off=arguments.off)
+    show(rows)
+    if arguments.json:
+        document = json.dumps([asdict(row) for row in rows], indent=2)
+        Path(arguments.json).write_text(document + "\n", encoding="utf-8")
+    return 0 if all(is_well(row) for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
