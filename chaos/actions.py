@@ -12,7 +12,6 @@ from chaos import faults
 from chaos.faults import Faults, WireFault, home
 from chaos.probes import note
 from infra import runs
-from infra.venue_account import VenueAccount
 
 STOPPED = "stopped.pids"
 
@@ -73,15 +72,6 @@ def squeeze_memory(service: str, spare_mb: float = 0.0) -> None:
     limit = pages * resource.getpagesize() + int(spare_mb * 1e6)
     note("broken")
     resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
-
-
-def spend_credits(seconds: float) -> None:
-    """Has somebody with the desk's keys ask so much that the venue refuses the desk."""
-    note("broken")
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, KeyError):
-            VenueAccount(home()).cancel_nothing()
 
 
 def say(seconds: float, rate_per_s: int, kind: str) -> None:

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 
 from chaos.faults import home
-from infra import runs, status
+from infra import runs
 from infra.alerting import asking
 from infra.venue_account import VenueAccount
 
 LOOK_S = 0.1
 NEVER_S = 1e6
+DEAR_COIN = 0.01
 QUOTED_MIN = 400  # sides at the venue: the desk quotes
 
 
@@ -45,9 +46,10 @@ def observed() -> dict[str, int]:
     return runs.read_observed(directory)
 
 
-def ready_agents() -> int:
-    """Returns how many agents of the desk are ready."""
-    return sum(1 for agent in status.facts()["agents"] if agent["is_ready"])
+def dear_bids() -> int:
+    """Returns how many of the desk's bids are further above the venue's mark than DEAR_COIN."""
+    account = VenueAccount(home())
+    return sum(1 for price, mark in account.bids() if price - mark > DEAR_COIN)
 
 
 def alert_after(alerts: list[str], limit_s: float = 8.0) -> float:

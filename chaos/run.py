@@ -61,7 +61,7 @@ def about(experiment: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def desk(config: dict[str, dict[str, Any]], weakened: str = "") -> Iterator[None]:
+def desk(config: dict[str, Any], weakened: str = "") -> Iterator[None]:
     """Runs a desk with wires that can fail, until it is left; nothing of it stays."""
     with tempfile.TemporaryDirectory(prefix="hedgerow-chaos-") as folder:
         home = Path(folder)
@@ -98,12 +98,28 @@ def wait_for_quotes(process: "subprocess.Popen[bytes]", home: Path) -> None:
         time.sleep(0.2)
 
 
-def toml(config: dict[str, dict[str, Any]]) -> str:
-    lines = []
-    for table, keys in config.items():
-        lines.append(f"[{table}]")
-        lines += [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
-    return "\n".join(lines) + "\n"
+def toml(config: dict[str, Any], above: str = "") -> str:
+    """Returns nested tables as TOML."""
+    lines = [f"{key} = {json.dumps(one)}" for key, one in config.items() if not is_table(one)]
+    head = [f"[{above}]"] if above and lines else []
+    tables = [
+        toml(one, f"{above}.{key}" if above else key)
+        for key, one in config.items()
+        if is_table(one)
+    ]
+    return "\n".join([*head, *lines, *tables]) + "\n"
+
+
+def is_table(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def laid_over(config: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Returns nested tables with changes."""
+    out = dict(config)
+    for key, value in changes.items():
+        out[key] = laid_over(out.get(key, {}), value) if is_table(value) else value
+    return out
 
 
 def run_one(experiment: dict[str, Any], name: str) -> Row:
@@ -159,9 +175,7 @@ def off_leg(experiment: dict[str, Any], name: str) -> str:
     """Runs an experiment without its protection; says what went wrong, as it has to."""
     ours = about(experiment)
     off = ours["off"]
-    config = {**ours.get("desk", {})}
-    for table, keys in off.get("desk", {}).items():
-        config[table] = {**config.get(table, {}), **keys}
+    config = laid_over(ours.get("desk", {}), off.get("desk", {}))
     with desk(config, off.get("weaken", "")):
         row = run_one(experiment, name)
     return row.result if row.result != "held" else "HELD WITHOUT ITS PROTECTION"

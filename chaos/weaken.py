@@ -11,6 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 HOURS_MS = 3_600_000
+AGENTS = frozenset(
+    {"ledger", "risk", "gateway", "market_making", "pricing", "execution", "hedging"}
+)
 
 
 def _set(module: str, name: str, value: Any) -> None:
@@ -24,16 +27,72 @@ def lease() -> None:
     _set("services.risk.lease", "LEASE_MS", HOURS_MS)
 
 
+def lease_margin() -> None:
+    """A lease lives hardly longer than it takes to renew it."""
+    _set("services.risk.lease", "LEASE_MS", 220)
+
+
+def newest() -> None:
+    """A lease counts whatever its age: the last that came, not the last that was given."""
+    core = importlib.import_module("services.market_making.core").MarketMaking
+    take = core.on_lease
+
+    def on_lease(self: Any, message: Any) -> Any:
+        for book in self.books.values():
+            book.lease_ns = 0
+        return take(self, message)
+
+    core.on_lease = on_lease
+
+
 def watch() -> None:
     """The venue does not notice that a client with cancel-on-disconnect has fallen silent."""
     _set("services.market_making.fix_line", "HEARTBEAT_S", 3600)
+
+
+def feed_age() -> None:
+    """Risk does not mind how long gateway has said nothing."""
+    _set("services.risk.core", "FEED_AGE_NS_MAX", HOURS_MS * 1_000_000)
+
+
+def reconnect() -> None:
+    """A WebSocket session that ended is not opened again."""
+    _set("shared.venue_socket", "BACKOFF_S_MIN", 3600.0)
+
+
+def fix_reconnect() -> None:
+    """A FIX session that ended is not opened again."""
+    _set("services.market_making.fast_edge", "RETRY_S_MIN", 3600.0)
+
+
+def burial() -> None:
+    """What cannot be read ends the agent that reads it."""
+    intake = importlib.import_module("shared.intake").Intake
+
+    def bury(_: Any, subject: str, *__: Any) -> None:
+        raise RuntimeError(f"unreadable on {subject}")
+
+    intake.bury = bury
+
+
+def shedding() -> None:
+    """Lossy inputs wait without bound, and none is too old."""
+    _set("shared.inbox", "LOSSY_MAX", 10**9)
+    _set("shared.intake", "LOSSY_AGE_NS_MAX", HOURS_MS * 1_000_000)
 
 
 # By protection: the services that run without it, and how. What is only configuration stands in
 # the experiment itself.
 WEAKENED: dict[str, tuple[frozenset[str], Callable[[], None]]] = {
     "lease": (frozenset({"risk"}), lease),
+    "lease_margin": (frozenset({"risk"}), lease_margin),
+    "newest": (frozenset({"market_making"}), newest),
     "watch": (frozenset({"market_making"}), watch),
+    "feed_age": (frozenset({"risk"}), feed_age),
+    "reconnect": (frozenset({"gateway", "market_making"}), reconnect),
+    "fix_reconnect": (frozenset({"market_making"}), fix_reconnect),
+    "burial": (AGENTS, burial),
+    "shedding": (AGENTS, shedding),
 }
 NO_RESTART = "restart"  # the supervisor's own; chaos.desk sees to it
 

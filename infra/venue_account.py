@@ -45,6 +45,22 @@ class VenueAccount:
             if order.get("quote")
         ]
 
+    def bids(self) -> list[tuple[float, float]]:
+        """Returns price and mark of every option bid of the desk."""
+        marks = {
+            row["instrument_name"]: row["mark_price"]
+            for currency in CURRENCIES
+            for row in self._call(
+                "public/get_book_summary_by_currency", {"currency": currency, "kind": "option"}
+            )
+        }
+        return [
+            (order["price"], marks[order["instrument_name"]])
+            for currency in CURRENCIES
+            for order in self._call("private/get_open_orders_by_currency", {"currency": currency})
+            if order["direction"] == "buy" and order["instrument_name"] in marks
+        ]
+
     def is_quoted(self, name: str) -> bool:
         """Returns whether a quote rests in one book: a quick question."""
         orders = self._call("private/get_open_orders_by_instrument", {"instrument_name": name})
