@@ -212,6 +212,12 @@ trace-test: setup ## a desk's traces judged in a real Jaeger, agents killed on t
 calm: setup ## a desk to which nothing happens: the pages that it raises all the same (SECONDS=1800)
 	$(BIN)/python -m infra.calm --seconds $(or $(SECONDS_GIVEN),1800) $(if $(JSON),--json $(JSON))
 
+chaos: .venv/dev .venv/native ## breaks a running desk on purpose, one fault at a time (ONLY=NAME,... JSON=FILE)
+	$(BIN)/python -m chaos.run $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
+
+chaos-off: .venv/dev .venv/native ## the same, and each again without its protection: it has to fail (ONLY= JSON=)
+	$(BIN)/python -m chaos.run --off $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
+
 # ---- write --------------------------------------------------------------------------------------
 format: .venv/dev ## formats Python and C
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -257,4 +263,4 @@ clean: ## removes what was built
 
 .PHONY: help setup run check test test-c test-threads test-quickfix ci bench bench-ticks \
     surface-report chains market-report desk-report simulate-many fuzz fuzz-coverage gate-oracle mutate-gate \
-    calm fuzz-bus soak trace-test breakers fallbacks format docs golden lock clean
+    calm fuzz-bus soak trace-test chaos chaos-off breakers fallbacks format docs golden lock clean

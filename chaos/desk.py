@@ -122,10 +122,10 @@ def start_once_only() -> None:
     """Has the supervisor start nothing a second time."""
     start = Supervised.spawn
 
-    async def once(entry: Supervised) -> None:
-        if entry.process is not None:
+    async def once(self: Supervised) -> None:
+        if self.process is not None:
             await asyncio.Event().wait()
-        await start(entry)
+        await start(self)
 
     Supervised.spawn = once  # type: ignore[method-assign]
 

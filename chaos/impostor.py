@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 import nats
+from nats.aio.client import Client
 
 from infra import runs, topology
 from infra.fuzz_bus import kinds_read
@@ -48,7 +49,7 @@ def _garbage() -> Iterator[tuple[str, bytes]]:
         yield bad.subject, bad.data
 
 
-async def _ticks(client: nats.NATS) -> Iterator[tuple[str, bytes]]:
+async def _ticks(client: Client) -> Iterator[tuple[str, bytes]]:
     """Returns the newest batch of ticks over and over: old news, and much of it."""
     subscription = await client.subscribe("market.ticks.v1.>")
     message = await subscription.next_msg(timeout=5)
@@ -56,7 +57,7 @@ async def _ticks(client: nats.NATS) -> Iterator[tuple[str, bytes]]:
     return itertools.repeat((subject_of(batch), encode(batch)))
 
 
-async def _override(client: nats.NATS) -> None:
+async def _override(client: Client) -> None:
     """Wishes every expiry half a hundred volatility points up."""
     stream = client.jetstream()
     for underlying in ("BTC", "ETH"):

@@ -1,0 +1,73 @@
+"""Every experiment is whole: a hypothesis, a fault, its own alert, a rollback, and an off leg."""
+
+import importlib
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chaoslib.experiment import ensure_experiment_is_valid
+
+from chaos.run import EXPERIMENTS, about, laid_over, toml
+from chaos.weaken import NO_RESTART, WEAKENED
+from infra.alerting.declared import BY_NAME
+from infra.desk_plan import check_tables
+from shared.configuration import load_tables
+
+NAMES = sorted(path.stem for path in EXPERIMENTS.glob("*.json"))
+
+
+def load(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((EXPERIMENTS / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def activities(experiment: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        *experiment["steady-state-hypothesis"]["probes"],
+        *experiment["method"],
+        *experiment["rollbacks"],
+    ]
+
+
+def test_there_are_twenty_and_ten_in_ci() -> None:
+    assert len(NAMES) >= 20
+    assert sum("ci" in load(name)["tags"] for name in NAMES) >= 10
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_experiment_is_whole(name: str) -> None:
+    experiment = load(name)
+    ensure_experiment_is_valid(experiment)
+    ours = about(experiment)
+    assert set(ours["alerts"]) <= set(BY_NAME)
+    assert ours["alerts"], "a fault has its own alert"
+    assert ours["protection"]
+    off = ours["off"]
+    assert off, "a protection can be switched off"
+    assert off.get("weaken", NO_RESTART) in {NO_RESTART, *WEAKENED}
+    assert experiment["rollbacks"][-1]["provider"]["func"] == "mend"
+    names = [step["name"] for step in experiment["method"]]
+    assert "recovered" in names
+    assert "detected by its own alert" in names
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_an_experiment_calls_takes_what_it_is_given(name: str) -> None:
+    for activity in activities(load(name)):
+        provider = activity["provider"]
+        function = getattr(importlib.import_module(provider["module"]), provider["func"])
+        inspect.signature(function).bind(**provider.get("arguments", {}))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_desks_of_an_experiment_can_be_configured(name: str, tmp_path: Path) -> None:
+    ours = about(load(name))
+    for changes in ({}, ours["off"].get("desk", {})):
+        path = tmp_path / "desk.toml"
+        config = laid_over(ours.get("desk", {}), changes)
+        path.write_text(toml(config), encoding="utf-8")
+        tables = load_tables(str(path))
+        check_tables(tables)
+        assert tables == config
