@@ -14,6 +14,7 @@ from infra.venue_account import VenueAccount
 
 LOOK_S = 0.1
 NEVER_S = 1e6
+STEADY_LOOKS = 10
 DEAR_COIN = 0.01
 QUOTED_MIN = 400  # sides at the venue: the desk quotes
 
@@ -21,6 +22,16 @@ QUOTED_MIN = 400  # sides at the venue: the desk quotes
 def is_quoting() -> bool:
     """Says whether the desk's quotes rest at the venue, as the venue tells it."""
     return live_quotes() >= QUOTED_MIN
+
+
+def is_steady(limit_s: float = 15.0) -> bool:
+    """Says whether the desk comes to quote for some looks in a row."""
+    deadline = time.monotonic() + limit_s
+    looks = 0
+    while time.monotonic() < deadline and looks < STEADY_LOOKS:
+        looks = looks + 1 if is_quoting() else 0
+        time.sleep(LOOK_S)
+    return looks >= STEADY_LOOKS
 
 
 def live_quotes() -> int:

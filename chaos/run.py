@@ -135,21 +135,24 @@ def run_one(experiment: dict[str, Any], name: str) -> Row:
         elif activity.startswith("recovered"):
             row.recovered_s = step.get("output")
     row.violations = probes.violations() - before
-    is_held = journal["status"] == "completed" and not journal.get("deviated")
+    is_whole = len(journal.get("run", ())) == len(experiment["method"])
+    is_held = is_whole and journal["status"] == "completed" and not journal.get("deviated")
     row.result = "held" if is_held else "deviated: " + why(journal)
     return row
 
 
 def why(journal: dict[str, Any]) -> str:
     """Returns which step did not come out as it should."""
-    for step in journal.get("run", ()):
+    states = journal.get("steady_states") or {}
+    steps = [
+        *(states.get("before") or {}).get("probes", ()),
+        *journal.get("run", ()),
+        *(states.get("after") or {}).get("probes", ()),
+    ]
+    for step in steps:
         if step.get("status") != "succeeded" or step.get("tolerance_met") is False:
-            return f"{step['activity']['name']}: {step.get('output', step.get('exception'))}"
-    for when in ("before", "after"):
-        state = (journal.get("steady_states") or {}).get(when) or {}
-        for probe in state.get("probes", ()):
-            if probe.get("tolerance_met") is False:
-                return f"{when}: {probe['activity']['name']}: {probe.get('output')}"
+            said = step.get("output", (step.get("exception") or ["?"])[-1])
+            return f"{step['activity']['name']}: {str(said).strip()}"
     return str(journal["status"])
 
 
