@@ -4,8 +4,10 @@ Times are seconds since the last action that broke something (chaos.actions note
 a probe that waits in vain answers NEVER_S, which no tolerance takes.
 """
 
+import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 from chaos.faults import home
 from infra import runs
@@ -42,15 +44,25 @@ def live_quotes() -> int:
 
 
 def violations() -> int:
-    """Returns how many invariants the observer has seen broken since the desk began."""
-    return observed()["violations"]
+    """Returns how often the observer has seen an invariant broken since the experiment began."""
+    return int(observed()["violations"]) - began()["violations"]
 
 
 def reconciliation_breaks() -> int:
-    return observed()["reconciliation_breaks"]
+    return int(observed()["reconciliation_breaks"]) - began()["reconciliation_breaks"]
 
 
-def observed() -> dict[str, int]:
+def begin() -> None:
+    """An experiment begins: what was broken before is not its own."""
+    (home() / "began.json").write_text(json.dumps(observed()), encoding="utf-8")
+
+
+def began() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((home() / "began.json").read_text(encoding="utf-8"))
+    return found
+
+
+def observed() -> dict[str, Any]:
     """Returns what the observer of the desk has counted so far."""
     directory = runs.current()
     assert directory is not None, "no desk is running"

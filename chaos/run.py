@@ -126,7 +126,7 @@ def run_one(experiment: dict[str, Any], name: str) -> Row:
     """Runs an experiment on the desk that is up."""
     ours = about(experiment)
     row = Row(name, experiment["title"], ", ".join(ours["alerts"]))
-    before = probes.violations()
+    probes.begin()
     journal = run_experiment(experiment, strategy=Strategy.DEFAULT)
     for step in journal.get("run", ()):
         activity = step["activity"]["name"]
@@ -134,10 +134,12 @@ def run_one(experiment: dict[str, Any], name: str) -> Row:
             row.detected_s = step.get("output")
         elif activity.startswith("recovered"):
             row.recovered_s = step.get("output")
-    row.violations = probes.violations() - before
+    row.violations = probes.violations()
     is_whole = len(journal.get("run", ())) == len(experiment["method"])
     is_held = is_whole and journal["status"] == "completed" and not journal.get("deviated")
     row.result = "held" if is_held else "deviated: " + why(journal)
+    if row.violations:
+        row.result += f" {probes.observed()['broken']}"
     return row
 
 

@@ -194,7 +194,9 @@ class DeskRun:
         """Writes down for other processes what the observer has seen so far."""
         while True:
             day = report.day_report(watcher, self._started_ns, self._age_s())
-            runs.write_observed(self._plan.directory, {key: day[key] for key in TOLD})
+            counts = {key: day[key] for key in TOLD}
+            broken = {one["name"]: one["details"] for one in day["invariants"] if one["details"]}
+            runs.write_observed(self._plan.directory, {**counts, "broken": broken})
             await asyncio.sleep(TELL_PAUSE_S)
 
     async def _end(

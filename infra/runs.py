@@ -8,6 +8,7 @@ newest run.
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -161,17 +162,18 @@ def _hold_path(directory: Path, name: str) -> Path:
     return directory / f"{name}.hold"
 
 
-def write_observed(directory: Path, facts: dict[str, int]) -> None:
+def write_observed(directory: Path, facts: dict[str, Any]) -> None:
     write_private(directory / "observed.json", msgspec.json.encode(facts))
 
 
-def read_observed(directory: Path) -> dict[str, int]:
-    """Returns what the observer has counted; nothing before its first second is over."""
+def read_observed(directory: Path) -> dict[str, Any]:
+    """Returns what the observer has counted, and `broken`: the invariants that were, with details;
+    nothing before its first second is over."""
     try:
         data = (directory / "observed.json").read_bytes()
     except FileNotFoundError:
         return {}
-    return msgspec.json.decode(data, type=dict[str, int])
+    return msgspec.json.decode(data, type=dict[str, Any])
 
 
 def is_alive(directory: Path) -> bool:
