@@ -45,11 +45,11 @@ def live_quotes() -> int:
 
 def violations() -> int:
     """Returns how often the observer has seen an invariant broken since the experiment began."""
-    return int(observed()["violations"]) - began()["violations"]
+    return int(observed()["violations"]) - int(began()["violations"])
 
 
 def reconciliation_breaks() -> int:
-    return int(observed()["reconciliation_breaks"]) - began()["reconciliation_breaks"]
+    return int(observed()["reconciliation_breaks"]) - int(began()["reconciliation_breaks"])
 
 
 def begin() -> None:

@@ -60,6 +60,8 @@ def _value(info: msgspec.inspect.Type) -> Any:
         if info.array_like:
             return list(fields.values())
         return {str(info.tag_field): info.tag, **fields} if info.tag_field else fields
+    if isinstance(info, inspect.UnionType):
+        return _value(next(one for one in info.types if not isinstance(one, inspect.NoneType)))
     if isinstance(info, inspect.BoolType):
         return True
     if isinstance(info, inspect.IntType):

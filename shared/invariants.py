@@ -30,7 +30,6 @@ from shared.messages.risk import (
     PortfolioV1,
     ReconciliationV1,
 )
-from shared.units import E12
 
 IN_FLIGHT_NS = 1 * NS_PER_S  # a quote decided before a halt may still be on its way so long
 LEASE_NS_MAX = 1 * NS_PER_S
@@ -71,9 +70,7 @@ class Invariants:
         self._limits: dict[str, LimitsV1] = {}
         self._lease_ns: dict[str, int] = {}  # expiry of the newest
         self._halts: dict[str, HaltV1] = {}  # newest word by underlying or "all"
-        self._portfolios: dict[str, PortfolioV1] = {}
         self._deltas: dict[str, deque[tuple[int, float]]] = {}  # fill count and delta
-        self._pnl_misses: dict[str, int] = {}
         self._beyond: dict[tuple[str, str], tuple[int, float]] = {}  # greek -> since, worst
         self._orders: dict[str, tuple[int, int]] = {}  # venue's time and filled lots, newest
         self._placed: dict[str, int] = {}  # hashes
@@ -191,7 +188,6 @@ class Invariants:
             self._limits[message.underlying] = message
 
     def _on_portfolio(self, message: PortfolioV1) -> None:
-        self._portfolios[message.underlying] = message
         recent = self._deltas.setdefault(message.underlying, deque(maxlen=DELTAS_KEPT))
         recent.append((message.fill_count, message.delta_coin))
         self.positions.on_portfolio(message)
@@ -221,18 +217,13 @@ class Invariants:
         )
 
     def _on_pnl(self, message: PnlV1) -> None:
-        portfolio = self._portfolios.get(message.underlying)
         coin_error = abs(_sum(message.coin) - message.coin.total)
         usd_error = abs(_sum(message.usd) - message.usd.total)
         is_held = coin_error < 1e-9 and usd_error < 1e-4
         text = f"{message.underlying} terms miss the total by {coin_error:g} coin"
-        if portfolio is not None and portfolio.created_ns <= message.created_ns:
-            worth = portfolio.cash_coin_e12 / E12 + portfolio.value_coin
-            error = abs(message.coin.total - worth)
-            # Over a real bus the two may cross once; a second miss in a row is one.
-            misses = self._pnl_misses.get(message.underlying, 0) + 1 if error > 1e-8 else 0
-            self._pnl_misses[message.underlying] = misses
-            if misses > 1:
+        if message.worth_coin is not None:
+            error = abs(message.coin.total - message.worth_coin)
+            if error > 1e-8:
                 is_held, text = False, f"{message.underlying} total misses cash+value by {error:g}"
         self.all["pnl_identity"].expect(is_held, lambda: text)
 

@@ -156,6 +156,7 @@ class Portfolio:
             gross_usd=explain.gross_usd,
             residual_gross_usd=explain.residual_gross_usd,
             is_final=is_final,
+            worth_coin=finite(self.total_coin()),
         )
 
     def identity_error_coin(self) -> float:

@@ -90,6 +90,7 @@ class PnlV1(Message, frozen=True, kw_only=True, tag="risk.pnl.v1"):
     gross_usd: NonNegative  # sum of absolute increments of the terms, residual left out
     residual_gross_usd: NonNegative  # sum of absolute residual increments
     is_final: bool = False
+    worth_coin: Finite | None = None  # cash and value, of the valuation that the terms explain
 
     def key(self) -> str:
         return self.underlying
