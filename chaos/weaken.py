@@ -7,6 +7,7 @@ switches: what they change is changed from here, before the agent starts.
 import importlib
 import runpy
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -81,6 +82,20 @@ def shedding() -> None:
     _set("shared.intake", "LOSSY_AGE_NS_MAX", HOURS_MS * 1_000_000)
 
 
+def own_thread() -> None:
+    """Whoever appends to a journal waits until the disk has it."""
+    journal = importlib.import_module("shared.journal").Journal
+    append = journal.append
+
+    def append_and_wait(self: Any, *args: Any) -> Any:
+        entry = append(self, *args)
+        while self.durable_sequence < entry.sequence:
+            time.sleep(0.001)
+        return entry
+
+    journal.append = append_and_wait
+
+
 # By protection: the services that run without it, and how. What is only configuration stands in
 # the experiment itself.
 WEAKENED: dict[str, tuple[frozenset[str], Callable[[], None]]] = {
@@ -93,6 +108,7 @@ WEAKENED: dict[str, tuple[frozenset[str], Callable[[], None]]] = {
     "fix_reconnect": (frozenset({"market_making"}), fix_reconnect),
     "burial": (AGENTS, burial),
     "shedding": (AGENTS, shedding),
+    "own_thread": (frozenset({"market_making"}), own_thread),
 }
 NO_RESTART = "restart"  # the supervisor's own; chaos.desk sees to it
 

@@ -29,7 +29,8 @@ TREE: Mapping[str, tuple[str, ...]] = {
     ),
     "breakers": ("BreakerOpen",),
     "bus": (
-        "BusAway", "OutboxStuck", "BusReconnected", "BusSlow", "StreamPeerAway", "ConsumerBehind",
+        "BusAway", "OutboxStuck", "BusReconnected", "BusSlow", "BusLossy", "BusDisordered",
+        "StreamPeerAway", "ConsumerBehind",
     ),
     "venue": (
         "VenueDisconnected", "VenueThrottled", "VenueClockOff", "VenueRejects", "OrdersRejected",

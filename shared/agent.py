@@ -254,7 +254,9 @@ class Agent:
             late_ns = self.clock.monotonic_ns() - due_ns
             self.telemetry.gauges["loop_delay_seconds"].set(max(0, late_ns) / NS_PER_S)
             beat = self.heartbeat()
-            self._vitals.measure(beat, rebind_count=self.intake.rebind_count)
+            self._vitals.measure(
+                beat, rebind_count=self.intake.rebind_count, order=self.intake.order
+            )
             self._tell_changes()
             await self._outlet.publish(beat, {})
             due_ns += HEARTBEAT_NS * (1 + max(0, late_ns) // HEARTBEAT_NS)

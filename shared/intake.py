@@ -12,6 +12,7 @@ from shared.dead_letters import DeadLetters
 from shared.dedupe import Seen
 from shared.follow import COMMAND_DELIVER_MAX, CommandQueue, Delivered, Follower
 from shared.inbox import Entry, Inbox
+from shared.lossy_order import LossyOrder
 from shared.messages.message import BadMessageError, Message
 from shared.reading import Reading, dead_letter
 from shared.service import Consume, Service
@@ -44,6 +45,7 @@ class Intake:
         self._done = Seen()  # commands whose outputs are stored
         self._followers: list[Follower] = []
         self._commands: CommandQueue | None = None
+        self.order = LossyOrder()
         self._arrived = asyncio.Event()
         self._opened_ns = clock.wall_ns()  # makes the letters of this life distinct
         self._aged = {
@@ -142,6 +144,7 @@ class Intake:
         if found is None:
             return
         body, consumes = found
+        self.order.note(body)
         age_ns = self._clock.wall_ns() - body.created_ns
         if age_ns > LOSSY_AGE_NS_MAX:
             self.dropped_count += 1

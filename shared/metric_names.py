@@ -62,6 +62,8 @@ COUNTERS = (
     _counter("message_published", "Messages the core has given to the bus.", "kind"),
     _counter("message_dropped", "Lossy messages lost: full queue, too old, bus away.", "reason"),
     _counter("message_critical_dropped", "Durable or state messages lost. Must stay 0."),
+    _counter("message_missed", "Numbered lossy messages that never came."),
+    _counter("message_disordered", "Numbered lossy messages that came late, or twice."),
     _counter("message_doubled", "Durable messages that had been handled before.", "kind"),
     _counter("message_dead_lettered", "Inputs that could not be read."),
     _counter("message_resent", "Publications repeated under the same id."),

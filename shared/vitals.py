@@ -10,6 +10,7 @@ from shared.bus import Bus
 from shared.clock import NS_PER_S, Clock
 from shared.dependency import Dependencies
 from shared.inbox import Inbox
+from shared.lossy_order import LossyOrder
 from shared.messages.desk import HeartbeatV1
 from shared.service import Reading
 from shared.telemetry import Telemetry
@@ -34,7 +35,7 @@ class Vitals:
         self._steps_ns: deque[int] = deque(maxlen=STEPS_KEPT)
         self._apart_ns: int | None = None  # time of day less time since the machine's start
 
-    def measure(self, beat: HeartbeatV1, *, rebind_count: int) -> None:
+    def measure(self, beat: HeartbeatV1, *, rebind_count: int, order: LossyOrder) -> None:
         gauges, reach, counts = self._telemetry.gauges, self._telemetry.reach, self._bus.counts
         gauges["agent_ready"].set(beat.is_ready)
         gauges["bus_up"].set(self._bus.is_connected)
@@ -45,6 +46,8 @@ class Vitals:
         gauges["clock_step_seconds"].set(self._step_ns() / NS_PER_S)
         gauges["memory_used_ratio"].set(beat.rss_bytes / self._bound_bytes)
         reach("message_critical_dropped", beat.critical_dropped_count)
+        reach("message_missed", order.missed_count)
+        reach("message_disordered", order.disordered_count)
         reach("message_resent", counts.resent_count)
         reach("bus_connected", counts.connected_count)
         reach("follower_rebound", rebind_count)

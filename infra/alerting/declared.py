@@ -271,6 +271,18 @@ WATCHED = (
         for_s=2,
     ),
     _ticket(
+        "BusLossy",
+        "platform",
+        "{service} missed {value} numbered messages in 10 s",
+        Condition("message_missed", ">", 10, AGENT, "max", {}, "increase", 10),
+    ),
+    _ticket(
+        "BusDisordered",
+        "platform",
+        "{service} got {value} messages late or twice in 10 s",
+        Condition("message_disordered", ">", 10, AGENT, "max", {}, "increase", 10),
+    ),
+    _ticket(
         "StreamPeerAway",
         "platform",
         "{value} replicas of {stream} are away or behind",

@@ -211,6 +211,16 @@ CASES = (
         },
     ),
     Case(
+        "BusLossy",
+        {"message_missed_total" + of("pricing"): "0+2x30"},
+        {"message_missed_total" + of("pricing"): "0+1x30"},
+    ),
+    Case(
+        "BusDisordered",
+        {"message_disordered_total" + of("risk"): "0+2x30"},
+        {"message_disordered_total" + of("risk"): "0+1x30"},
+    ),
+    Case(
         "PoisonMessages",
         {"message_dead_lettered_total" + of("risk"): "0x10 1x20"},
         {"message_dead_lettered_total" + of("risk"): "1x30"},

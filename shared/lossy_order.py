@@ -1,0 +1,35 @@
+"""What of the lossy messages never came, or came late: told by their numbers.
+
+A producer numbers its batches of one kind and key one by one. A number that leaps says how many
+were lost; one that was passed already came out of order, or twice. A producer that begins again
+begins at small numbers: then there is nothing to compare.
+"""
+
+from shared.messages.market import TicksV1
+from shared.messages.message import Message
+from shared.messages.quoting import QuotesV1
+
+LEAP_MAX = 1_000  # a wider one is another life of the producer
+BACK_MAX = 100
+
+
+class LossyOrder:
+    """Remembers the newest number of each kind and key."""
+
+    def __init__(self) -> None:
+        self._newest: dict[tuple[type, str], int] = {}
+        self.missed_count = 0
+        self.disordered_count = 0
+
+    def note(self, message: Message) -> None:
+        """Takes a message; those that are not numbered one by one are left alone."""
+        if not isinstance(message, TicksV1 | QuotesV1):
+            return
+        place, number = (type(message), message.key()), message.sequence
+        newest = self._newest.get(place)
+        if newest is not None and newest - BACK_MAX <= number <= newest:
+            self.disordered_count += 1
+            return
+        self._newest[place] = number
+        if newest is not None and 1 < number - newest <= LEAP_MAX:
+            self.missed_count += number - newest - 1
