@@ -54,6 +54,16 @@ def load(path: Path) -> dict[str, Any]:
     return found
 
 
+def named(only: str, *, is_quick: bool) -> list[str]:
+    """Returns the names of the experiments that are asked for."""
+    names = sorted(path.stem for path in EXPERIMENTS.glob("*.json"))
+    if only:
+        return only.split(",")
+    if is_quick:
+        return [one for one in names if "ci" in load(EXPERIMENTS / f"{one}.json")["tags"]]
+    return names
+
+
 def about(experiment: dict[str, Any]) -> dict[str, Any]:
     """Returns what an experiment says of itself beyond the toolkit's own fields."""
     (ours,) = (one for one in experiment["extensions"] if one["name"] == "hedgerow")
@@ -207,11 +217,7 @@ def main() -> int:
     parser.add_argument("--json", metavar="FILE")
     arguments = parser.parse_args()
     logging.getLogger("logzero").setLevel(logging.ERROR)
-    names = sorted(path.stem for path in EXPERIMENTS.glob("*.json"))
-    if arguments.only:
-        names = arguments.only.split(",")
-    elif arguments.quick:
-        names = [one for one in names if "ci" in load(EXPERIMENTS / f"{one}.json")["tags"]]
+    names = named(arguments.only, is_quick=arguments.quick)
     rows = run_all(names, with_off=arguments.off)
     show(rows)
     if arguments.json:

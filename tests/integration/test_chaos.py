@@ -1,0 +1,20 @@
+"""The experiments that CI runs: every fault is seen by its own alert, ends, and breaks nothing."""
+
+import pytest
+
+from chaos import run
+
+
+def test_the_desk_holds_through_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    names = run.named(only="", is_quick=True)
+    assert len(names) >= 10
+    rows = run.run_all(names, with_off=False)
+    with capsys.disabled():
+        run.show(rows)
+    assert [(row.fault, row.result) for row in rows if not run.is_well(row)] == []
+
+
+def test_a_fault_does_harm_without_its_protection() -> None:
+    (row,) = run.run_all(["feed_lost"], with_off=True)
+    assert run.is_well(row), row
+    assert row.off_leg.startswith("deviated"), row
