@@ -14,6 +14,7 @@ from chaos.probes import note
 from infra import runs
 
 STOPPED = "stopped.pids"
+SQUEEZED = "squeezed.pids"
 
 
 def pid_of(service: str) -> int:
@@ -65,13 +66,15 @@ def fill_disk(service: str, errno: int = 28) -> None:
     faults.tell_shim(service, write_errno=errno)
 
 
-def squeeze_memory(service: str, spare_mb: float = 0.0) -> None:
-    """Has a process find no more memory than it holds, and so much."""
+def squeeze_memory(service: str, spare_mb: float) -> None:
+    """Has a process be allowed hardly more memory than it has; `mend` gives it back."""
     pid = pid_of(service)
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[0])
     limit = pages * resource.getpagesize() + int(spare_mb * 1e6)
+    with (home() / SQUEEZED).open("a", encoding="ascii") as file:
+        file.write(f"{pid}\n")
     note("broken")
-    resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
+    resource.prlimit(pid, resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
 
 
 def say(seconds: float, rate_per_s: int, kind: str) -> None:
@@ -92,10 +95,21 @@ def mend() -> None:
     faults.write(Faults())
     for path in home().glob("*.shim"):
         faults.tell_shim(path.stem)
-    stopped = home() / STOPPED
-    if stopped.exists():
-        for line in stopped.read_text(encoding="ascii").split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(line), signal.SIGCONT)
-        stopped.unlink()
+    for pid in taken(STOPPED):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+    for pid in taken(SQUEEZED):
+        with contextlib.suppress(ProcessLookupError):
+            unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+            resource.prlimit(pid, resource.RLIMIT_AS, unlimited)
     note("mended")
+
+
+def taken(name: str) -> list[int]:
+    """Returns the process ids in a file, and forgets them."""
+    path = home() / name
+    if not path.exists():
+        return []
+    pids = [int(line) for line in path.read_text(encoding="ascii").split()]
+    path.unlink()
+    return pids

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from chaoslib.experiment import run_experiment
+from chaoslib.hypothesis import within_tolerance
 from chaoslib.types import Strategy
 from rich.console import Console
 from rich.table import Table
@@ -99,8 +100,7 @@ def wait_for_quotes(process: "subprocess.Popen[bytes]", home: Path) -> None:
     deadline = time.monotonic() + QUOTING_S_MAX
     while True:
         with contextlib.suppress(OSError, KeyError, ValueError, AssertionError):
-            if probes.is_quoting() and probes.observed():
-                time.sleep(SETTLE_S)
+            if probes.is_quoting() and probes.observed() and probes.is_steady():
                 return
         if process.poll() is not None or time.monotonic() > deadline:
             tail = (home / "up.log").read_text(encoding="utf-8", errors="replace")[-2000:]
@@ -145,16 +145,20 @@ def run_one(experiment: dict[str, Any], name: str) -> Row:
         elif activity.startswith("recovered"):
             row.recovered_s = step.get("output")
     row.violations = probes.violations()
+    wrong = why(journal)
     is_whole = len(journal.get("run", ())) == len(experiment["method"])
-    is_held = is_whole and journal["status"] == "completed" and not journal.get("deviated")
-    row.result = "held" if is_held else "deviated: " + why(journal)
+    is_held = is_whole and not wrong and journal["status"] == "completed"
+    row.result = "held" if is_held else f"deviated: {wrong or journal['status']}"
     if row.violations:
         row.result += f" {probes.observed()['broken']}"
     return row
 
 
 def why(journal: dict[str, Any]) -> str:
-    """Returns which step did not come out as it should."""
+    """Returns which step did not come out as it should, or the empty string.
+
+    The toolkit itself holds only the steady state to its tolerances, not the method's probes.
+    """
     states = journal.get("steady_states") or {}
     steps = [
         *(states.get("before") or {}).get("probes", ()),
@@ -162,10 +166,15 @@ def why(journal: dict[str, Any]) -> str:
         *(states.get("after") or {}).get("probes", ()),
     ]
     for step in steps:
-        if step.get("status") != "succeeded" or step.get("tolerance_met") is False:
-            said = step.get("output", (step.get("exception") or ["?"])[-1])
-            return f"{step['activity']['name']}: {str(said).strip()}"
-    return str(journal["status"])
+        activity, said = step["activity"], step.get("output")
+        if step.get("status") != "succeeded":
+            error = (step.get("exception") or ["?"])[-1]
+            return f"{activity['name']}: {str(error).strip()}"
+        if "tolerance" in activity and not within_tolerance(
+            activity["tolerance"], said, configuration={}, secrets={}
+        ):
+            return f"{activity['name']}: {said}"
+    return ""
 
 
 def run_all(names: list[str], *, with_off: bool) -> list[Row]:

@@ -96,6 +96,11 @@ def own_thread() -> None:
     journal.append = append_and_wait
 
 
+def memory_bound() -> None:
+    """Nobody measures how much memory an agent may still take."""
+    _set("shared.vitals", "memory_used_ratio", lambda *_: 0.0)
+
+
 # By protection: the services that run without it, and how. What is only configuration stands in
 # the experiment itself.
 WEAKENED: dict[str, tuple[frozenset[str], Callable[[], None]]] = {
@@ -108,6 +113,7 @@ WEAKENED: dict[str, tuple[frozenset[str], Callable[[], None]]] = {
     "fix_reconnect": (frozenset({"market_making"}), fix_reconnect),
     "burial": (AGENTS, burial),
     "shedding": (AGENTS, shedding),
+    "memory_bound": (AGENTS, memory_bound),
     "own_thread": (frozenset({"market_making"}), own_thread),
 }
 NO_RESTART = "restart"  # the supervisor's own; chaos.desk sees to it

@@ -1,6 +1,7 @@
 """What the shell measures of its own agent, with each heartbeat: bus, queues, clock, memory."""
 
 import os
+import resource
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,7 @@ class Vitals:
         gauges["outbox_age_seconds"].set(self._outbox_age_ns() / NS_PER_S)
         gauges["inbox_pending_messages"].set(len(self._inbox))
         gauges["clock_step_seconds"].set(self._step_ns() / NS_PER_S)
-        gauges["memory_used_ratio"].set(beat.rss_bytes / self._bound_bytes)
+        gauges["memory_used_ratio"].set(memory_used_ratio(beat.rss_bytes, self._bound_bytes))
         reach("message_critical_dropped", beat.critical_dropped_count)
         reach("message_missed", order.missed_count)
         reach("message_disordered", order.disordered_count)
@@ -69,6 +70,17 @@ class Vitals:
         self._apart_ns = apart_ns
         self._steps_ns.append(abs(apart_ns - before_ns))
         return max(self._steps_ns)
+
+
+def memory_used_ratio(rss_bytes: int, bound_bytes: int) -> float:
+    """Returns how much of the memory that it may have a process has: resident, of the cgroup's
+    limit; or addresses, of the process's own limit, where somebody has set one."""
+    used = rss_bytes / bound_bytes
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return used
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    return max(used, pages * resource.getpagesize() / limit)
 
 
 def memory_bound_bytes() -> int:

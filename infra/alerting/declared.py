@@ -232,7 +232,7 @@ MARKET = (
         "trading",
         "{underlying}: nothing is quoted",
         Condition("quote_live_count", "<", 1, BOOK, "sum"),
-        for_s=3,
+        for_s=2,
     ),
     _page(
         "VenueRejects",
@@ -323,7 +323,7 @@ WATCHED = (
         "GapStorm",
         "trading",
         "{value} holes in the datagrams' numbers in 10 s",
-        Condition("multicast_gap", ">", 10, AGENT, "max", {}, "increase", 10),
+        Condition("multicast_gap", ">", 3, AGENT, "max", {}, "increase", 10),
     ),
     _ticket(
         "BookGaps",

@@ -233,7 +233,7 @@ CASES = (
     Case(
         "GapStorm",
         {f"multicast_gap_total{MAKER}": "0+2x30"},
-        {f"multicast_gap_total{MAKER}": "0+0.5x30"},
+        {f"multicast_gap_total{MAKER}": "0+0.2x30"},
     ),
     Case(
         "BookGaps",
