@@ -38,7 +38,7 @@ def is_steady(limit_s: float = 15.0) -> bool:
 
 def live_quotes() -> int:
     try:
-        return VenueAccount(home()).live_quotes()
+        return VenueAccount.of_run(home()).live_quotes()
     except (OSError, ValueError, KeyError):
         return 0
 
@@ -71,7 +71,7 @@ def observed() -> dict[str, Any]:
 
 def dear_bids() -> int:
     """Returns how many of the desk's bids are further above the venue's mark than DEAR_COIN."""
-    account = VenueAccount(home())
+    account = VenueAccount.of_run(home())
     return sum(1 for price, mark in account.bids() if price - mark > DEAR_COIN)
 
 

@@ -133,7 +133,7 @@ def test_silent_datagrams_leave_no_quote(desk: Desk) -> None:
 
 
 def test_records_that_nobody_takes_leave_no_quote(desk: Desk) -> None:
-    account = VenueAccount(desk.home)
+    account = VenueAccount.of_run(desk.home)
     ring = Ring(desk.home)
     quoting_again(account)
     names = account.quoted()[:1]

@@ -81,7 +81,7 @@ def test_secrets_are_with_who_needs_them_and_in_nothing_that_is_written(tmp_path
             look_at_processes(desk, secrets)
             for service in ("gateway", "market_making", "pricing"):
                 os.kill(desk.pid(service), signal.SIGKILL)
-            account = VenueAccount(tmp_path)
+            account = VenueAccount.of_run(tmp_path)
             desk.until(lambda: quoting(desk) and account.live_quotes() > 0, 40, "quotes again")
             desk.end()
     written = {
