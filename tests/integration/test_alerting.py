@@ -19,8 +19,8 @@ import pytest
 from infra import command, dashboards
 from infra.alerting.declared import ROOT, SAFETY
 from infra.alerting.prometheus_rules import FOLDER
+from infra.trial_desk import Desk, environment, running_desk
 from tests.integration import receivers
-from tests.integration.desk_process import Desk, environment, running_desk
 from tests.integration.receivers import Server
 
 DETECT_S_MAX = 5.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from infra.desk_probe import DeskProbe
 from infra.fallbacks import BACK_S_MAX, calm, closed, lease
-from tests.integration.desk_process import ROOT, environment
+from infra.trial_desk import ROOT, environment
 
 EMPTY_S_MAX = 3.0  # after the command has ended
 

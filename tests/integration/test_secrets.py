@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from infra.topology import SERVICES
-from tests.integration.desk_process import Desk, running_desk
-from tests.integration.venue_account import VenueAccount
+from infra.trial_desk import Desk, running_desk
+from infra.venue_account import VenueAccount
 
 KEY_HOLDERS = {"venue", "gateway", "market_making"}
 KEPT_IN = {".nk", ".secret", ".key"}

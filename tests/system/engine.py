@@ -18,7 +18,7 @@ from testcontainers.compose import DockerCompose
 from infra import deployment_keys
 from infra.deployment import OTHER_IMAGES, ROOT, ROWS
 from infra.images import tag_of
-from tests.integration.venue_account import VenueAccount
+from infra.venue_account import VenueAccount
 
 IMAGES = [*(row.service for row in ROWS), *OTHER_IMAGES]
 RUNTIME_PATH = ROOT / "infra" / "compose" / "runtime.json"
