@@ -92,6 +92,15 @@ def alert_after(alerts: list[str], limit_s: float = 8.0) -> float:
     return _waited(first, limit_s)
 
 
+def wait_until_over(alert: str, limit_s: float = 30.0) -> None:
+    """Waits until an alert of an earlier fault is over: one that is active is not raised again."""
+
+    def over() -> float | None:
+        return None if any(one["name"] == alert for one in asking.ask()["active"]) else 0.0
+
+    _waited(over, limit_s)
+
+
 def quotes_gone_after(limit_s: float = 3.0) -> float:
     """Returns when, since the fault, no quote of the desk rested any more."""
 

@@ -136,6 +136,7 @@ def run_one(experiment: dict[str, Any], name: str) -> Row:
     """Runs an experiment on the desk that is up."""
     ours = about(experiment)
     row = Row(name, experiment["title"], ", ".join(ours["alerts"]))
+    probes.wait_until_over(ours["alerts"][0])
     probes.begin()
     journal = run_experiment(experiment, strategy=Strategy.DEFAULT)
     for step in journal.get("run", ()):
