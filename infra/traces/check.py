@@ -9,6 +9,7 @@ and the last line says which it was.
 
 import argparse
 import contextlib
+import io
 import itertools
 import json
 import os
@@ -22,18 +23,21 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from rich.console import Console
 
 from infra import runs
 from infra.traces.completeness import Verdict, judge
 from infra.traces.jaeger_server import binary, running_jaeger
 from infra.traces.receiver import OtlpReceiver
-from infra.traces.span import Traces, TraceStore
+from infra.traces.span import Span, Traces, TraceStore
+from infra.traces.waterfall import draw
 from services.ledger.entries import Body, entry_kind
 from services.ledger.projection import read_table
 from shared.clock import SystemClock
 from shared.journal import read_entries
 from shared.messages.orders import FillV1
 
+WIDTH = 150
 COMPLETE_RATIO_MIN = 0.999
 KILLED = (
     "risk", "hedging", "ledger", "gateway", "execution", "market_making", "pricing",
@@ -154,6 +158,25 @@ def document(verdict: Verdict, store: TraceStore, spans: int, kills: int) -> dic
     }
 
 
+def shown(spans: list[Span], order_of: dict[str, str], store: TraceStore) -> str:
+    """Returns the waterfall of the smallest trace in which a quote's fill led to a hedge."""
+    hedges = {f"fill-{trade_id}" for trade_id, order_id in order_of.items() if order_id}
+    quotes = {f"fill-{trade_id}" for trade_id, order_id in order_of.items() if not order_id}
+    traces: dict[str, list[Span]] = {}
+    for span in spans:
+        traces.setdefault(span.place.trace_id, []).append(span)
+    both = [
+        one
+        for one in traces.values()
+        if {span.message_id for span in one} & hedges and {span.message_id for span in one} & quotes
+    ]
+    if not both:
+        return ""
+    console = Console(width=WIDTH, record=True, file=io.StringIO())
+    console.print(draw(min(both, key=len), store.name))
+    return console.export_text()
+
+
 def check(fills: int, limit_s: float, *, is_calm: bool) -> dict[str, Any]:
     """Runs desk and store and returns what was found."""
     with tempfile.TemporaryDirectory(prefix="hedgerow-traces-") as folder:
@@ -167,7 +190,10 @@ def check(fills: int, limit_s: float, *, is_calm: bool) -> dict[str, Any]:
             assert directory is not None
             fills_of = orders_of_fills(directory, ended_ns)
             verdict = judge(Traces(spans), store.edges(), fills_of)
-            return document(verdict, store, len(spans), kills)
+            return {
+                **document(verdict, store, len(spans), kills),
+                "shown": shown(spans, fills_of, store),
+            }
 
 
 def main() -> int:
@@ -187,6 +213,7 @@ def main() -> int:
         f"their whole trace, in {found['spans']} spans; {found['agents_killed']} agents killed; "
         f"asked: {found['store']}"
     )
+    print(found["shown"])
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     is_whole = found["complete_ratio"] >= COMPLETE_RATIO_MIN and not found["missing_edges"]
