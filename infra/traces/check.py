@@ -151,6 +151,7 @@ def document(verdict: Verdict, store: TraceStore, spans: int, kills: int) -> dic
         "fills": verdict.fills,
         "hedges": verdict.hedges,
         "complete_ratio": verdict.complete_ratio,
+        "quotes_told_ratio": verdict.quotes_told / max(1, verdict.fills - verdict.hedges),
         "missing_edges": list(verdict.missing_edges),
         "lacking": [msgspec.to_builtins(one) for one in verdict.lacking],
         "spans": spans,
@@ -210,7 +211,8 @@ def main() -> int:
         print(f"no edge {edge}")
     print(
         f"{found['fills']} fills ({found['hedges']} hedges), {found['complete_ratio']:.2%} with "
-        f"their whole trace, in {found['spans']} spans; {found['agents_killed']} agents killed; "
+        f"their whole trace, {found['quotes_told_ratio']:.2%} of quotes' fills with their quote, "
+        f"in {found['spans']} spans; {found['agents_killed']} agents killed; "
         f"asked: {found['store']}"
     )
     print(found["shown"])

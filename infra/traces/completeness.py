@@ -1,8 +1,9 @@
 """What a fill's trace must hold, and which fills' do not.
 
 A fill is published by gateway and taken by risk, ledger and market_making; risk says what the book
-is now, and hedging looks at it. A quote's fill tells of the quote that it took, and of the tick or
-the pass that sent it. A hedge's fill was ordered: execution took hedging's intent and placed the
+is now, and hedging looks at it. A quote's fill tells, beside that, of the quote that it took and of the
+tick or the pass that sent it: only a market_making that died in that moment owes it, for it dies
+with what it had not yet written down. A hedge's fill was ordered: execution took hedging's intent and placed the
 order, and hears of its fill.
 """
 
@@ -21,11 +22,7 @@ AFTER = frozenset(
         ("hedging", "process risk.portfolio.v1.{key}"),
     }
 )
-AFTER_A_QUOTE = AFTER | {("market_making", "quote_filled"), ("market_making", "to_quote")}
-ANY_OF = {
-    ("market_making", "tick_to_quote"): ("market_making", "to_quote"),
-    ("market_making", "pass_to_quote"): ("market_making", "to_quote"),
-}
+QUOTE = frozenset({("market_making", "tick_to_quote"), ("market_making", "pass_to_quote")})
 AFTER_A_HEDGE = AFTER | {("execution", "process orders.fill.v1.{key}")}
 BEFORE_A_HEDGE = frozenset(
     {
@@ -65,10 +62,12 @@ class Lack:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`fills` were asked about; `hedges` of them had an order."""
+    """`fills` were asked about; `hedges` of them had an order; of the others `quotes_told` tell of
+    the quote that they took."""
 
     fills: int
     hedges: int
+    quotes_told: int
     lacking: tuple[Lack, ...]
     missing_edges: tuple[str, ...]
 
@@ -83,15 +82,18 @@ def judge(traces: Traces, edges: Iterable[tuple[str, str]], order_of: dict[str, 
     for span in traces.named("gateway", FILL):
         published.setdefault(span.message_id, []).append(span)
     lacking = []
+    quotes_told = 0
     for trade_id, order_id in order_of.items():
         spans = published.get(f"fill-{trade_id}", [])
         missing = lacks(traces, spans, is_hedge=bool(order_id))
+        quotes_told += not order_id and tells_of_its_quote(traces, spans)
         if missing:
             trace_id = spans[0].place.trace_id if spans else ""
             lacking.append(Lack(trade_id, trace_id, missing))
     return Verdict(
         fills=len(order_of),
         hedges=sum(1 for order_id in order_of.values() if order_id),
+        quotes_told=quotes_told,
         lacking=tuple(lacking),
         missing_edges=tuple(f"{one} -> {other}" for one, other in sorted(EDGES - set(edges))),
     )
@@ -104,10 +106,15 @@ def lacks(traces: Traces, published: list[Span], *, is_hedge: bool) -> tuple[str
     after: set[tuple[str, str]] = set()
     before: set[tuple[str, str]] = set()
     for span in published:
-        seen = {(one.service, one.name) for one in traces.following(span)}
-        after |= {ANY_OF.get(one, one) for one in seen}
+        after |= {(one.service, one.name) for one in traces.following(span)}
         before |= {(one.service, one.name) for one in traces.before(span)}
-    wanted = (AFTER_A_HEDGE if is_hedge else AFTER_A_QUOTE) - after
+    wanted = (AFTER_A_HEDGE if is_hedge else AFTER) - after
     if is_hedge:
         wanted |= BEFORE_A_HEDGE - before
     return tuple(sorted(f"{service} {name}" for service, name in wanted))
+
+
+def tells_of_its_quote(traces: Traces, published: list[Span]) -> bool:
+    return any(
+        (one.service, one.name) in QUOTE for span in published for one in traces.following(span)
+    )

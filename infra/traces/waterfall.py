@@ -8,7 +8,8 @@ from rich.text import Text
 
 from infra.traces.span import Span
 
-BAR_WIDTH = 40
+BAR_WIDTH = 30
+LINKED_MAX = 3
 SHOWN_TAGS = ("messaging.message.id", "rpc.method", "error.type", "request", "surface_version")
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "red", "bright_cyan", "bright_green")
 
@@ -20,11 +21,11 @@ def draw(spans: list[Span], jaeger_url: str) -> RenderableType:
     ended_us = max(span.began_us + span.took_us for span in spans)
     services = sorted({span.service for span in spans})
     table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
-    table.add_column("service", no_wrap=True)
-    table.add_column("what", no_wrap=True)
-    table.add_column("after", justify="right", no_wrap=True)
-    table.add_column("took", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    table.add_column("service", no_wrap=True, min_width=max(len(one) for one in services))
+    table.add_column("what", no_wrap=True, overflow="ellipsis")
+    table.add_column("after", justify="right", no_wrap=True, min_width=8)
+    table.add_column("took", justify="right", no_wrap=True, min_width=8)
+    table.add_column("", no_wrap=True, min_width=BAR_WIDTH)
     for depth, span in in_order(spans):
         colour = COLOURS[services.index(span.service) % len(COLOURS)]
         table.add_row(
@@ -39,7 +40,9 @@ def draw(spans: list[Span], jaeger_url: str) -> RenderableType:
     head.append(f"{len(spans)} spans of {len(services)} services")
     linked = {link.trace_id for span in spans for link in span.links} - {first.place.trace_id}
     foot = [Text(f"{jaeger_url}/trace/{first.place.trace_id}", style="dim")]
-    foot += [Text(f"linked: {trace_id}", style="dim") for trace_id in sorted(linked)]
+    foot += [Text(f"linked: {trace_id}", style="dim") for trace_id in sorted(linked)[:LINKED_MAX]]
+    if len(linked) > LINKED_MAX:
+        foot.append(Text(f"and {len(linked) - LINKED_MAX} more", style="dim"))
     return Group(head, table, *foot)
 
 

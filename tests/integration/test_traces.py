@@ -17,4 +17,5 @@ def test_every_fill_has_its_whole_trace(
     assert found["fills"] >= 60
     assert found["agents_killed"] >= 1
     assert found["lacking"] == []
+    assert found["quotes_told_ratio"] >= 0.9
     assert found["missing_edges"] == []
