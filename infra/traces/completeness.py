@@ -1,10 +1,12 @@
 """What a fill's trace must hold, and which fills' do not.
 
 A fill is published by gateway and taken by risk, ledger and market_making; risk says what the book
-is now, and hedging looks at it. A quote's fill tells, beside that, of the quote that it took and of the
-tick or the pass that sent it: only a market_making that died in that moment owes it, for it dies
-with what it had not yet written down. A hedge's fill was ordered: execution took hedging's intent and placed the
-order, and hears of its fill.
+is now, and hedging looks at it. A hedge's fill was ordered: execution took hedging's intent and
+placed the order, and hears of its fill.
+
+A quote's fill tells, beside that, of the quote that it took and of the tick or the pass that sent
+it. Only a market_making that is killed in that moment owes it: what it had not yet written down
+dies with it.
 """
 
 from collections.abc import Iterable
