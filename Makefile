@@ -66,7 +66,7 @@ check: .venv/dev .venv/native ## linters, types, import contracts, C format
 	$(BIN)/clang-format --dry-run -Werror native/include/*.h native/src/*.[ch] native/tests/*.[ch] native/bench/*.[ch] native/fuzz/*.[ch]
 
 test: .venv/dev .venv/native test-c ## all tests: C under sanitizers, then Python
-	$(BIN)/python -m pytest -q -m "not long"
+	$(BIN)/python -m pytest -q -m "not long" --durations=12
 
 # An independent engine on the other side of our FIX sessions, in both roles. It is built from source
 # (ten minutes on a small machine), so it is no part of the development tools.

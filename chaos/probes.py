@@ -92,11 +92,16 @@ def alert_after(alerts: list[str], limit_s: float = 8.0) -> float:
     return _waited(first, limit_s)
 
 
-def wait_until_over(alert: str, limit_s: float = 30.0) -> None:
-    """Waits until an alert of an earlier fault is over: one that is active is not raised again."""
+def wait_until_over(alert: str, services: set[str], limit_s: float = 30.0) -> None:
+    """Waits until an alert of an earlier fault is over: one that is active is not raised again.
+    Of another service than those that are about to be hurt it is another alert."""
+
+    def is_in_the_way(one: dict[str, Any]) -> bool:
+        service = one["labels"].get("service")
+        return one["name"] == alert and (service is None or not services or service in services)
 
     def over() -> float | None:
-        return None if any(one["name"] == alert for one in asking.ask()["active"]) else 0.0
+        return None if any(is_in_the_way(one) for one in asking.ask()["active"]) else 0.0
 
     _waited(over, limit_s)
 

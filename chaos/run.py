@@ -31,7 +31,7 @@ from chaos.faults import HOME_VARIABLE
 
 EXPERIMENTS = Path(__file__).with_name("experiments")
 QUOTING_S_MAX = 40.0
-SETTLE_S = 2.0
+SETTLE_S = 1.0
 END_S_MAX = 60.0
 NOT_RUN = "-"
 
@@ -69,6 +69,12 @@ def about(experiment: dict[str, Any]) -> dict[str, Any]:
     """Returns what an experiment says of itself beyond the toolkit's own fields."""
     (ours,) = (one for one in experiment["extensions"] if one["name"] == "hedgerow")
     return dict(ours)
+
+
+def targets(experiment: dict[str, Any]) -> set[str]:
+    """Returns the services that an experiment does something to by name."""
+    arguments = (step["provider"].get("arguments", {}) for step in experiment["method"])
+    return {one["service"] for one in arguments if "service" in one}
 
 
 @contextlib.contextmanager
@@ -136,7 +142,7 @@ def run_one(experiment: dict[str, Any], name: str) -> Row:
     """Runs an experiment on the desk that is up."""
     ours = about(experiment)
     row = Row(name, experiment["title"], ", ".join(ours["alerts"]))
-    probes.wait_until_over(ours["alerts"][0])
+    probes.wait_until_over(ours["alerts"][0], targets(experiment))
     probes.begin()
     journal = run_experiment(experiment, strategy=Strategy.DEFAULT)
     for step in journal.get("run", ()):
