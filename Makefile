@@ -68,6 +68,9 @@ check: .venv/dev .venv/native ## linters, types, import contracts, C format
 test: .venv/dev .venv/native test-c ## all tests: C under sanitizers, then Python
 	$(BIN)/python -m pytest -q -m "not long" --durations=12
 
+test-long: .venv/dev .venv/native ## the tests that take minutes each: agents killed over the WebSocket too
+	$(BIN)/python -m pytest -q -m long
+
 # An independent engine on the other side of our FIX sessions, in both roles. It is built from source
 # (ten minutes on a small machine), so it is no part of the development tools.
 test-quickfix: .venv/dev .venv/native build/quickfix/quickfix.py ## FIX sessions against QuickFIX, in both roles
@@ -261,6 +264,6 @@ lock: .venv/dev ## resolves the lock files anew (needs uv)
 clean: ## removes what was built
 	rm -rf .venv build native/_hedgerow* *.egg-info
 
-.PHONY: help setup run check test test-c test-threads test-quickfix ci bench bench-ticks \
+.PHONY: help setup run check test test-long test-c test-threads test-quickfix ci bench bench-ticks \
     surface-report chains market-report desk-report simulate-many fuzz fuzz-coverage gate-oracle mutate-gate \
     calm fuzz-bus soak trace-test chaos chaos-off breakers fallbacks format docs golden lock clean

@@ -37,7 +37,7 @@ def kill(desk: Desk, service: str) -> int:
     return pid
 
 
-@pytest.mark.parametrize("transport", ["fix", "websocket"])
+@pytest.mark.parametrize("transport", ["fix", pytest.param("websocket", marks=pytest.mark.long)])
 def test_killing_any_agent_loses_nothing(tmp_path: Path, transport: str) -> None:
     with running_desk(tmp_path, "--seed", "11", *over(transport, tmp_path)) as desk:
         desk.until(lambda: quoted(desk) >= QUOTED_MIN, 30, "quoting")
