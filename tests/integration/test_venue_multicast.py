@@ -231,7 +231,7 @@ def _joined(groups: tuple[str, ...], host: str, port: int) -> socket.socket:
 
 async def test_what_a_socket_refuses_is_counted_and_never_waited_for() -> None:
     config = MulticastConfig(destinations=(Destination(event_port=9, snapshot_port=9),))
-    sender = Sender(config, destinations(config, None))
+    sender = Sender(config, destinations(config))
     await sender.start(lambda _message: None)
     sender.send(Datagram(2, b"x" * 100_000))  # longer than a datagram can be: EMSGSIZE
     assert (sender.sent_count, sender.refused_count) == (0, 1)
