@@ -18,7 +18,7 @@ NOBODY: frozenset[str] = frozenset()
 ABOUT_ONESELF = (HeartbeatV1, DeadLetterV1, BreakerV1)
 STREAMS = ("RECORD", "STATE", "DEAD", "LEDGER")
 STREAM_NEVER = ("DELETE", "PURGE", "SNAPSHOT", "RESTORE", "MSG.DELETE", "LEADER.STEPDOWN")
-CONSUMER_NEVER = ("DELETE.{}.any", "INFO.{}.any", "LIST.{}", "NAMES.{}", "MSG.NEXT.{}.any",
+CONSUMER_NEVER = ("DELETE.{}.any", "INFO.{}.any", "NAMES.{}", "MSG.NEXT.{}.any",
                   "PAUSE.{}.any", "RESET.{}.any", "UNPIN.{}.any", "CREATE.{}")  # fmt: skip
 FOREIGN = (
     "anything.at.all", "orders", "orders.place", "risk.lease.v1", "_INBOX.a.b", "$KV.any.key",
@@ -118,6 +118,7 @@ def _about_oneself(everybody: Mapping[str, Role]) -> Iterator[Row]:
 
 def _streams(everybody: Mapping[str, Role]) -> Iterator[Row]:
     keepers = {name for name, role in everybody.items() if role.keeps_streams}
+    counters = {name for name, role in everybody.items() if role.counts_readers}
     for stream in STREAMS:
         yield Row(f"$JS.API.STREAM.INFO.{stream}", {*everybody}, NOBODY)
         yield Row(f"$JS.API.STREAM.CREATE.{stream}", keepers, NOBODY)
@@ -129,6 +130,7 @@ def _streams(everybody: Mapping[str, Role]) -> Iterator[Row]:
         yield Row(f"$JS.API.CONSUMER.CREATE.{stream}.any", readers, NOBODY)
         yield Row(f"$JS.API.CONSUMER.CREATE.{stream}.any.orders.fill", NOBODY, NOBODY)
         yield Row(f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.any", NOBODY, NOBODY)
+        yield Row(f"$JS.API.CONSUMER.LIST.{stream}", counters, NOBODY)
         for verb in CONSUMER_NEVER:
             yield Row(f"$JS.API.CONSUMER.{verb.format(stream)}", NOBODY, NOBODY)
         yield Row(f"$JS.FC.{stream}.any.token", readers, NOBODY)
