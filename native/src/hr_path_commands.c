@@ -161,6 +161,10 @@ static hr_status start(hr_path_book *book, int64_t now_ns) {
 
 static hr_status log_on(hr_path *path, int32_t flag, int64_t now_ns) {
     path->is_logged_on = flag && path->is_connected;
+    /* What an earlier session left of the venue's credits is not known. */
+    path->budget.requests = 0.0;
+    path->budget.quotes = 0.0;
+    path->budget.refilled_ns = now_ns;
     for (int32_t i = 0; i < path->config.underlying_count; i++) {
         path->books[i].is_started = 0;
         if (path->is_logged_on && path->books[i].is_used) {

@@ -70,6 +70,23 @@ static void test_everything_is_quoted_after_log_on_and_nothing_before(void) {
     close_venue(&one);
 }
 
+static void test_a_new_session_begins_with_no_credits(void) {
+    const hr_path_config config = config_of();
+    open_venue(&one, &config);
+    open_market(&one);
+    hr_command rates = rates_command();
+    rates.budget.requests_per_s = rates.budget.quotes_per_s = 40;
+    rates.budget.requests_burst = rates.budget.quotes_burst = 10 * OPTIONS;
+    command(&one, rates);
+    start_quoting(&one); /* 4 ms: the venue may remember an earlier session's last burst */
+    assert(one.quotes == 0);
+    for (int i = 0; i < 1000; i++) {
+        pass_ms(&one, 1);
+    }
+    assert(one.quotes > 0 && one.quotes <= 41);
+    close_venue(&one);
+}
+
 static void test_a_book_tick_moves_its_own_quote_and_is_stamped_through(void) {
     open_here();
     const int64_t before = one.quotes;
@@ -231,6 +248,7 @@ static void test_histogram_buckets_cover_every_time_once(void) {
 int main(void) {
     test_a_configuration_that_cannot_be_is_refused();
     test_everything_is_quoted_after_log_on_and_nothing_before();
+    test_a_new_session_begins_with_no_credits();
     test_a_book_tick_moves_its_own_quote_and_is_stamped_through();
     test_an_index_tick_moves_many_quotes_in_few_messages();
     test_records_are_in_sequence_and_wait_for_the_socket();

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from native import path_records as records
@@ -38,6 +39,7 @@ from shared.fix.admin import Event, LoggedOn, LoggedOut
 from shared.journal import Journal, JournalError
 from shared.redaction import read_secret
 from shared.service import Reading
+from shared.telemetry import Log
 
 LOOK_S = 0.02  # between looks at the rings
 STATUS_S = 0.25
@@ -73,6 +75,8 @@ class FastEdge:
         self._keys = keys
         self._journal_path = journal_path
         self._clock = clock
+        self._log: Log = structlog.get_logger()
+        self._journal: Journal | None = None
         self._deliver: Callable[[object], None] = lambda _event: None
         self._tasks: list[asyncio.Task[None]] = []
         self._lost = asyncio.Event()
@@ -110,10 +114,10 @@ class FastEdge:
         if self._opened_count:
             yield Reading("venue_session_up", self._is_connected and self._line.is_up, ("fix",))
         yield Reading("venue_session_opened", self._opened_count, ("fix",))
-        yield from self._journal.readings(now_ns)
         stats = self._stats
-        if stats is None:
-            return
+        if self._journal is None or stats is None:
+            return  # not started
+        yield from self._journal.readings(now_ns)
         if stats.event_ns:
             yield Reading("multicast_age_seconds", (now_ns - stats.event_ns) / NS_PER_S)
         yield Reading("multicast_gap", stats.feed_gaps)
@@ -135,8 +139,9 @@ class FastEdge:
             await asyncio.sleep(LOOK_S)
         self._path.close()
         self._take_records()
-        with contextlib.suppress(JournalError):
-            self._journal.close()
+        if self._journal is not None:
+            with contextlib.suppress(JournalError):
+                self._journal.close()
 
     # What the FIX line needs
 
@@ -171,9 +176,11 @@ class FastEdge:
             if isinstance(event, LoggedOn):
                 self._path.set_logged_on(is_logged_on=True)
                 self._opened_count += 1
+                self._log.info("fix_session_open")
                 self._deliver(FixUp(now_ns))
             elif isinstance(event, LoggedOut):
                 self._path.set_logged_on(is_logged_on=False)
+                self._log.warning("fix_session_lost", reason=event.reason)
                 self._deliver(FixDown(now_ns, event.reason))
 
     def _on_session(self, record: Record, now_ns: int) -> None:
@@ -199,12 +206,12 @@ class FastEdge:
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
-            self._take_records()
             now_ns = self._clock.wall_ns()
-            for message in self._path.messages():
+            for message in self._path.messages():  # a Logout says why the connection is gone
                 self._heard_ns = now_ns
                 if not message.is_cut:
                     self._on_events(self._line.on_message(message.raw, now_ns), now_ns)
+            self._take_records()
             stats = self._path.stats()
             if stats is not None:
                 self._on_stats(stats, now_ns)
@@ -214,6 +221,7 @@ class FastEdge:
             self._on_batch(batch, self._clock.wall_ns())
 
     def _on_batch(self, batch: NDArray[np.void], now_ns: int) -> None:
+        assert self._journal is not None  # opened before the path runs
         self._taken_count += len(batch)
         packed = zlib.compress(batch.tobytes(), COMPRESSION)
         self._journal.append(now_ns, JOURNAL_KIND, packed)

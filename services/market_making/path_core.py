@@ -122,7 +122,7 @@ class PathMarketMaking(MarketMaking):
 
     def _set_rates(self, rates: tuple[float, float, float, float]) -> None:
         super()._set_rates(rates)
-        self._say(SetRates(*rates))
+        self._say(SetRates(*(figure * self._venue_share for figure in rates)))
 
     def _quoter(self, name: str, policy: Policy) -> Quoting:
         quoter = PathQuoter(

@@ -70,7 +70,7 @@ class Rearm(Word, frozen=True):
 
 
 class SetRates(msgspec.Struct, frozen=True):
-    """The account's, for all underlyings together."""
+    """The process's part of the account's, for all its underlyings together."""
 
     requests_per_s: float
     requests_burst: float

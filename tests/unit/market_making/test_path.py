@@ -10,14 +10,16 @@ import pytest
 from native.fast_path import FastPath
 from services.market_making import fast_edge
 from services.market_making.core import Config
-from services.market_making.path_words import PathRecords
+from services.market_making.path_core import PathMarketMaking
+from services.market_making.path_words import PathRecords, SetRates
 from services.market_making.path_writer import read
 from services.market_making.quoting import Phase
 from shared.messages.desk import TimerV1
 from shared.messages.quoting import QuotesPulledV1, TickToQuoteV1
 from shared.messages.risk import AlertV1
 from shared.telemetry import Telemetry
-from tests.unit.market_making.path_desk import PathDesk
+from shared.venue_link import VenueReply, VenueUp
+from tests.unit.market_making.path_desk import SUMMARY, PathDesk
 from tests.unit.market_making.toy_desk import INDEX_USD, quoting_desk
 
 NAME = "BTC-44D-95000-C"
@@ -180,6 +182,17 @@ def test_the_metrics_hold_as_many_samples_as_the_path_counts():
     telemetry.keep(lambda: desk.core.readings(desk.now_ns))
     body, _content_type = telemetry.exposition()
     assert b'tick_to_quote_seconds_bucket{le="+Inf"}' in body
+
+
+def test_a_shard_takes_only_its_share_of_the_accounts_credits():
+    core = PathMarketMaking(Config(), ("BTC",), venue_share=0.5)
+    [*core.on_start(TimerV1(created_ns=1))]
+    asked = [*core.on_up(VenueUp(created_ns=1, connection_count=1))]
+    [summary] = [one for one in asked if getattr(one, "method", "").endswith("account_summary")]
+    core.words()
+    [*core.on_reply(VenueReply(created_ns=2, request_id=summary.request_id, result=SUMMARY))]
+    [rates] = [word for word in core.words() if isinstance(word, SetRates)]
+    assert rates == SetRates(250.0, 250.0, 2_500.0, 2_500.0)
 
 
 def test_the_thread_spins_only_where_cores_are_many():
