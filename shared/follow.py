@@ -24,7 +24,8 @@ HEARTBEAT_NS = 1 * NS_PER_S
 SILENCE_NS_MAX = 3 * NS_PER_S
 INACTIVE_NS = 10 * NS_PER_S
 COMMAND_ACK_WAIT_NS = 5 * NS_PER_S  # a handler takes milliseconds, its outputs a round trip
-COMMAND_DELIVER_MAX = 5
+COMMAND_DELIVER_MAX = 5  # the reader buries what comes so often,
+SERVER_DELIVER_MAX = 20  # before the server gives it up: its word reaches nobody who is just dying
 COMMAND_PENDING_MAX = 256
 COMMAND_CHECK_NS = 2 * NS_PER_S
 
@@ -253,7 +254,7 @@ class CommandQueue:
                         "filter_subjects": self._subjects,
                         "ack_policy": "explicit",
                         "ack_wait": COMMAND_ACK_WAIT_NS,
-                        "max_deliver": COMMAND_DELIVER_MAX,
+                        "max_deliver": SERVER_DELIVER_MAX,
                         "max_ack_pending": COMMAND_PENDING_MAX,
                         "replay_policy": "instant",
                         "num_replicas": 1,

@@ -10,7 +10,13 @@ from shared.causes import cause_in
 from shared.clock import NS_PER_S, Clock
 from shared.dead_letters import DeadLetters
 from shared.dedupe import Seen
-from shared.follow import COMMAND_DELIVER_MAX, CommandQueue, Delivered, Follower
+from shared.follow import (
+    COMMAND_DELIVER_MAX,
+    SERVER_DELIVER_MAX,
+    CommandQueue,
+    Delivered,
+    Follower,
+)
 from shared.inbox import Entry, Inbox
 from shared.lossy_order import LossyOrder
 from shared.messages.message import BadMessageError, Message
@@ -208,7 +214,7 @@ class Intake:
 
     def _on_exhausted(self, subject: str, data: bytes, sequence: int) -> None:
         """The server has given a command up: its reader died each time before it could say so."""
-        reason = f"delivered {COMMAND_DELIVER_MAX} times and never acknowledged"
+        reason = f"delivered {SERVER_DELIVER_MAX} times and never acknowledged"
         self.bury(subject, data, reason, f"{RECORD}-{sequence}")
 
     def _is_new(self, body: Message) -> bool:

@@ -132,6 +132,7 @@ typedef struct {
     double gamma_coin_per_usd;
     double price_coin_min; /* No-arbitrage bounds. */
     double price_coin_max;
+    double miss_coin; /* More half-spread, where the surface and the market disagree. */
 } hr_engine_value;
 
 /* Where inventory, flow and the tape put the quotes of one option. */

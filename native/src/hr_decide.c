@@ -85,6 +85,7 @@ hr_status hr_engine_revalue(const hr_engine_instrument *instrument, const hr_eng
     value_out->gamma_coin_per_usd = (greeks.gamma - delta / forward) * slice->forward_ratio;
     value_out->price_coin_min = most(0.0, instrument->is_call ? 1.0 - moneyness : moneyness - 1.0);
     value_out->price_coin_max = instrument->is_call ? 1.0 : moneyness;
+    value_out->miss_coin = 0.0;
     return isfinite(theo) && isfinite(delta) && isfinite(greeks.vega) && isfinite(greeks.gamma)
                ? HR_OK
                : HR_ERR_NOT_FINITE;
@@ -139,8 +140,8 @@ static double least_half(const hr_engine_policy *policy, const hr_engine_instrum
                             (contested ? 1.0 : policy->away_ratio);
     const double fee = least(policy->fee_coin, policy->fee_price_ratio * value->theo_coin);
     const double edge = least(policy->edge_coin, policy->edge_price_ratio * value->theo_coin);
-    const double uncertainty =
-        value->vega_coin * vol_half + fabs(value->delta_coin) * stance->spot_ratio;
+    const double uncertainty = value->vega_coin * vol_half +
+                               fabs(value->delta_coin) * stance->spot_ratio + value->miss_coin;
     const double rounding =
         contested ? 0.5 * policy->rounding_ratio * hr_engine_step_at(instrument, value->theo_coin)
                   : 0.0;

@@ -9,10 +9,38 @@
 #define ECHO_NS 1000000000
 #define THEO_HYSTERESIS 0.75
 #define GAMMA_HYSTERESIS 1.25
+#define OPINION_RATIO 0.25
 
 /* The first drift period of a slot is shorter by its place, so that never all end at one tick. */
 static int64_t head_start_ns(const hr_engine *engine, const hr_slot *slot) {
     return engine->limits.drift_ns / engine->slot_count * (slot - engine->slots);
+}
+
+/* Somebody else's best price on a side, now or as far from the model as when last seen; 0: none. */
+static double rival_price(const hr_slot *slot, int32_t side, double theo_coin, int64_t now_ns) {
+    const int64_t ticks = hr_engine_others_ticks(slot, side);
+    if (ticks > 0 && !hr_engine_is_echo(slot, side, ticks, now_ns)) {
+        return (double)ticks * slot->spec.tick_coin;
+    }
+    const double away = slot->rival_coin[side];
+    return slot->rival_ns[side] == 0 ? 0.0 : theo_coin + (side == HR_SIDE_BID ? -away : away);
+}
+
+/* What the half-spread must grow by so that no quote is better than the middle of the others'
+ * market, and none inside it where the model is outside: these are two opinions, and which is wrong
+ * is not known. The market's is no finer than its grid, and none at all where it is as wide as half
+ * its price. */
+static double miss_of(const hr_slot *slot, double theo_coin, int64_t now_ns) {
+    const double bid = rival_price(slot, HR_SIDE_BID, theo_coin, now_ns);
+    const double ask = rival_price(slot, HR_SIDE_ASK, theo_coin, now_ns);
+    const double middle = 0.5 * (bid + ask);
+    const double half = 0.5 * (ask - bid);
+    if (!(bid > 0.0) || !(half > 0.0) || !(half < OPINION_RATIO * middle)) {
+        return 0.0;
+    }
+    const double away = fabs(theo_coin - middle);
+    const double miss = away - 0.5 * hr_engine_step_at(&slot->spec, ask);
+    return away > half ? away + half : miss > 0.0 ? miss : 0.0;
 }
 
 void hr_engine_value_slot(hr_engine *engine, hr_slot *slot, int64_t now_ns) {
@@ -25,6 +53,11 @@ void hr_engine_value_slot(hr_engine *engine, hr_slot *slot, int64_t now_ns) {
                           now_ns, &value) != HR_OK) {
         return;
     }
+    if (slot->surface_version != engine->surface.version) {
+        slot->surface_version = engine->surface.version;
+        slot->miss_coin = miss_of(slot, value.theo_coin, now_ns);
+    }
+    value.miss_coin = slot->miss_coin;
     slot->value = value;
     slot->valued_usd = engine->index_usd;
     slot->valued_ns = now_ns;

@@ -39,7 +39,8 @@ HR_INLINE stepped step_lane(const hr_step_block *from, int i, const hr_screen *p
     const float fee = least(pass->fee_coin, pass->fee_ratio * theo);
     const float edge = least(pass->edge_coin, pass->edge_ratio * theo);
     const float certain = most(fee + edge - from->rounding_coin[i], ROUNDED_FEE_MIN * fee);
-    const float half_whole = certain + vega * vol_half + fabsf(delta) * pass->spot_ratio;
+    const float half_whole =
+        certain + vega * vol_half + fabsf(delta) * pass->spot_ratio + from->miss_coin[i];
     const float half = least(pass->half_max, most(half_whole, HALF_SLACK));
     const float half_error = (pass->fee_ratio + pass->edge_ratio) * theo_error +
                              vega_error * vol_half + (vega + vega_error) * vol_half_error +

@@ -30,9 +30,11 @@ typedef struct {
     int64_t rival_ns[2];   /* When that was; 0: never. */
     int64_t left_ticks[2]; /* Our price before the last move, which ticks may still show. */
     int64_t left_ns[2];
-    double valued_usd;  /* The index that the value is of, */
-    int64_t valued_ns;  /* and the time, where it was not stepped. */
-    double anchor_coin; /* Model price at the start of the drift period. */
+    double valued_usd;       /* The index that the value is of, */
+    int64_t valued_ns;       /* and the time, where it was not stepped. */
+    int64_t surface_version; /* That the market was last compared with, */
+    double miss_coin;        /* and what came of it: hr_engine_value's. */
+    double anchor_coin;      /* Model price at the start of the drift period. */
     int64_t anchor_ns;
     hr_gate_account accounts[2]; /* Executed against sent. */
     int32_t is_latched[2];

@@ -230,6 +230,7 @@ static void set_spread(const hr_engine *engine, const hr_slot *slot, hr_step_blo
     to->vol_half_line[i] =
         (float)(4.0 * spread.vol_half * policy->vol_wing_ratio * line->call_delta);
     to->vol_half_time[i] = (float)(spread.vol_half * age_years / value->years);
+    to->miss_coin[i] = (float)value->miss_coin;
     to->rounding_coin[i] = (float)(spread.rounding_coin);
     to->patience[i] = (float)(spread.is_contested ? policy->patience_ratio : 1.0);
     to->is_contested[i] = (float)(spread.is_contested ? 1.0 : 0.0);

@@ -63,6 +63,7 @@ typedef struct {
     float vol_half[HR_STEP_LANES];       /* Uncertainty of volatility before widening, */
     float vol_half_line[HR_STEP_LANES];  /* and how far it moves by D, */
     float vol_half_time[HR_STEP_LANES];  /* and by time. */
+    float miss_coin[HR_STEP_LANES];
     float rounding_coin[HR_STEP_LANES];
     float patience[HR_STEP_LANES]; /* 1 where we do not contest. */
     float tick_coin[HR_STEP_LANES];

@@ -118,9 +118,11 @@ int32_t hr_gate_account_filled(hr_gate_account *account, int64_t lots, int64_t n
         account->left_lots = 0;
         return HR_GATE_EXCESS;
     }
-    const int64_t from_live = lots < account->live_lots ? lots : account->live_lots;
-    account->live_lots -= from_live;
-    account->left_lots = left - (lots - from_live);
+    /* What was replaced is filled first: counted the other way round, its end would take away what
+     * the live quote may still have executed. */
+    const int64_t from_left = lots < left ? lots : left;
+    account->left_lots = left - from_left;
+    account->live_lots -= lots - from_left;
     return HR_GATE_OK;
 }
 

@@ -93,10 +93,54 @@ static void test_our_own_best_price_is_no_rival(void) {
     free(one.memory);
 }
 
+/* Returns the decision on a slot once the others' market is there and a new surface has been held
+ * against it. */
+static hr_engine_target against(const hr_engine_book *market, double *theo_out) {
+    static fixture one;
+    open_fixture(&one);
+    assert(hr_engine_on_books(one.engine, market, 1) == HR_OK);
+    hr_engine_surface surface = surface_of(start_ns, 0.45);
+    surface.version = 2;
+    assert(hr_engine_set_surface(one.engine, &surface) == HR_OK);
+    decide(&one);
+    hr_engine_value value;
+    int64_t position;
+    const hr_engine_book live = live_of(&one, market->slot, &value, &position);
+    *theo_out = value.theo_coin;
+    free(one.memory);
+    return (hr_engine_target){.ticks = {live.bid_ticks, live.ask_ticks}};
+}
+
+static void test_no_quote_is_better_than_the_middle_of_the_others_market(void) {
+    const int64_t slot = 2 * STRIKES * 3 + 12; /* Near the money, 200 days: not contested. */
+    double theo = 0.0;
+    const hr_engine_target alone = against(&(hr_engine_book){.slot = slot}, &theo);
+    const int64_t value = llround(theo / 0.0001 / 5.0) * 5;
+    const int64_t width = 40;
+    assert(alone.ticks[HR_SIDE_BID] > 0 && alone.ticks[HR_SIDE_ASK] > alone.ticks[HR_SIDE_BID]);
+    for (int64_t off = -120; off <= 120; off += 10) {
+        const int64_t middle = value + off;
+        const hr_engine_book market = {slot, middle - width, 50, middle + width, 50};
+        const hr_engine_target target = against(&market, &theo);
+        if (off >= -width && off <= width) {
+            assert(target.ticks[HR_SIDE_BID] <= middle && target.ticks[HR_SIDE_ASK] >= middle);
+        } else { /* The model is outside: no quote is inside. */
+            assert(off > 0 ? target.ticks[HR_SIDE_ASK] >= market.ask_ticks
+                           : target.ticks[HR_SIDE_BID] <= market.bid_ticks);
+        }
+    }
+    /* A market as wide as its price is no opinion. */
+    const hr_engine_book wide = {slot, 10, 50, 6 * value, 50};
+    const hr_engine_target same = against(&wide, &theo);
+    assert(same.ticks[HR_SIDE_BID] == alone.ticks[HR_SIDE_BID]);
+    assert(same.ticks[HR_SIDE_ASK] == alone.ticks[HR_SIDE_ASK]);
+}
+
 int main(void) {
     test_inventory_pushes_quotes_the_right_way();
     test_quotes_go_one_step_inside_a_rival_and_never_below_the_least();
     test_an_unseen_rival_is_thought_further_away();
     test_our_own_best_price_is_no_rival();
+    test_no_quote_is_better_than_the_middle_of_the_others_market();
     return 0;
 }

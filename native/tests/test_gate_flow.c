@@ -204,7 +204,9 @@ static void test_what_was_replaced_may_still_be_filled_for_a_while(void) {
     assert(account.left_until_ns == start_ns + 3 * second_ns);
     hr_gate_account before = account;
     assert(hr_gate_account_filled(&account, 7, start_ns + 3 * second_ns - 1) == HR_GATE_OK);
-    assert(account.live_lots == 0 && account.left_lots == 8);
+    assert(account.live_lots == 5 && account.left_lots == 3);
+    assert(hr_gate_account_filled(&account, 5, start_ns + 9 * second_ns) == HR_GATE_OK);
+    assert(account.live_lots == 0 && account.left_lots == 0);
     account = before;
     assert(hr_gate_account_filled(&account, 15, start_ns + 1) == HR_GATE_OK);
     assert(account.live_lots == 0 && account.left_lots == 0);

@@ -21,6 +21,7 @@ from shared.units import E8, amount_from_lots, price_from_ticks
 DAY_NS = 24 * 3600 * NS_PER_S
 EXPIRY_NS = 8 * 3600 * NS_PER_S  # of the day, UTC
 TWAP_NS = 1800 * NS_PER_S
+INDEX_NS_MAX = NS_PER_S  # an index that stands still is told again: silence would mean it is stale
 TICKERS = (("ticker", RAW), ("ticker", FAST), ("ticker", SLOW), ("incremental_ticker", ""))
 Sends = list[Send]
 
@@ -46,9 +47,7 @@ class MarketFeeds:
         self._quotes: dict[int, tuple[int, int, int, int]] = {}
         self._books: dict[Key, BookFeed] = {}
         self._tickers: dict[Key, dict[str, Any]] = {}  # incremental_ticker, as last shown
-        self._index_prices = {
-            currency: exchange.marks.index_usd(currency) for currency in exchange.currencies
-        }
+        self._index_told: dict[str, tuple[float, int]] = {}  # last price, and when
         self._names: dict[tuple[str, str, str], tuple[str, ...]] = {}
 
     def take(self) -> Sends:
@@ -125,13 +124,16 @@ class MarketFeeds:
             self._emit(key, self._expiration(channel.currency, now_ns))
 
     def on_index(self, now_ns: int) -> None:
-        """The market has moved. Tickers follow with their books and with the marks."""
+        """The market may have moved. Tickers follow with their books and with the marks."""
+        told: set[str] = set()
         for key, channel in self._registry.of_topic("deribit_price_index").items():
-            price = self._exchange.marks.index_usd(channel.currency)
-            if price != self._index_prices.get(channel.currency):
+            price, since_ns = self._index_told.get(channel.currency, (0.0, 0))
+            is_moved = price != self._exchange.marks.index_usd(channel.currency)
+            if is_moved or now_ns - since_ns >= INDEX_NS_MAX:
                 self._emit(key, self._index(channel.currency, now_ns))
-        for currency in self._exchange.currencies:
-            self._index_prices[currency] = self._exchange.marks.index_usd(currency)
+                told.add(channel.currency)
+        for currency in told:
+            self._index_told[currency] = (self._exchange.marks.index_usd(currency), now_ns)
 
     def on_instrument_states(self, changes: list[tuple[int, str]], now_ns: int) -> None:
         for index, state in changes:
