@@ -7,6 +7,7 @@ have filled.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -50,14 +51,14 @@ def soak(seconds: float, seed: int) -> dict[str, Any]:
         report_path = Path(folder) / "report.json"
         argv = [sys.executable, "-m", "services", "up", "--headless", "--seed", str(seed)]
         argv += ["--seconds", str(seconds), "--report", str(report_path)]
-        before = runs.current()
+        os.environ[runs.HOME_VARIABLE] = folder  # whatever other desks run beside it
         desk = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
         times: list[float] = []
         series: dict[str, list[tuple[float, float]]] = {}
         started = time.monotonic()
         while desk.poll() is None:
             directory = runs.current()
-            if directory is not None and directory != before:
+            if directory is not None:
                 now = time.monotonic() - started
                 times.append(now)
                 for name, value in sample(directory).items():
@@ -70,6 +71,7 @@ def soak(seconds: float, seed: int) -> dict[str, Any]:
         name: {
             "slope_mb_per_minute": slope_mb_per_minute(*map(list, zip(*points, strict=True))),
             "resident_mb_max": max(value for _, value in points),
+            "samples": points,  # (seconds, MB)
         }
         for name, points in series.items()
     }
