@@ -181,6 +181,9 @@ bench: .venv/dev .venv/native ## ns per price and per implied vol, beside QuantL
 bench-ticks: setup ## tick to quote, beside its floors and peers (ONLY=core,wire,cost,peers,hop SECONDS=N JSON=FILE)
 	$(BIN)/python -m infra.bench_ticks $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS_GIVEN),--seconds $(SECONDS_GIVEN)) $(if $(JSON),--json $(JSON))
 
+observation-cost: setup ## the whole desk with tracing, metrics and logs on and off, in turns (PAIRS=5 SECONDS=30 JSON=FILE)
+	$(BIN)/python -m infra.observation_cost --pairs $(or $(PAIRS),5) --seconds $(or $(SECONDS_GIVEN),30) $(if $(JSON),--json $(JSON))
+
 surface-report: setup ## the fitted surface against a recorded chain (CHAIN=FILE...)
 	$(BIN)/python -m infra.surface_report $(CHAIN) $(if $(JSON),--json $(JSON))
 
@@ -265,5 +268,6 @@ clean: ## removes what was built
 	rm -rf .venv build native/_hedgerow* *.egg-info
 
 .PHONY: help setup run check test test-long test-c test-threads test-quickfix ci bench bench-ticks \
+    observation-cost \
     surface-report chains market-report desk-report simulate-many fuzz fuzz-coverage gate-oracle mutate-gate \
     calm fuzz-bus soak trace-test chaos chaos-off breakers fallbacks format docs golden lock clean

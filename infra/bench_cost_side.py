@@ -19,6 +19,7 @@ import numpy as np
 import uvloop
 from numpy.typing import NDArray
 
+from infra import bench_collector
 from infra.bench_wire import SLOT
 from infra.embedded_nats import free_port, write_config
 from infra.tick_join import QUOTE, TICK, latencies, versions_of
@@ -239,7 +240,7 @@ async def keep(
 async def main(library: Path, folder: Path, told: dict[str, dict[str, Any]]) -> None:
     outside = Outside(library)
     with contextlib.ExitStack() as stack:
-        endpoint = stack.enter_context(collector())
+        endpoint = stack.enter_context(bench_collector.running()).endpoint
         runtime = stack.enter_context(bus(folder, outside.offset_ns))
         desk = DeskConfig(underlyings=("BTC",), otlp_endpoint=endpoint)
         path = opened_path(desk, runtime)
@@ -315,22 +316,6 @@ def bus(folder: Path, offset_ns: int) -> Iterator[Runtime]:
         )
     finally:
         process.terminate()
-        process.wait()
-
-
-@contextlib.contextmanager
-def collector() -> Iterator[str]:
-    """Runs a collector of spans; yields where it is."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "infra.bench_collector"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-    finally:
-        process.stdin.close()
         process.wait()
 
 

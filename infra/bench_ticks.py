@@ -53,6 +53,7 @@ def main() -> int:
         parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     report: dict[str, Any] = {"conditions": conditions(arguments.seconds), "skipped": {}}
     print_conditions(report["conditions"])
+    print(f"{'us':<36}{'p50':>10}{'p90':>10}{'p99':>10}{'p99.9':>10}{'max':>12}{'samples':>10}")
     folder = Path(arguments.samples)
     folder.mkdir(parents=True, exist_ok=True)
     for part in chosen:
@@ -175,7 +176,6 @@ def print_conditions(found: dict[str, Any]) -> None:
     print(f"{found['machine']}, {found['cores']} cores, load {found['load_before']:.1f}", end="; ")
     print(f"Linux {found['kernel']}, Python {found['python']}, commit {found['commit']}")
     print(f"flags {found['flags']}")
-    print(f"{'us':<36}{'p50':>10}{'p90':>10}{'p99':>10}{'p99.9':>10}{'max':>12}{'samples':>10}")
 
 
 def print_part(part: str, under: dict[str, Any]) -> None:

@@ -98,7 +98,10 @@ class DeskRun:
         self._streams = await self._keep_streams(supervisor)
         if plan.venue is not None:
             await supervisor.start(plan.venue)
-        log = open_log("observer", plan.runtime.run_id, self._clock, plan.log_path("observer"))
+        path = plan.log_path("observer")
+        log = open_log(
+            "observer", plan.runtime.run_id, self._clock, path, level=plan.desk.log_level
+        )
         agent = Agent(service, runs.as_role(plan.runtime, "observer"), self._clock, log)
         observing = asyncio.create_task(agent.run(observer_stop))
         for program in plan.agents[:2]:  # ledger and risk need no venue

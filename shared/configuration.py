@@ -40,6 +40,7 @@ class DeskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     venue: Literal["simulated", "deribit-test"] = "simulated"
     otlp_endpoint: str = ""  # empty: no traces are exported
     trace_ratio: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.01
+    log_level: Literal["info", "warning", "error"] = "info"  # what is less is not written
     bus_security: bool = True  # a key for every process, TLS, and nothing that is not granted
     # Of the account's requests to the venue, how many this process may make.
     venue_share: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0

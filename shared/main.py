@@ -77,7 +77,7 @@ def _as_instance(service: Service, runtime: Runtime) -> Service:
 
 async def _run(service: Service, desk: DeskConfig, runtime: Runtime) -> int:
     clock = SystemClock(runtime.clock_offset_ns)
-    log = open_log(service.name, runtime.run_id, clock)
+    log = open_log(service.name, runtime.run_id, clock, level=desk.log_level)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -81,8 +81,11 @@ class _Some(Collector):
         return (family for family in self._registry.collect() if family.name in self._names)
 
 
-def open_log(service: str, run_id: str, clock: Clock, path: Path | None = None) -> Log:
-    """Sends this process's logs to standard output, or a file, as JSON; returns the agent's log."""
+def open_log(
+    service: str, run_id: str, clock: Clock, path: Path | None = None, *, level: str = "info"
+) -> Log:
+    """Sends this process's logs of a level and above to standard output, or a file, as JSON;
+    returns the agent's log."""
 
     def stamp(_logger: Any, _name: str, event: structlog.types.EventDict) -> Any:
         now_ns = clock.wall_ns()
@@ -100,7 +103,7 @@ def open_log(service: str, run_id: str, clock: Clock, path: Path | None = None) 
             structlog.processors.JSONRenderer(),
             lambda _logger, _name, line: redact(str(line)),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(
             path.open("a", encoding="utf-8") if path else sys.stdout
         ),

@@ -39,6 +39,14 @@ def test_logs_are_events_in_json_with_desk_time(capsys):
     assert line["time"].startswith("2017-07-14T02:40:00")
 
 
+def test_what_is_below_the_level_is_not_written(capsys):
+    log = open_log("pricing", "run-1", SimulatedClock(0), level="warning")
+    log.info("agent_started")
+    log.warning("bus_lost")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["event"] == "bus_lost"
+
+
 def test_a_histogram_counts_cumulatively_and_sums():
     telemetry = Telemetry()
     ages = telemetry.histograms["message_age_seconds"].labels("TicksV1")
