@@ -1,27 +1,15 @@
 """Counters, gauges and histograms as plain numbers of one thread.
 
 They are written at every message and read once in a while: prometheus_client's own take a lock and
-some microseconds each time, and only its exposition is used here.
+some microseconds each time.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
 
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
-from prometheus_client.registry import Collector
-from prometheus_client.samples import Exemplar
-
+from shared.exposition import Page, Sampled
 from shared.metric_names import BUCKETS_S, SERIES_MAX, Declared
 from shared.service import Measured, Reading
-
-Sampled = tuple[str, float, float]  # trace id, value in seconds, when (unix seconds)
 
 
 class Count:
@@ -56,7 +44,7 @@ class Durations:
         self.exemplars[bisect_left(BUCKETS_S, seconds)] = (trace_id, seconds, unix_s)
 
 
-class Counter(Collector):
+class Counter:
     def __init__(self, declared: Declared) -> None:
         self._declared = declared
         self._series: dict[tuple[str, ...], Count] = {}
@@ -70,15 +58,26 @@ class Counter(Collector):
     def inc(self, count: int = 1) -> None:
         self.labels().inc(count)
 
-    def collect(self) -> Iterator[Metric]:
-        name, text, labels = self._declared[:3]
-        family = CounterMetricFamily(name, text, labels=labels)
-        for values, series in self._series.items():
-            family.add_metric(values, series.value)
-        yield family
+    def write(self, page: Page) -> None:
+        page.numbers(self._declared, ((key, one.value) for key, one in self._series.items()))
 
 
-class Histogram(Collector):
+class Gauge:
+    """Without labels: those of the shell have none."""
+
+    def __init__(self, declared: Declared) -> None:
+        assert not declared.labels
+        self._declared = declared
+        self._value = 0.0
+
+    def set(self, value: float) -> None:
+        self._value = value
+
+    def write(self, page: Page) -> None:
+        page.numbers(self._declared, [((), self._value)])
+
+
+class Histogram:
     def __init__(self, declared: Declared) -> None:
         self._declared = declared
         self._series: dict[tuple[str, ...], Durations] = {}
@@ -87,15 +86,17 @@ class Histogram(Collector):
         """Returns one series; whoever writes it often keeps it."""
         return self._series.setdefault(values, Durations())
 
-    def collect(self) -> Iterator[Metric]:
-        family = _histogram(self._declared)
-        for values, series in self._series.items():
-            measured = Measured(BUCKETS_S, tuple(series.counts), series.total_s)
-            _add(family, values, measured, series.exemplars)
-        yield family
+    def write(self, page: Page) -> None:
+        page.histograms(
+            self._declared,
+            (
+                (key, Measured(BUCKETS_S, tuple(one.counts), one.total_s), one.exemplars)
+                for key, one in self._series.items()
+            ),
+        )
 
 
-class Kept(Collector):
+class Kept:
     """What cores and edges keep themselves, read as it stands when somebody looks."""
 
     def __init__(
@@ -108,61 +109,43 @@ class Kept(Collector):
         self._source = source
         self._exemplars = exemplars
 
-    def describe(self) -> Iterator[Metric]:
-        """Nothing: the core need not be asked before it has started."""
-        yield from ()
-
-    def collect(self) -> Iterator[Metric]:
-        families: dict[str, Metric] = {}
-        counts: dict[str, int] = {}
-        for name, value, labels in self._source():
+    def write(self, page: Page) -> None:
+        """Asks the source only if somebody wants something of it."""
+        if not any(map(page.wants, self._declared)):
+            return
+        families: dict[str, list[Reading]] = {}
+        for reading in self._source():
+            families.setdefault(reading.name, []).append(reading)
+        for name, readings in families.items():
             declared = self._declared.get(name)
             assert declared is not None, f"{name} is no declared metric"
-            assert len(labels) == len(declared.labels), f"{name} has labels {declared.labels}"
-            family = families.get(name)
-            if family is None:
-                family = families[name] = _family(declared)
-            counts[name] = counts.get(name, 0) + 1
-            assert counts[name] <= SERIES_MAX, f"{name} has more than {SERIES_MAX} series"
-            if isinstance(value, Measured):
-                assert isinstance(family, HistogramMetricFamily)
-                found = _by_bucket(self._exemplars(name), value.bounds)
-                _add(family, labels, value, found)
-            else:
-                assert isinstance(family, CounterMetricFamily | GaugeMetricFamily)
-                family.add_metric(labels, value)
-        yield from families.values()
+            assert len(readings) <= SERIES_MAX, f"{name} has more than {SERIES_MAX} series"
+            for one in readings:
+                has_labels = len(one.labels) == len(declared.labels)
+                assert has_labels, f"{name} has labels {declared.labels}"
+            if page.wants(name):
+                self._write(page, declared, readings)
+
+    def _write(self, page: Page, declared: Declared, readings: list[Reading]) -> None:
+        if declared.kind != "histogram":
+            page.numbers(declared, ((one.labels, _number(one)) for one in readings))
+            return
+        told = list(self._exemplars(declared.name))
+        measured = ((one.labels, _measured(one)) for one in readings)
+        page.histograms(
+            declared, ((labels, one, _by_bucket(told, one.bounds)) for labels, one in measured)
+        )
 
 
-def _family(declared: Declared) -> Metric:
-    kind: Literal["counter", "gauge", "histogram"] = declared.kind
-    if kind == "histogram":
-        return _histogram(declared)
-    family = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
-    return family(declared.name, declared.help, labels=declared.labels)
+def _number(reading: Reading) -> float:
+    assert not isinstance(reading.value, Measured), f"{reading.name} is no histogram"
+    return reading.value
 
 
-def _histogram(declared: Declared) -> HistogramMetricFamily:
-    return HistogramMetricFamily(declared.name, declared.help, labels=declared.labels)
+def _measured(reading: Reading) -> Measured:
+    assert isinstance(reading.value, Measured), f"{reading.name} is a histogram"
+    return reading.value
 
 
-def _by_bucket(sampled: Iterable[Sampled], bounds: Sequence[float]) -> dict[int, Sampled]:
+def _by_bucket(sampled: Iterable[Sampled], bounds: tuple[float, ...]) -> dict[int, Sampled]:
     return {bisect_left(bounds, one[1]): one for one in sampled}
-
-
-def _add(
-    family: HistogramMetricFamily,
-    labels: Sequence[str],
-    measured: Measured,
-    exemplars: Mapping[int, Sampled],
-) -> None:
-    """Adds one series; a bucket with a sampled trace names it."""
-    bounds = [*map(str, measured.bounds), "+Inf"]
-    buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
-    for place, (bound, reached) in enumerate(zip(bounds, accumulate(measured.counts), strict=True)):
-        exemplar = exemplars.get(place)
-        if exemplar is None:
-            buckets.append((bound, reached))
-        else:
-            buckets.append((bound, reached, Exemplar({"trace_id": exemplar[0]}, *exemplar[1:])))
-    family.add_metric(labels, buckets, measured.total)

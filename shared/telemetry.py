@@ -5,20 +5,18 @@ A log line is an event with values, as JSON. Nothing is logged per message.
 
 import logging
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
-from prometheus_client.core import Metric
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
+from prometheus_client import ProcessCollector
 
 from shared.clock import NS_PER_S, Clock
+from shared.exposition import Page, Sampled
 from shared.metric_names import COUNTERS, GAUGES, HISTOGRAMS, READINGS
-from shared.metrics import Counter, Histogram, Kept, Sampled
+from shared.metrics import Counter, Gauge, Histogram, Kept
 from shared.redaction import redact
 from shared.service import Reading
 
@@ -30,22 +28,19 @@ SPAN_PUBLISH = "publish"
 SPAN_PROCESS = "process"
 SPAN_SEND = "send"
 
+PROCESS = "process_"  # what the metrics of prometheus_client's own collector begin with
+
 
 class Telemetry:
-    """One agent's metrics, in a registry of its own."""
+    """One agent's metrics."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
         self._reached: dict[tuple[str, ...], int] = {}
-        ProcessCollector(registry=self.registry)
+        self._process = ProcessCollector(registry=None)
         self.counters = {metric.name: Counter(metric) for metric in COUNTERS}
         self.histograms = {metric.name: Histogram(metric) for metric in HISTOGRAMS}
-        for collector in (*self.counters.values(), *self.histograms.values()):
-            self.registry.register(collector)
-        self.gauges = {
-            metric.name: Gauge(metric.name, metric.help, metric.labels, registry=self.registry)
-            for metric in GAUGES
-        }
+        self.gauges = {metric.name: Gauge(metric) for metric in GAUGES}
+        self._kept: list[Kept] = []
 
     def reach(self, name: str, count: int, *labels: str) -> None:
         """Brings a counter up to a count that is kept elsewhere."""
@@ -60,25 +55,21 @@ class Telemetry:
         exemplars: Callable[[str], Iterable[Sampled]] = lambda _name: (),
     ) -> None:
         """Shows what is kept elsewhere, as it stands when somebody looks."""
-        self.registry.register(Kept(READINGS, source, exemplars))
+        self._kept.append(Kept(READINGS, source, exemplars))
 
     def exposition(self, accept: str = "", names: Collection[str] = ()) -> tuple[bytes, str]:
         """Returns the metrics, of some names or all, and their content type: OpenMetrics for
         those who accept it, with exemplars."""
-        encode, content_type = choose_encoder(accept)
-        shown = _Some(self.registry, names) if names else self.registry
-        return encode(shown), content_type
-
-
-class _Some(Collector):
-    """The metrics of some names."""
-
-    def __init__(self, registry: CollectorRegistry, names: Collection[str]) -> None:
-        self._registry = registry
-        self._names = frozenset(names)
-
-    def collect(self) -> Iterator[Metric]:
-        return (family for family in self._registry.collect() if family.name in self._names)
+        page = Page(accept, names)
+        if not names or any(name.startswith(PROCESS) for name in names):
+            page.families(self._process.collect())
+        for known in (self.counters, self.histograms, self.gauges):
+            for name, metric in known.items():
+                if page.wants(name):
+                    metric.write(page)
+        for kept in self._kept:
+            kept.write(page)
+        return page.body(), page.content_type
 
 
 def open_log(

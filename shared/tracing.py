@@ -27,6 +27,7 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanK
 from shared.causes import Cause, fill_cause
 from shared.clock import NS_PER_S, Clock
 from shared.configuration import DeskConfig, Runtime
+from shared.exposition import Sampled
 from shared.inbox import Entry
 from shared.journeys import Journey, Travelled
 from shared.messages.desk import TimerV1
@@ -35,7 +36,6 @@ from shared.messages.market import TicksV1
 from shared.messages.message import Delivery, Message, subject_of, tag_of
 from shared.messages.orders import FillV1
 from shared.messages.registry import is_keyed
-from shared.metrics import Sampled
 from shared.span_export import KEPT, SpanExport, SpanSpool
 from shared.telemetry import SPAN_PROCESS, SPAN_PUBLISH, SPAN_SEND
 from shared.trace_memory import TraceMemory
