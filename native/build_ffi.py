@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent
 CFLAGS = [
     "-std=c11", "-O3", "-g", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off",
     "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2", "-Werror", "-Wall", "-Wextra",
-    "-fvisibility=hidden",  # or no call between our files may be inlined, nor be direct
+    "-fvisibility=hidden",  # or no call between our files may be inlined, nor be direct,
+    "-flto=auto",  # and with this one many are: a tenth fewer instructions a tick
 ]  # fmt: skip
 # cffi's own generated code trips these; the C tests compile our sources with all warnings.
 CFLAGS += ["-Wno-unused-parameter", "-Wno-missing-field-initializers"]
@@ -53,6 +54,7 @@ def build() -> str:
         sources=[f"src/{path.name}" for path in sorted((ROOT / "src").glob("*.c"))],
         include_dirs=["include", "src"],
         extra_compile_args=CFLAGS,
+        extra_link_args=CFLAGS,
         libraries=["m"],
     )
     return str(ffi.compile(tmpdir=".", verbose=False))

@@ -286,7 +286,7 @@ int32_t hr_engine_blocked(const hr_engine *engine, int64_t now_ns) {
     if (!hr_engine_is_valid(engine) || engine->policy.version <= 0) {
         return HR_GATE_NO_LIMITS;
     }
-    const hr_gate_state state = hr_engine_gate_state(engine, now_ns);
+    const hr_gate_state state = hr_engine_still_state(engine, now_ns);
     return hr_gate_check_state(&engine->limits, &state);
 }
 

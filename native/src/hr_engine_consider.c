@@ -50,8 +50,8 @@ static void set_flight(const hr_engine *engine, hr_gate_state *state) {
     state->gamma_down_in_flight = least(sums->gamma[1], gamma_bound) + error->gamma_coin_per_usd;
 }
 
-hr_gate_state hr_engine_gate_state(const hr_engine *engine, int64_t now_ns) {
-    hr_gate_state state = {
+hr_gate_state hr_engine_still_state(const hr_engine *engine, int64_t now_ns) {
+    return (hr_gate_state){
         .now_ns = now_ns,
         .surface_ns = engine->surface.slice_count > 0 ? engine->surface.market_ns : 0,
         .tick_ns = engine->tick_ns,
@@ -65,6 +65,10 @@ hr_gate_state hr_engine_gate_state(const hr_engine *engine, int64_t now_ns) {
         .latches = (engine->trip.is_tripped ? HR_LATCH_TRIPPED : 0) |
                    (engine->is_excess ? HR_LATCH_EXCESS : 0),
     };
+}
+
+hr_gate_state hr_engine_gate_state(const hr_engine *engine, int64_t now_ns) {
+    hr_gate_state state = hr_engine_still_state(engine, now_ns);
     set_flight(engine, &state);
     return state;
 }
@@ -226,7 +230,8 @@ static double score_of_move(const hr_engine *engine, const hr_slot *slot, int32_
 typedef struct {
     hr_gate_state state;
     hr_gate_order order;
-    int32_t numbers; /* Its verdict on what both sides share. */
+    int32_t numbers;  /* Its verdict on what both sides share. */
+    int32_t is_alone; /* No other candidate: the score does not matter. */
 } question;
 
 static int32_t ask_gate(const hr_engine *engine, const question *asked) {
@@ -267,7 +272,11 @@ static int decide_side(const hr_engine *engine, const hr_slot *slot, int32_t sid
         return 0;
     }
     const int moves = live_lots > 0 && live_edge(slot, side, slot->value.theo_coin) < 0.0 ? 2 : 1;
-    if (live_lots > 0) {
+    const double score = score_of_move(engine, slot, side, target);
+    /* What rests must pass too, unless it is what has just passed, or goes anyway. */
+    const int is_same =
+        target->ticks[side] == slot->live_ticks[side] && target->lots[side] == live_lots;
+    if (live_lots > 0 && !is_same && (score < 0.0 || !asked->is_alone)) {
         order->price_ticks = slot->live_ticks[side];
         order->amount_lots = live_lots;
         order->own_other_ticks = 0;
@@ -277,13 +286,12 @@ static int decide_side(const hr_engine *engine, const hr_slot *slot, int32_t sid
             return moves;
         }
     }
-    const double score = score_of_move(engine, slot, side, target);
     out->score += most(0.0, score);
     return score >= 0.0 ? moves : 0;
 }
 
 int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int64_t now_ns,
-                       hr_engine_decision *candidate_out, int64_t *refused_out) {
+                       int32_t is_alone, hr_engine_decision *candidate_out, int64_t *refused_out) {
     hr_engine_target target = {0};
     hr_engine_decision decision = {.slot = slot_index, .theo_coin = slot->value.theo_coin};
     if (slot->is_quotable) {
@@ -294,7 +302,9 @@ int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int
             stay_behind(slot, &target);
         }
     }
-    question asked = {.state = hr_engine_gate_state(engine, now_ns), .order = order_of(slot)};
+    question asked = {.state = hr_engine_still_state(engine, now_ns),
+                      .order = order_of(slot),
+                      .is_alone = is_alone};
     asked.numbers = hr_gate_check_numbers(&asked.state, &asked.order);
     for (int32_t side = 0; side < 2; side++) {
         hr_engine_count_in_flight(engine, slot, side, slot->live_lots[side], -1.0);

@@ -241,7 +241,7 @@ static void decide_picked(hr_engine *engine, int64_t now_ns, int64_t capacity, c
             hr_engine_unmark_slot(engine, i);
             count_slot(slot, pass_out, -1);
             if (slot->is_quotable || slot->live_lots[0] > 0 || slot->live_lots[1] > 0) {
-                found += hr_engine_consider(engine, slot, i, now_ns, &engine->candidates[found],
+                found += hr_engine_consider(engine, slot, i, now_ns, 0, &engine->candidates[found],
                                             &pass_out->refused_count);
             }
         }
@@ -343,7 +343,8 @@ hr_status hr_engine_decide_slot(hr_engine *engine, int64_t slot, int64_t now_ns,
         target->is_quotable = target->is_quotable && hr_engine_is_in_range(engine, target, now_ns);
     }
     hr_engine_unmark_slot(engine, slot);
-    if (hr_engine_consider(engine, target, slot, now_ns, decision_out, &pass_out->refused_count)) {
+    if (hr_engine_consider(engine, target, slot, now_ns, 1, decision_out,
+                           &pass_out->refused_count)) {
         hr_engine_send(engine, decision_out, now_ns);
         pass_out->candidate_count = 1;
         pass_out->decision_count = 1;

@@ -294,7 +294,7 @@ hr_status hr_engine_decide(hr_engine *engine, int64_t now_ns, int64_t capacity,
             hr_slot *slot = &engine->slots[i];
             hr_engine_unmark_slot(engine, i);
             if (slot->is_quotable || slot->live_lots[0] > 0 || slot->live_lots[1] > 0) {
-                found += hr_engine_consider(engine, slot, i, now_ns, &engine->candidates[found],
+                found += hr_engine_consider(engine, slot, i, now_ns, 0, &engine->candidates[found],
                                             &pass_out->refused_count);
             }
         }

@@ -150,6 +150,8 @@ hr_status hr_engine_find_slot(hr_engine *engine, int64_t slot, hr_slot **slot_ou
 
 /* Returns the engine's state as the gate wants it, with what is in flight bounded by the window. */
 hr_gate_state hr_engine_gate_state(const hr_engine *engine, int64_t now_ns);
+/* The same without what is in flight, which hr_gate_check_state does not look at. */
+hr_gate_state hr_engine_still_state(const hr_engine *engine, int64_t now_ns);
 
 /* Returns somebody else's best price on a side; 0 where none is known, as when the best is ours. */
 int64_t hr_engine_others_ticks(const hr_slot *slot, int32_t side);
@@ -158,9 +160,10 @@ int64_t hr_engine_others_ticks(const hr_slot *slot, int32_t side);
 void hr_engine_count_in_flight(hr_engine *engine, const hr_slot *slot, int32_t side, int64_t lots,
                                double sign);
 
-/* Decides one slot; returns 1 and fills the candidate if something should move. */
+/* Decides one slot; returns 1 and fills the candidate if something should move. `is_alone`: it is
+ * no candidate among others, and its score means nothing. */
 int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int64_t now_ns,
-                       hr_engine_decision *candidate_out, int64_t *refused_out);
+                       int32_t is_alone, hr_engine_decision *candidate_out, int64_t *refused_out);
 
 /* hr_engine_pass.c: the steps of a pass. */
 hr_status hr_engine_begin(hr_engine *engine, int64_t now_ns, const void *decisions,

@@ -26,10 +26,11 @@ int hr_path_fill(hr_path *path, int64_t handle, int64_t signed_lots, int64_t tic
         path->stats.trades_doubled++;
         return 0;
     }
-    const int32_t underlying = (int32_t)(handle / path->config.slot_count);
+    const hr_path_place place = hr_path_place_of(path, handle);
+    const int32_t underlying = place.underlying;
     hr_path_book *book = &path->books[underlying];
     const hr_engine_fill fill = {
-        .slot = handle % path->config.slot_count,
+        .slot = place.slot,
         .amount_lots = signed_lots < 0 ? -signed_lots : signed_lots,
         .price_ticks = ticks,
         .is_buy = signed_lots > 0,
@@ -78,8 +79,9 @@ static void side_gone(hr_path *path, int64_t handle, int32_t side, int64_t reque
     if (option->newest[side] != request) {
         return;
     }
-    const int32_t underlying = (int32_t)(handle / path->config.slot_count);
-    const int64_t slot = handle % path->config.slot_count;
+    const hr_path_place place = hr_path_place_of(path, handle);
+    const int32_t underlying = place.underlying;
+    const int64_t slot = place.slot;
     hr_engine_set_live(path->books[underlying].engine, slot, side, 0, 0, hold_until_ns);
     hr_engine_mark(path->books[underlying].engine, slot);
     path->books[underlying].has_more = 1;
@@ -216,7 +218,7 @@ static hr_status take_report(hr_path *path, const hr_fix_message *message, int64
     if (handle < 0 || report.side < 0) {
         return HR_ERR_NOT_FOUND;
     }
-    const int32_t underlying = (int32_t)(handle / path->config.slot_count);
+    const int32_t underlying = hr_path_place_of(path, handle).underlying;
     hr_fix_fill fill;
     hr_status more = HR_ERR_NOT_FOUND;
     while ((more = hr_fix_next_fill(&report, &fill)) == HR_OK) {

@@ -62,9 +62,9 @@ void hr_path_update_option(hr_path *path, int64_t handle) {
         return;
     }
     option->is_quotable = is_quotable;
-    hr_engine_set_barred(path->books[handle / path->config.slot_count].engine,
-                         handle % path->config.slot_count, !is_quotable);
-    path->books[handle / path->config.slot_count].has_more = 1;
+    const hr_path_place place = hr_path_place_of(path, handle);
+    hr_engine_set_barred(path->books[place.underlying].engine, place.slot, !is_quotable);
+    path->books[place.underlying].has_more = 1;
 }
 
 static hr_status set_underlying(hr_path *path, hr_path_book *book, const hr_command *command) {
@@ -89,8 +89,9 @@ static void release(hr_path *path, int64_t handle) {
     if (option->name_hash == 0) {
         return;
     }
-    hr_path_book *book = &path->books[handle / path->config.slot_count];
-    const int64_t slot = handle % path->config.slot_count;
+    const hr_path_place place = hr_path_place_of(path, handle);
+    hr_path_book *book = &path->books[place.underlying];
+    const int64_t slot = place.slot;
     hr_feed_remove(path->feed, (uint32_t)option->instrument_id);
     const hr_engine_instrument none = {0};
     hr_engine_set_instrument(book->engine, slot, &none);

@@ -83,15 +83,18 @@ void hr_path_decide(hr_path *path, int32_t underlying, int64_t now_ns) {
 
 /* Decides the touched options of one underlying, from `first` on; returns how many were its. */
 static int64_t decide_run(hr_path *path, int64_t first, int64_t now_ns) {
-    const int64_t slot_count = path->config.slot_count;
-    const int32_t underlying = (int32_t)(path->touched[first] / slot_count);
+    const int32_t underlying = hr_path_place_of(path, path->touched[first]).underlying;
     hr_path_book *book = &path->books[underlying];
     int64_t at = first;
     int64_t found = 0;
     int32_t why = book->shown.phase == HR_PHASE_QUOTING ? hindrance(path, book, now_ns) : -1;
     const int64_t capacity = why == 0 ? hr_path_capacity(path, underlying, now_ns) : 0;
-    for (; at < path->touched_count && path->touched[at] / slot_count == underlying; at++) {
-        const int64_t slot = path->touched[at] % slot_count;
+    for (; at < path->touched_count; at++) {
+        const hr_path_place place = hr_path_place_of(path, path->touched[at]);
+        const int64_t slot = place.slot;
+        if (place.underlying != underlying) {
+            break;
+        }
         if (why != 0 || found >= capacity) {
             hr_engine_mark(book->engine, slot);
             book->has_more = 1;
@@ -119,10 +122,9 @@ static int64_t decide_run(hr_path *path, int64_t first, int64_t now_ns) {
 
 void hr_path_decide_touched(hr_path *path, int64_t now_ns) {
     for (int64_t at = 0; at < path->touched_count;) {
-        const int32_t underlying = (int32_t)(path->touched[at] / path->config.slot_count);
-        if (path->books[underlying].is_index_moved) {
-            hr_engine_mark(path->books[underlying].engine,
-                           path->touched[at] % path->config.slot_count);
+        const hr_path_place place = hr_path_place_of(path, path->touched[at]);
+        if (path->books[place.underlying].is_index_moved) {
+            hr_engine_mark(path->books[place.underlying].engine, place.slot);
             at++;
         } else {
             at += decide_run(path, at, now_ns);
@@ -138,9 +140,9 @@ void hr_path_decide_touched(hr_path *path, int64_t now_ns) {
 
 static void touch(hr_path *path, const hr_feed_event *event) {
     hr_path_option *option = &path->options[event->handle];
-    const int64_t slot = event->handle % path->config.slot_count;
-    hr_path_book *book = &path->books[event->handle / path->config.slot_count];
-    const hr_engine_book top = {slot, event->bid_ticks, event->bid_lots, event->ask_ticks,
+    const hr_path_place place = hr_path_place_of(path, event->handle);
+    hr_path_book *book = &path->books[place.underlying];
+    const hr_engine_book top = {place.slot, event->bid_ticks, event->bid_lots, event->ask_ticks,
                                 event->ask_lots};
     hr_engine_on_books(book->engine, &top, 1);
     option->change_id = (int64_t)event->change_id;
@@ -153,12 +155,12 @@ static void touch(hr_path *path, const hr_feed_event *event) {
 static void set_fresh(hr_path *path, const hr_feed_event *event, int32_t is_fresh) {
     path->options[event->handle].is_fresh = is_fresh;
     hr_path_update_option(path, event->handle);
-    hr_record *record =
-        hr_path_record(path, HR_RECORD_FEED, (int32_t)(event->handle / path->config.slot_count));
+    const hr_path_place place = hr_path_place_of(path, event->handle);
+    hr_record *record = hr_path_record(path, HR_RECORD_FEED, place.underlying);
     record->code = event->kind;
     record->count = event->reason;
     record->instrument_id = event->instrument_id;
-    record->slot = event->handle % path->config.slot_count;
+    record->slot = place.slot;
 }
 
 static void take_event(hr_path *path, const hr_feed_event *event, int64_t now_ns) {

@@ -122,6 +122,22 @@ static inline int64_t hr_path_handle(const hr_path *path, int32_t underlying, in
     return (int64_t)underlying * path->config.slot_count + slot;
 }
 
+typedef struct {
+    int64_t slot;
+    int32_t underlying;
+    int32_t reserved;
+} hr_path_place;
+
+/* The other way round; a division takes longer than a few underlyings. */
+static inline hr_path_place hr_path_place_of(const hr_path *path, int64_t handle) {
+    hr_path_place place = {.slot = handle};
+    while (place.slot >= path->config.slot_count) {
+        place.slot -= path->config.slot_count;
+        place.underlying++;
+    }
+    return place;
+}
+
 /* Commands and blocks (hr_path_commands.c). Looks for news; one load when there are none. */
 void hr_path_take_news(hr_path *path, int64_t now_ns);
 /* Tells the engine whether an option may be quoted, where that changed. */
