@@ -277,7 +277,7 @@ class Agent:
             reason=reason,
             handled_count=self.worker.handled_count,
             published_count=self._outlet.published_count,
-            dropped_count=lossy + counts.lossy_dropped_count + counts.lossy_refused_count,
+            dropped_count=lossy + counts.lossy_dropped.total() + counts.lossy_refused_count,
             critical_dropped_count=counts.critical_dropped_count,
             dead_letter_count=self.intake.dead_letter_count,
             rss_bytes=_resident_bytes(),

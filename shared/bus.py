@@ -9,6 +9,7 @@ give up reconnecting. Callbacks of ours that raise fail the agent, where nats-py
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -54,7 +55,7 @@ class BusError(RuntimeError):
 class BusCounts:
     connected_count: int = 0
     lossy_refused_count: int = 0  # published while the server was away
-    lossy_dropped_count: int = 0  # slow consumer on a lossy subject
+    lossy_dropped: Counter[str] = field(default_factory=Counter)  # slow consumers, by their subject
     critical_dropped_count: int = 0
     resent_count: int = 0
     error_count: int = 0
@@ -83,9 +84,7 @@ class Bus:
     on_connected: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     on_tick: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     replicas: int = 1  # of each stream
-    attend: Callable[[Callable[[], None]], Awaitable[None]] | None = (
-        None  # receives at an idle time
-    )
+    attend: Callable[[Callable[[], None]], Awaitable[None]] | None = None  # receives when idle
 
     def __post_init__(self) -> None:
         self._client = Client()
@@ -371,7 +370,7 @@ class Bus:
                 self.counts.critical_dropped_count += 1
                 self.on_failure(BusError(f"slow consumer on {error.subject}: a message was lost"))
             else:
-                self.counts.lossy_dropped_count += 1
+                self.counts.lossy_dropped[topic.label] += 1
         elif parser.PERMISSIONS_ERR in str(error):
             self.alarm = str(error)
 

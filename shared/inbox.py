@@ -1,7 +1,7 @@
 """What waits for the core: critical inputs in order and never dropped, lossy ones newest wins."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -39,10 +39,14 @@ class Inbox:
         self._lossy: deque[Entry] = deque()
         self._wakeup = asyncio.Event()
         self.is_attended = False
-        self.dropped_count = 0
+        self.dropped: Counter[type] = Counter()  # lossy ones that the bound cost, by kind
 
     def __len__(self) -> int:
         return len(self._critical) + len(self._lossy)
+
+    @property
+    def dropped_count(self) -> int:
+        return self.dropped.total()
 
     def put_critical(self, entry: Entry) -> None:
         if len(self._critical) >= CRITICAL_MAX:
@@ -54,8 +58,7 @@ class Inbox:
     def put_lossy(self, entry: Entry) -> None:
         """Takes the newest; beyond the bound the oldest goes, and is counted."""
         if len(self._lossy) >= LOSSY_MAX:
-            self._lossy.popleft()
-            self.dropped_count += 1
+            self.dropped[self._lossy.popleft().kind] += 1
         self._lossy.append(entry)
         if not self.is_attended:
             self._wakeup.set()

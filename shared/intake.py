@@ -154,7 +154,7 @@ class Intake:
         age_ns = self._clock.wall_ns() - body.created_ns
         if age_ns > LOSSY_AGE_NS_MAX:
             self.dropped_count += 1
-            self._telemetry.counters["message_dropped"].labels("too_old").inc()
+            self._telemetry.counters["message_dropped"].labels("too_old", type(body).__name__).inc()
             return
         if age_ns < -FUTURE_NS_MAX:
             self.bury(

@@ -60,7 +60,9 @@ COUNTERS = (
     _counter("message_handled", "Inputs the core has taken.", "kind"),
     _counter("handler_failed", "Inputs whose handler raised: the agent ends.", "kind"),
     _counter("message_published", "Messages the core has given to the bus.", "kind"),
-    _counter("message_dropped", "Lossy messages lost: full queue, too old, bus away.", "reason"),
+    _counter(
+        "message_dropped", "Lossy messages lost: full queue, too old, bus away.", "reason", "kind"
+    ),
     _counter("message_critical_dropped", "Durable or state messages lost. Must stay 0."),
     _counter("message_missed", "Numbered lossy messages that never came."),
     _counter("message_disordered", "Numbered lossy messages that came late, or twice."),
@@ -121,6 +123,8 @@ QUOTING = (
         of=MAKER,
     ),
     _gauge("multicast_age_seconds", "Since the newest datagram with an event.", of=MAKER),
+    _counter("multicast_datagram", "Datagrams of the venue that were taken.", of=MAKER),
+    _counter("multicast_message", "Messages in them: books, tickers, trades, indices.", of=MAKER),
     _counter("multicast_gap", "Holes in the datagrams' numbers.", of=MAKER),
     _gauge("multicast_stale_count", "Instruments whose book is not proved fresh.", of=MAKER),
     _counter("path_record", "Records of the C loop.", of=MAKER),

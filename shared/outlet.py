@@ -83,7 +83,8 @@ class Outlet:
     async def publish(self, message: Message, headers: dict[str, str]) -> None:
         """Sends a lossy message, now or never."""
         if not await self._bus.publish(subject_of(message), encode(message), headers or None):
-            self._telemetry.counters["message_dropped"].labels("bus_away").inc()
+            kind = type(message).__name__
+            self._telemetry.counters["message_dropped"].labels("bus_away", kind).inc()
 
     async def post(
         self, message: Message, on_stored: Callable[[], None] | None, headers: dict[str, str]

@@ -13,6 +13,7 @@ from shared.dependency import Dependencies
 from shared.inbox import Inbox
 from shared.lossy_order import LossyOrder
 from shared.messages.desk import HeartbeatV1
+from shared.messages.registry import KINDS, stem_of
 from shared.service import Reading
 from shared.telemetry import Telemetry
 
@@ -23,6 +24,8 @@ CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
+# What agents subscribe to -> the newest kind that comes there.
+KIND_OF = {f"{stem_of(kind)}.>": kind.__name__ for kind in KINDS.values()}
 
 
 class Vitals:
@@ -52,8 +55,10 @@ class Vitals:
         reach("message_resent", counts.resent_count)
         reach("bus_connected", counts.connected_count)
         reach("follower_rebound", rebind_count)
-        reach("message_dropped", self._inbox.dropped_count, "inbox_full")
-        reach("message_dropped", counts.lossy_dropped_count, "slow_loop")
+        for kind, count in self._inbox.dropped.items():
+            reach("message_dropped", count, "inbox_full", kind.__name__)
+        for subject, count in counts.lossy_dropped.items():
+            reach("message_dropped", count, "slow_loop", KIND_OF.get(subject, "unknown"))
 
     def _slowest_ack_ns(self) -> int:
         self._acks_ns.append(self._bus.outbox.take_slowest_ns())

@@ -120,6 +120,8 @@ class FastEdge:
         yield from self._journal.readings(now_ns)
         if stats.event_ns:
             yield Reading("multicast_age_seconds", (now_ns - stats.event_ns) / NS_PER_S)
+        yield Reading("multicast_datagram", stats.datagrams)
+        yield Reading("multicast_message", stats.feed_messages)
         yield Reading("multicast_gap", stats.feed_gaps)
         yield Reading("multicast_stale_count", stats.stale_instruments)
         yield Reading("path_record", stats.records)

@@ -195,7 +195,7 @@ async def test_slow_consumer_fails_the_agent_only_where_loss_matters(
         for _ in range(1_000):
             await speaker.publish("burst", b"x")
         await speaker.flush()
-        await until(lambda: bus.counts.critical_dropped_count + bus.counts.lossy_dropped_count)
+        await until(lambda: bus.counts.critical_dropped_count + bus.counts.lossy_dropped.total())
         assert bool(bus.failures) == is_critical
         assert bool(bus.counts.critical_dropped_count) == is_critical
 

@@ -31,6 +31,7 @@ async def test_the_newest_lossy_inputs_win(monkeypatch):
     for number in range(5):
         inbox.put_lossy(entry(number))
     assert inbox.dropped_count == 3
+    assert inbox.dropped == {str: 3}
     assert drain(inbox) == [3, 4]
 
 
