@@ -45,7 +45,8 @@ class Sender:
 
     def send(self, message: object) -> None:
         assert isinstance(message, Datagram)
-        assert self._socket is not None
+        if self._socket is None:
+            return  # the venue is closing: its clock may tick once more after this door is shut
         channel_id, data = message
         known = self._addresses.get(channel_id)
         if known is None:

@@ -44,6 +44,18 @@ async def test_a_name_is_looked_up_until_it_is_there(listener, monkeypatch):
     assert listener.recv(100) == b"now"
 
 
+async def test_a_step_after_the_door_is_shut_ends_nobody(listener):
+    port = listener.getsockname()[1]
+    to = Destination(host="127.0.0.1", event_port=port, snapshot_port=port)
+    sender = Sender(MulticastConfig(), (to,))
+    await sender.start(lambda _message: None)
+    sender.send(Datagram(2, b"before"))
+    await sender.stop()
+    sender.send(Datagram(2, b"after"))
+    assert sender.sent_count == 1
+    assert listener.recv(100) == b"before"
+
+
 async def test_a_name_that_is_gone_keeps_its_last_address(listener, monkeypatch):
     answers = iter([[(0, 0, 0, "", ("127.0.0.1", 0))]])
     asked = []
