@@ -75,8 +75,9 @@ def build(
 ) -> SimulatedDesk:
     """Returns a desk. `wrap` replaces the builder of a service by one made from it (for tests)."""
     desk = check_tables(tables)
-    chain = open_chain("", seed, start_ns, desk.underlyings)
-    venue = SimulatedVenue(section(tables, "venue", VenueConfig), chain, seed)
+    config = section(tables, "venue", VenueConfig)
+    chain = open_chain("", seed, start_ns, desk.underlyings, config.strikes_max)
+    venue = SimulatedVenue(config, chain, seed)
     builders = []
     for name in AGENTS:
         builder = partial(build_service, name, tables, desk)

@@ -33,7 +33,7 @@ def run(config_path: str, chain_path: str, seed: int, port: int, *, as_json: boo
     offset_ns = read_chain(chain_path).timestamp_ns - time.time_ns() if chain_path else 0
     clock = SystemClock(offset_ns)
     now_ns = clock.wall_ns()
-    chain = open_chain(chain_path, seed, now_ns, desk.underlyings)
+    chain = open_chain(chain_path, seed, now_ns, desk.underlyings, config.strikes_max)
     client_id, client_secret = "hedgerow-test", secrets.token_urlsafe(24)
     users = desk_and_guests(client_id, client_secret)
     front = Front(build_venue(config, chain, seed, users, now_ns))

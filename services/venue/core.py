@@ -16,6 +16,7 @@ from services.venue.accounts.portfolio import coin_e12
 from services.venue.fix.door import FixDoor
 from services.venue.market.chain import Chain
 from services.venue.market.crowd_access import FIRST_CROWD, CrowdAccess
+from services.venue.market.listing import STRIKES_MAX
 from services.venue.market.market import MarketConfig
 from services.venue.market.market_access import MarketAccess
 from services.venue.market.marks import Fair, Marks
@@ -49,7 +50,7 @@ INACTIVE_NS = 600 * NS_PER_S  # a connection that says nothing is cut off
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The table `[venue]`."""
 
-    step_ms: Annotated[int, Meta(ge=10, le=1000)] = 100
+    step_ms: Annotated[int, Meta(ge=2, le=1000)] = 100
     settlement_s: Annotated[int, Meta(ge=1, le=60)] = 3
     deposit_btc: Annotated[float, Meta(gt=0.0, le=1e6)] = 1_000.0  # of each test account
     deposit_eth: Annotated[float, Meta(gt=0.0, le=1e6)] = 20_000.0
@@ -60,6 +61,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     quotes_burst: Annotated[int, Meta(ge=1, le=100_000)] = 500  # instruments quoted
     quotes_rate: Annotated[int, Meta(ge=1, le=100_000)] = 500
     orders_max: Annotated[int, Meta(ge=1_000, le=1_000_000)] = 100_000
+    strikes_max: Annotated[int, Meta(ge=7, le=60)] = STRIKES_MAX  # about, of a listed expiry
     has_crowd: bool = True  # False: the market stands still
     market: MarketConfig = MarketConfig()
     multicast: MulticastConfig = MulticastConfig()

@@ -29,7 +29,9 @@ def build(config: Config, desk: DeskConfig, runtime: Runtime) -> Service:
     recalled = read_log(file.read())
     now_ns = max(clock.wall_ns(), recalled.last_ns if recalled else 0)
     opened_ns = recalled.opened_ns if recalled else now_ns
-    chain = open_chain(runtime.chain_path, runtime.seed, opened_ns, desk.underlyings)
+    chain = open_chain(
+        runtime.chain_path, runtime.seed, opened_ns, desk.underlyings, config.strikes_max
+    )
     venue = build_venue(config, chain, runtime.seed, user_accounts(runtime), now_ns, recalled)
     memory = Memory(venue, opened_ns)
 

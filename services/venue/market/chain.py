@@ -17,6 +17,7 @@ from native.library import NativeError
 from native.pricing import black76_batch, implied_vol
 from services.venue.market.expiries import Expiry, listed_expiries
 from services.venue.market.listing import (
+    STRIKES_MAX,
     created_ns,
     future,
     list_expiry,
@@ -80,7 +81,12 @@ class Chain:
         return tuple(self.index_usd)
 
 
-def generate_chain(now_ns: int, seed: int, underlyings: Sequence[str] = ("BTC", "ETH")) -> Chain:
+def generate_chain(
+    now_ns: int,
+    seed: int,
+    underlyings: Sequence[str] = ("BTC", "ETH"),
+    strikes_max: int = STRIKES_MAX,
+) -> Chain:
     """Returns a chain by the listing rules, its levels drawn from the seed."""
     build = _Build(now_ns)
     for number, underlying in enumerate(underlyings):
@@ -100,7 +106,7 @@ def generate_chain(now_ns: int, seed: int, underlyings: Sequence[str] = ("BTC", 
         build.open(underlying, index_usd, futures)
         thetas = _total_variances(climate, level, years)
         for expiry, forward, time, theta in zip(expiries, forwards, years, thetas, strict=True):
-            strikes = strikes_around(underlying, forward, theta**0.5)
+            strikes = strikes_around(underlying, forward, theta**0.5, strikes_max)
             vols = ssvi_vols(climate, theta, time, np.log(np.array(strikes) / forward))
             build.add_expiry(underlying, expiry, forward, dict(zip(strikes, vols, strict=True)))
     return build.chain(is_recorded=False, opening_s=0.0)

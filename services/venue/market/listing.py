@@ -89,15 +89,17 @@ def option_name(underlying: str, expiry_ns: int, strike_usd: float, is_call: boo
     return f"{underlying}-{date_name(expiry_ns)}-{strike}-{'C' if is_call else 'P'}"
 
 
-def strikes_around(underlying: str, forward_usd: float, deviation: float) -> tuple[float, ...]:
+def strikes_around(
+    underlying: str, forward_usd: float, deviation: float, strikes_max: int = STRIKES_MAX
+) -> tuple[float, ...]:
     """Returns an expiry's strikes. `deviation` is at-the-money vol times the root of its years."""
     low = forward_usd * math.exp(-DEVIATIONS * deviation)
     high = forward_usd * math.exp(DEVIATIONS * deviation)
     steps = RULES[underlying].strike_steps_usd
-    step = next((step for step in steps if (high - low) / step <= STRIKES_MAX - 3), steps[-1])
+    step = next((step for step in steps if (high - low) / step <= strikes_max - 3), steps[-1])
     first = max(math.floor(low / step), 1)
     last = math.ceil(high / step)
-    return tuple(float(step * count) for count in range(first, min(last, first + STRIKES_MAX) + 1))
+    return tuple(float(step * count) for count in range(first, min(last, first + strikes_max) + 1))
 
 
 def list_expiry(

@@ -31,7 +31,6 @@ TICKS_PER_COIN = 10_000.0
 FINE_TICKS_MAX = 50  # above it prices move in steps of COARSE_STEP
 COARSE_STEP = 5
 NO_ASK_TICKS = 2e11  # beyond native.requote's highest ask: a recorded book without one
-THINK_NS = 3 * NS_PER_S  # between a maker's looks at volatilities, widths and its own errors
 LAST_MINUTES_NS = 120 * NS_PER_S  # before an expiry makers leave it
 ERROR_FALLS_DAYS = 15.0  # vols of longer tenors move less, and are known better
 # A quote stays while its exact price is within this much of its own step, in steps.
@@ -62,6 +61,8 @@ class MakersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Temper(turn_ms=1000, lag_ms=600, vol_lag_s=6.0, width=2.0, error=0.005, size=5.0,
                delta_min=0.005),
     )  # fmt: skip
+    # Between a maker's looks at volatilities, widths and its own errors.
+    think_ms: Annotated[int, Meta(ge=50, le=60_000)] = 3_000
     error_decay_s: Above = 180.0
     # Rounding outward adds half a step a side on average; this much of a step comes off first.
     rounding_share: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.8
@@ -134,7 +135,7 @@ class OptionMakers:
                 continue
             self._next_turn_ns[maker] = now_ns + temper.turn_ms * NS_PER_MS
             if now_ns >= self._next_think_ns[maker]:
-                self._next_think_ns[maker] = now_ns + THINK_NS
+                self._next_think_ns[maker] = now_ns + self._config.think_ms * NS_PER_MS
                 self._think(maker, now_ns)
             if self._recorded is not None and now_ns < self._opening_until_ns:
                 self._quote_recorded(maker, access, best)

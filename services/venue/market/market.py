@@ -5,8 +5,11 @@ market trades through MarketAccess; whoever implements it does the accounts and 
 every trade.
 """
 
+from typing import Annotated
+
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from services.venue.market.board import Board
@@ -30,6 +33,9 @@ REALISED_DAYS = 3.0  # the index is as volatile as options of this tenor say
 
 
 class MarketConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    # How busy: arrivals, turns and the variance of what drives prices, all as many times as usual.
+    # The venue's `step_ms` has to be as much shorter, or a step takes several turns at once.
+    activity_ratio: Annotated[float, Meta(ge=0.1, le=40.0)] = 1.0
     index: IndexConfig = IndexConfig()
     fair: FairConfig = FairConfig()
     makers: MakersConfig = MakersConfig()
@@ -48,6 +54,7 @@ class Market:
         random: np.random.Generator,
         access: MarketAccess,
     ) -> None:
+        config = paced(config)
         self._access = access
         self._opening_until_ns = chain.opened_ns + round(chain.opening_s * NS_PER_S)
         self.board = Board(chain.instruments, chain.underlyings())
@@ -55,7 +62,8 @@ class Market:
         index_usd = [chain.index_usd[name] for name in self.board.underlyings]
         self.paths = Paths(
             config.index, of[0], self.board, chain.opened_ns, index_usd,
-            _front_vols(chain, self.board), chain.opening_s,
+            [vol * config.activity_ratio**0.5 for vol in _front_vols(chain, self.board)],
+            chain.opening_s,
         )  # fmt: skip
         self.fair = FairSurface(config.fair, of[1], self.board, chain, self.paths)
         self._makers = OptionMakers(config.makers, of[2], self.board, chain, self.fair, self.paths)
@@ -137,6 +145,69 @@ class Market:
     def mark_residuals_coin(self) -> Floats:
         """Returns what to add to every instrument's model mark: what a recorded mark had beyond."""
         return self.fair.mark_residuals_coin(self._now_ns)
+
+
+def paced(config: MarketConfig) -> MarketConfig:
+    """Returns the configuration of a market so many times as busy: with a ratio of 1, its own.
+
+    Trades, quotes and variance go together: a busy market is an ordinary one whose clock runs
+    faster (Clark 1973; Ane, Geman 2000). Time to expiry is the calendar's."""
+    ratio = config.activity_ratio
+    if ratio == 1.0:
+        return config
+    root = ratio**0.5
+    index, takers, others = config.index, config.takers, config.future_takers
+    makers, layers = config.makers, config.future_makers
+    replace = msgspec.structs.replace
+
+    def sooner(ms: int) -> int:
+        return max(round(ms / ratio), 1 if ms else 0)
+
+    return replace(
+        config,
+        index=replace(
+            index,
+            level_sd_per_root_hour=index.level_sd_per_root_hour * root,
+            skew_sd_per_root_hour=index.skew_sd_per_root_hour * root,
+            term_sd_per_root_hour=index.term_sd_per_root_hour * root,
+            carry_sd_per_root_hour=index.carry_sd_per_root_hour * root,
+            expiry_shocks_per_hour=index.expiry_shocks_per_hour * ratio,
+        ),
+        makers=replace(
+            makers,
+            makers=tuple(
+                replace(
+                    one,
+                    turn_ms=sooner(one.turn_ms),
+                    lag_ms=sooner(one.lag_ms),
+                    vol_lag_s=one.vol_lag_s / ratio,
+                )
+                for one in makers.makers
+            ),
+            think_ms=sooner(makers.think_ms),
+            error_decay_s=makers.error_decay_s / ratio,
+            pressure_decay_s=makers.pressure_decay_s / ratio,
+        ),
+        future_makers=replace(
+            layers,
+            layers=tuple(
+                replace(one, turn_ms=sooner(one.turn_ms), lag_ms=sooner(one.lag_ms))
+                for one in layers.layers
+            ),
+            push_decay_s=layers.push_decay_s / ratio,
+        ),
+        takers=replace(
+            takers,
+            noise_per_s=takers.noise_per_s * ratio,
+            informed_per_s=takers.informed_per_s * ratio,
+            surface_per_s=takers.surface_per_s * ratio,
+        ),
+        future_takers=replace(
+            others,
+            noise_per_s=others.noise_per_s * ratio,
+            informed_per_s=others.informed_per_s * ratio,
+        ),
+    )
 
 
 def _front_vols(chain: Chain, board: Board) -> list[float]:

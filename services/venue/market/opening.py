@@ -7,6 +7,7 @@ import numpy as np
 
 from services.venue.core import Config, MakeMarket, UserAccount, Venue
 from services.venue.market.chain import Chain, chain_from_record, generate_chain
+from services.venue.market.listing import STRIKES_MAX
 from services.venue.market.market import Market
 from services.venue.market.market_access import MarketAccess
 from services.venue.market.still_market import StillMarket
@@ -14,11 +15,17 @@ from services.venue.persistence.recall import Recalled, restore
 from shared.recorded_chain import read_chain
 
 
-def open_chain(chain_path: str, seed: int, now_ns: int, underlyings: Sequence[str]) -> Chain:
+def open_chain(
+    chain_path: str,
+    seed: int,
+    now_ns: int,
+    underlyings: Sequence[str],
+    strikes_max: int = STRIKES_MAX,
+) -> Chain:
     """Returns the recorded chain in a file, or (empty path) one made by the listing rules."""
     if chain_path:
         return chain_from_record(read_chain(chain_path), underlyings)
-    return generate_chain(now_ns, seed, underlyings)
+    return generate_chain(now_ns, seed, underlyings, strikes_max)
 
 
 def build_venue(

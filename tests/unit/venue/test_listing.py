@@ -82,6 +82,14 @@ def test_a_generated_chain_is_as_large_as_the_venues_and_the_same_for_the_same_s
     assert generate_chain(NOW_NS, 8).index_usd != chain.index_usd
 
 
+def test_a_chain_can_be_listed_thinly():
+    options = [
+        sum(i.kind == "option" for i in generate_chain(NOW_NS, 7, strikes_max=strikes).instruments)
+        for strikes in (13, 27)
+    ]
+    assert 0.35 <= options[0] / options[1] <= 0.65
+
+
 def test_a_generated_surface_has_no_calendar_arbitrage_at_the_money():
     chain = generate_chain(NOW_NS, 3)
     for underlying in chain.underlyings():

@@ -11,12 +11,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from infra import bare_market
 from infra.bare_market import BareMarket
 from infra.market_report import figures, main, observe, recorded_spreads, targets_of
 from native.book import BUY, SELL
 from services.venue.market.arrivals import Arrivals
 from services.venue.market.chain import chain_from_record, generate_chain
-from services.venue.market.market import MarketConfig
+from services.venue.market.market import MarketConfig, paced
 from shared.recorded_chain import RecordedChain
 from tests.unit.venue.test_listing import NOW_NS, recorded_row
 
@@ -218,3 +219,25 @@ def test_arrivals_do_not_hang_on_when_they_are_asked_for():
     assert at_once == by_and_by
     assert len(at_once) > 100
     assert all(opened_ns <= arrival.at_ns <= opened_ns + 10 * SECOND_NS for arrival in at_once)
+
+
+def test_an_ordinary_market_is_its_own_configuration():
+    config = MarketConfig()
+    assert paced(config) is config
+    assert paced(MarketConfig(activity_ratio=1.0)) == config
+
+
+def test_a_busy_market_says_and_trades_as_many_times_as_much(monkeypatch):
+    def counted(ratio):
+        step_ms = round(100 / ratio)
+        monkeypatch.setattr(bare_market, "STEP_MS", step_ms)
+        bare = BareMarket(MarketConfig(activity_ratio=ratio), generate_chain(NOW_NS, 3), 3)
+        changed = 0
+        for _ in range(8_000 // step_ms):
+            bare.run_until(bare.now_ns + step_ms * 1_000_000)
+            changed += len(bare.book.drain_dirty())
+        return changed, len(bare.trades)
+
+    (changed, trades), (busy_changed, busy_trades) = counted(1.0), counted(4.0)
+    assert 2.0 <= busy_changed / changed <= 6.0
+    assert 2.0 <= busy_trades / trades <= 8.0
