@@ -212,6 +212,9 @@ permissions: setup ## who may say what on the bus, every cell tried on a real se
 soak: setup ## ten minutes of desk; prints the memory slope of every process (SECONDS=600)
 	$(BIN)/python -m infra.soak --seconds $(or $(SECONDS_GIVEN),600) $(if $(JSON),--json $(JSON))
 
+load: setup ## the market at 1, 2, 10 times its pace until an SLO breaks, and what growth costs (LEVELS=1,2,10 SECONDS=60 UNDERLYINGS=BTC,ETH PART=levels|cost JSON=FILE)
+	$(BIN)/python -m infra.load $(if $(LEVELS),--levels $(LEVELS)) $(if $(SECONDS_GIVEN),--seconds $(SECONDS_GIVEN)) $(if $(UNDERLYINGS),--underlyings $(UNDERLYINGS)) $(if $(PART),--part $(PART)) $(if $(JSON),--json $(JSON))
+
 trace-test: setup ## a desk's traces judged in a real Jaeger, agents killed on the way (FILLS=1000 JSON=FILE; JAEGER_BIN)
 	$(BIN)/python -m infra.traces.check --fills $(or $(FILLS),1000) $(if $(JSON),--json $(JSON))
 
@@ -270,4 +273,4 @@ clean: ## removes what was built
 .PHONY: help setup run check test test-long test-c test-threads test-quickfix ci bench bench-ticks \
     observation-cost \
     surface-report chains market-report desk-report simulate-many fuzz fuzz-coverage gate-oracle mutate-gate \
-    calm fuzz-bus soak trace-test chaos chaos-off breakers fallbacks format docs golden lock clean
+    calm fuzz-bus load soak trace-test chaos chaos-off breakers fallbacks format docs golden lock clean

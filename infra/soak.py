@@ -18,22 +18,11 @@ from typing import Any
 import numpy as np
 
 from infra import runs
-from infra.status import process_usage
+from infra.status import usages
 
 SAMPLE_PAUSE_S = 2.0
 SLOPE_MB_PER_MINUTE_MAX = 0.5
 RESIDENT_MB_MAX = 1200.0
-
-
-def sample(directory: Path) -> dict[str, float]:
-    """Returns the resident MB of every process of the run, the supervisor included."""
-    table = runs.read_processes(directory)
-    if table is None:
-        return {}
-    pids = {entry.name: entry.pid for entry in table.processes}
-    pids["supervisor"] = table.supervisor_pid
-    usages = {name: process_usage(pid) for name, pid in pids.items()}
-    return {name: usage[0] for name, usage in usages.items() if usage is not None}
 
 
 def slope_mb_per_minute(times_s: list[float], values_mb: list[float]) -> float:
@@ -61,7 +50,7 @@ def soak(seconds: float, seed: int) -> dict[str, Any]:
             if directory is not None:
                 now = time.monotonic() - started
                 times.append(now)
-                for name, value in sample(directory).items():
+                for name, (value, _) in usages(directory).items():
                     series.setdefault(name, []).append((now, value))
             time.sleep(SAMPLE_PAUSE_S)
         if desk.returncode != 0:

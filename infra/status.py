@@ -99,6 +99,17 @@ def newest(table: dict[str, dict[str, Any]], count: int) -> list[dict[str, Any]]
     return sorted(table.values(), key=lambda row: -row["created_ns"])[:count]
 
 
+def usages(directory: Path) -> dict[str, tuple[float, float]]:
+    """Returns (resident MB, CPU seconds) of every process of a run, the supervisor included."""
+    table = runs.read_processes(directory)
+    if table is None:
+        return {}
+    pids = {entry.name: entry.pid for entry in table.processes}
+    pids["supervisor"] = table.supervisor_pid
+    found = {name: process_usage(pid) for name, pid in pids.items()}
+    return {name: usage for name, usage in found.items() if usage is not None}
+
+
 def process_usage(pid: int) -> tuple[float, float] | None:
     """Returns (resident MB, CPU seconds) of a live process, or None."""
     try:
