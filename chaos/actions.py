@@ -12,6 +12,7 @@ from chaos import faults
 from chaos.faults import Faults, WireFault, home
 from chaos.probes import note
 from infra import runs
+from infra.venue_account import VenueAccount
 
 STOPPED = "stopped.pids"
 SQUEEZED = "squeezed.pids"
@@ -83,6 +84,18 @@ def say(seconds: float, rate_per_s: int, kind: str) -> None:
 
     note("broken")
     asyncio.run(speak(kind, seconds, rate_per_s))
+    note("mended")
+
+
+def refuse_quotes(seconds: float) -> None:
+    """Has the venue refuse every quote of the desk's account for a while, by its own means: its
+    quotes are cancelled and frozen for a second, twice a second."""
+    account = VenueAccount.of_run(home())
+    until = time.monotonic() + seconds
+    note("broken")
+    while time.monotonic() < until:
+        account.freeze_quotes()
+        time.sleep(0.5)
     note("mended")
 
 

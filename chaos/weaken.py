@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+NS_PER_S = 1_000_000_000
 HOURS_MS = 3_600_000
 AGENTS = frozenset(
     {"ledger", "risk", "gateway", "market_making", "pricing", "execution", "hedging"}
@@ -66,6 +67,12 @@ def fix_reconnect() -> None:
     _set("services.market_making.fast_edge", "RETRY_S_MIN", 3600.0)
 
 
+def retry() -> None:
+    """A quote that was refused is not tried again for a minute."""
+    for name in ("REJECT_HOLD_NS", "FAILURE_HOLD_NS"):
+        _set("services.market_making.fast_edge", name, 60 * NS_PER_S)
+
+
 def burial() -> None:
     """What cannot be read ends the agent that reads it."""
     intake = importlib.import_module("shared.intake").Intake
@@ -111,6 +118,7 @@ WEAKENED: dict[str, tuple[frozenset[str], Callable[[], None]]] = {
     "feed_age": (frozenset({"risk"}), feed_age),
     "reconnect": (frozenset({"gateway", "market_making"}), reconnect),
     "fix_reconnect": (frozenset({"market_making"}), fix_reconnect),
+    "retry": (frozenset({"market_making"}), retry),
     "burial": (AGENTS, burial),
     "shedding": (AGENTS, shedding),
     "memory_bound": (AGENTS, memory_bound),

@@ -66,6 +66,10 @@ class VenueAccount:
         orders = self._call("private/get_open_orders_by_instrument", {"instrument_name": name})
         return any(order.get("quote") for order in orders)
 
+    def freeze_quotes(self) -> None:
+        """Cancels every quote of the account, and has the venue refuse new ones for a second."""
+        self._call("private/cancel_quotes", {"cancel_type": "all", "freeze_quotes": True})
+
     def positions(self) -> dict[str, float]:
         """Returns the signed size of every position that is not flat."""
         return {
