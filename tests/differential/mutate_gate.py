@@ -74,7 +74,7 @@ EQUIVALENT = {
     ("more < burst ? more : burst", "relation", "<="): "the same number at the bound",
     ("now_ns > budget->refilled_ns", "relation", "now_ns >="): "no time refills nothing",
     ("live_lots = lots > 0 ? lots : 0", "relation", ">="): "the same number at the bound",
-    ("lots < account->live_lots ? lots", "relation", "<="): "the same number at the bound",
+    ("lots < left ? lots", "relation", "<="): "the same number at the bound",
     ("- 1 < RESET_DOUBLINGS_MAX", "relation", "<="): "the same number at the bound",
     ("- 1 < RESET_DOUBLINGS_MAX", "constant", "- 2 < RESET"): "the same number at the bound",
 }
