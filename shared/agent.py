@@ -36,7 +36,7 @@ from shared.vitals import Vitals, breaker_readings
 from shared.worker import Worker
 
 if TYPE_CHECKING:
-    from shared.tracing import Tracing  # loads the SDK
+    from shared.tracing import Tracing  # loads protobuf
 
 DRAIN_S_MAX = 3.0
 FLUSH_S_MAX = 2.0

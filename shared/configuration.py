@@ -38,7 +38,8 @@ class DeskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         "ETH",
     )
     venue: Literal["simulated", "deribit-test"] = "simulated"
-    otlp_endpoint: str = ""  # empty: no traces are exported
+    # http(s)://host:port; empty: no traces are exported
+    otlp_endpoint: Annotated[str, Meta(pattern=r"^(https?://[^/\s]+(/\S*)?)?$")] = ""
     trace_ratio: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.01
     log_level: Literal["info", "warning", "error"] = "info"  # what is less is not written
     bus_security: bool = True  # a key for every process, TLS, and nothing that is not granted

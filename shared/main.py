@@ -88,7 +88,7 @@ async def _run(service: Service, desk: DeskConfig, runtime: Runtime) -> int:
 
     tracing = None
     if desk.otlp_endpoint:
-        from shared.tracing import open_tracing  # noqa: PLC0415  # the SDK is 20 MB
+        from shared.tracing import open_tracing  # noqa: PLC0415  # protobuf is some MB
 
         tracing = open_tracing(service.name, desk, runtime, clock)
     try:

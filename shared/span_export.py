@@ -6,20 +6,17 @@ leaves it in the page cache, and the next life of the agent sends it. The file i
 all that it holds has been exported. Other spans are lossy, and counted when lost.
 """
 
-import contextlib
 import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
 
-from shared.redacted_spans import redacted
+from shared.spans import request_of
 
-KEPT = "hedgerow.is_order"  # the attribute of spans that must not be lost; collectors keep them too
 QUEUE_SPANS_MAX = 8_192
 BATCH_SPANS_MAX = 512
 EXPORT_PAUSE_S = 1.0
@@ -71,19 +68,19 @@ class SpanSpool:
         self._file.close()
 
 
-class SpanExport(SpanProcessor):
+class SpanExport:
     """Exports what ends, once a second. `send` posts an encoded request; says if it arrived."""
 
     def __init__(
         self,
-        exporter: SpanExporter,
+        resource: Resource,
+        send: Callable[[bytes], bool],
         spool: SpanSpool | None = None,
-        send: Callable[[bytes], bool] | None = None,
     ) -> None:
-        self._exporter = exporter
-        self._spool = spool
+        self._resource = resource
         self._send = send
-        self._queue: deque[tuple[ReadableSpan, bool]] = deque()
+        self._spool = spool
+        self._queue: deque[tuple[Message, bool]] = deque()
         self._exporting = threading.Lock()
         self._is_over = threading.Event()
         self.dropped_count = 0
@@ -91,44 +88,39 @@ class SpanExport(SpanProcessor):
         self._thread = threading.Thread(target=self._run, name="span-export", daemon=True)
         self._thread.start()
 
-    def on_end(self, span: ReadableSpan) -> None:
+    def take(self, span: Message, is_order: bool) -> None:
+        """A span that has ended; one of an order's is on disk before it waits."""
         if len(self._queue) >= QUEUE_SPANS_MAX:
             self.dropped_count += 1
             return
-        span = redacted(span)
         is_kept = False
-        if self._spool is not None and span.attributes and KEPT in span.attributes:
-            is_kept = self._spool.append(encode_spans([span]).SerializeToString())
+        if self._spool is not None and is_order:
+            is_kept = self._spool.append(request_of(self._resource, [span]))
         self._queue.append((span, is_kept))
 
-    def shutdown(self) -> None:
+    def close(self) -> None:
         """Exports what is left; waits a bounded time for an absent collector."""
         self._is_over.set()
         self._thread.join(CLOSE_S_MAX)
-        self.force_flush()
-        self._exporter.shutdown()
+        self.flush()
         if self._spool is not None and not self._queue:
             self._spool.close()
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        del timeout_millis
-        return self._export()
-
     def _run(self) -> None:
         while not self._is_over.wait(EXPORT_PAUSE_S):
-            self._export()
+            self.flush()
 
-    def _export(self) -> bool:
+    def flush(self) -> bool:
         """Exports all that waits; on a failure it waits on. Returns whether all has arrived."""
         if not self._exporting.acquire(blocking=False):
             return False
         try:
-            if self._spool is not None and self._send is not None:
+            if self._spool is not None:
                 self._spool.send_leftover(self._send)
             while self._queue:
                 count = min(len(self._queue), BATCH_SPANS_MAX)
                 batch = [self._queue.popleft() for _ in range(count)]
-                if not self._has_arrived([span for span, _ in batch]):
+                if not self._send(request_of(self._resource, [span for span, _ in batch])):
                     self._queue.extendleft(reversed(batch))
                     return False
                 self.exported_count += count
@@ -137,11 +129,6 @@ class SpanExport(SpanProcessor):
             return True
         finally:
             self._exporting.release()
-
-    def _has_arrived(self, spans: list[ReadableSpan]) -> bool:
-        with contextlib.suppress(Exception):  # an exporter's failure is not the agent's
-            return self._exporter.export(spans) is SpanExportResult.SUCCESS
-        return False
 
 
 def _records(path: Path) -> Iterator[bytes]:

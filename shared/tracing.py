@@ -14,18 +14,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
-
-from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SpanExporter
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 
 from shared.causes import Cause, fill_cause
 from shared.clock import NS_PER_S, Clock
+from shared.collector import Collector
 from shared.configuration import DeskConfig, Runtime
 from shared.exposition import Sampled
 from shared.inbox import Entry
@@ -36,7 +28,8 @@ from shared.messages.market import TicksV1
 from shared.messages.message import Delivery, Message, subject_of, tag_of
 from shared.messages.orders import FillV1
 from shared.messages.registry import is_keyed
-from shared.span_export import KEPT, SpanExport, SpanSpool
+from shared.span_export import SpanExport, SpanSpool
+from shared.spans import CLIENT, CONSUMER, INTERNAL, PRODUCER, Span, Spans, resource_of
 from shared.telemetry import SPAN_PROCESS, SPAN_PUBLISH, SPAN_SEND
 from shared.trace_memory import TraceMemory
 from shared.trace_turns import Causes, States
@@ -73,27 +66,20 @@ class Tracing:
         ratio: float,
         server_address: str,
         clock: Clock,
-        exporter: SpanExporter,
+        send: Callable[[bytes], bool],
         chance: Callable[[], float] = random.random,
         *,
         offset_ns: int = 0,
         memory: TraceMemory | None = None,
         spool: SpanSpool | None = None,
-        send: Callable[[bytes], bool] | None = None,
     ) -> None:
         self._clock = clock
         self._offset_ns = offset_ns  # desk time less the time of day, which spans are told in
         self._ratio = ratio
         self._chance = chance
         self._common = {"messaging.system": "nats", "server.address": server_address}
-        resource = Resource.create({"service.name": service, "service.namespace": "hedgerow"})
-        self._ids = _Ids()
-        self._provider = TracerProvider(
-            resource=resource, shutdown_on_exit=False, id_generator=self._ids
-        )
-        self.export = SpanExport(exporter, spool, send)
-        self._provider.add_span_processor(self.export)
-        self._tracer = self._provider.get_tracer("hedgerow")
+        self.export = SpanExport(resource_of(service), send, spool)
+        self._spans = Spans(self.export.take)
         self._memory = memory
         self._venue = (
             VenueCauses(memory.label, memory.labels()) if memory is not None else VenueCauses()
@@ -111,8 +97,8 @@ class Tracing:
             span = self._requests.pop(event.request_id, None)
             if span is not None:
                 if event.error_code:
-                    span.set_attribute("error.type", str(event.error_code))
-                span.end()
+                    span.set("error.type", str(event.error_code))
+                span.end(self._now_ns())
         elif isinstance(event, Travelled):
             for journey in event.journeys(lambda: self._chance() < self._ratio):
                 self._tell(journey)
@@ -121,31 +107,31 @@ class Tracing:
 
     def _tell(self, journey: Journey) -> None:
         """Makes the spans of what is over: one for the whole, one for each stage."""
-        kept: dict[str, bool] = {KEPT: True} if journey.is_rare else {}
-        whole = self._tracer.start_span(
-            journey.name,
-            context=_context(journey.cause) if journey.cause is not None else None,
-            start_time=journey.began_ns - self._offset_ns,
-            kind=SpanKind.INTERNAL,
-            attributes={**journey.attributes, **kept},
-        )
-        inside = trace.set_span_in_context(whole)
-        began_ns = journey.began_ns
+        began_ns = journey.began_ns - self._offset_ns
+        is_rare = journey.is_rare
+        whole = self._spans.start(
+            journey.name, INTERNAL, began_ns, journey.attributes,
+            parent=journey.cause, is_order=is_rare,
+        )  # fmt: skip
+        at_ns = began_ns
         for stage, ended_ns in journey.stages:
-            span = self._tracer.start_span(
-                stage, context=inside, start_time=began_ns - self._offset_ns, attributes=kept
+            span = self._spans.start(
+                stage, INTERNAL, at_ns, {}, parent=whole.cause, is_order=is_rare
             )
-            span.end(ended_ns - self._offset_ns)
-            began_ns = ended_ns
-        whole.end(began_ns - self._offset_ns)
-        took_s = (began_ns - journey.began_ns) / NS_PER_S
-        trace_id = f"{whole.get_span_context().trace_id:032x}"
+            at_ns = ended_ns - self._offset_ns
+            span.end(at_ns)
+        whole.end(at_ns)
+        trace_id = f"{whole.cause.trace_id:032x}"
         told = self._told.setdefault(f"{journey.name}_seconds", deque(maxlen=TOLD_MAX))
-        told.append((trace_id, took_s, self.unix_s(began_ns)))
+        told.append((trace_id, (at_ns - began_ns) / NS_PER_S, at_ns / NS_PER_S))
 
     def exemplars(self, metric: str) -> Iterable[Sampled]:
         """Returns journeys told lately, for the histogram that counts them."""
         return self._told.get(metric, ())
+
+    def _now_ns(self) -> int:
+        """Returns the time of day, in ns since 1970."""
+        return self._clock.wall_ns() - self._offset_ns
 
     def unix_s(self, desk_ns: int) -> float:
         """Returns the time of day, in which spans are told, of a desk time."""
@@ -176,15 +162,15 @@ class Tracing:
                 cause = None
         if cause is None:
             return Turn(None, None, None, entry.place)
-        span = self._tracer.start_span(
+        span = self._spans.start(
             f"{SPAN_PROCESS} {destination(entry.kind)}",
-            context=_context(cause),
-            kind=SpanKind.CONSUMER,
-            attributes={
-                **self._common, **_describe(message, "process"), **_kept(is_order=cause.is_order),
-            },
-        )  # fmt: skip
-        inside = _cause(span, is_order=cause.is_order)
+            CONSUMER,
+            self._now_ns(),
+            {**self._common, **_describe(message, "process")},
+            parent=cause,
+            is_order=cause.is_order,
+        )
+        inside = span.cause
         if isinstance(message, HedgeIntentV1):
             self._remember(message, inside)
         key = message.key() if isinstance(message, Message) else ""
@@ -222,21 +208,24 @@ class Tracing:
             ordered = self._venue.of_label(message.order_id)
             causes = causes if ordered is None else [ordered]
         parent = causes[-1] if causes else None
+        own = None
         if parent is None and isinstance(message, FillV1):
-            self._ids.next_is(fill_cause(message.trade_id))
+            own = fill_cause(message.trade_id)
         is_order = is_order or (parent is not None and parent.is_order)
         others = [*causes[:-1], *([before] if before is not None else [])]
-        span = self._tracer.start_span(
+        at_ns = self._now_ns()
+        span = self._spans.start(
             f"{SPAN_PUBLISH} {destination(kind)}",
-            context=_context(parent) if parent is not None else None,
-            kind=SpanKind.PRODUCER,
-            links=[Link(_span_context(cause)) for cause in others],
-            attributes={
-                **self._common, **_describe(message, "publish"), **_kept(is_order=is_order),
-            },
-        )  # fmt: skip
-        cause = _cause(span, is_order=is_order)
-        span.end()
+            PRODUCER,
+            at_ns,
+            {**self._common, **_describe(message, "publish")},
+            parent=parent,
+            links=others,
+            own=own,
+            is_order=is_order,
+        )
+        cause = span.cause
+        span.end(at_ns)
         if kind.delivery is Delivery.STATE:
             self._states.say(subject_of(message), cause, now_ns)
         return cause.headers()
@@ -249,79 +238,46 @@ class Tracing:
             cause = found[-1] if found else None
         if cause is None:
             return request
-        span = self._tracer.start_span(
+        span = self._spans.start(
             f"{SPAN_SEND} {request.method}",
-            context=_context(cause),
-            kind=SpanKind.CLIENT,
-            attributes={
-                "rpc.system": "jsonrpc", "rpc.method": request.method,
-                **_kept(is_order=cause.is_order),
-            },
-        )  # fmt: skip
+            CLIENT,
+            self._now_ns(),
+            {"rpc.system": "jsonrpc", "rpc.method": request.method},
+            parent=cause,
+            is_order=cause.is_order,
+        )
         self._requests[request.request_id] = span
         if len(self._requests) > OPEN_REQUESTS_MAX:
-            self._requests.pop(next(iter(self._requests))).end()
-        return self._venue.outgoing(request, _cause(span, is_order=cause.is_order), cause)
+            self._requests.pop(next(iter(self._requests))).end(self._now_ns())
+        return self._venue.outgoing(request, span.cause, cause)
 
     def end(self, turn: Turn, *, has_spoken: bool) -> None:
         if turn.timer is not None and has_spoken:
             self._causes.spoke(turn.timer)
         if turn.span is not None:
-            turn.span.end()
+            turn.span.end(self._now_ns())
         if self._memory is not None and turn.place is not None:
             self._memory.handled(*turn.place)
 
     def close(self) -> None:
         """Exports what is left; blocks for a bounded time."""
-        self._provider.shutdown()
+        self.export.close()
         if self._memory is not None:
             self._memory.close()
 
 
-class _Ids(RandomIdGenerator):
-    """Random ids, but for a root span that has been told its own."""
-
-    def __init__(self) -> None:
-        self._next: Cause | None = None
-
-    def next_is(self, cause: Cause) -> None:
-        self._next = cause
-
-    def generate_span_id(self) -> int:
-        """The SDK asks for it after the trace's."""
-        cause, self._next = self._next, None
-        return cause.span_id if cause is not None else super().generate_span_id()
-
-    def generate_trace_id(self) -> int:
-        return self._next.trace_id if self._next is not None else super().generate_trace_id()
-
-
 def open_tracing(service: str, desk: DeskConfig, runtime: Runtime, clock: Clock) -> Tracing:
     """Returns the tracing of an agent that exports to the desk's endpoint."""
-    endpoint = desk.otlp_endpoint.rstrip("/")
-    if not endpoint.endswith("/v1/traces"):
-        endpoint += "/v1/traces"
-    kind = {"Content-Type": "application/x-protobuf"}
-
-    def send(data: bytes) -> bool:
-        request = Request(endpoint, data, kind)  # noqa: S310  # an endpoint of the configuration
-        try:
-            with urlopen(request, timeout=EXPORT_TIMEOUT_S):  # noqa: S310
-                return True
-        except OSError:
-            return False
-
     directory = Path(runtime.directory)
     return Tracing(
         service,
         desk.trace_ratio,
         runtime.nats_url.rpartition("/")[2],
         clock,
-        OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_TIMEOUT_S),
+        Collector(desk.otlp_endpoint, EXPORT_TIMEOUT_S).post,
         offset_ns=runtime.clock_offset_ns,
         memory=TraceMemory(directory, service),
         spool=SpanSpool(directory / f"{service}.spans"),
-        send=send,
     )
 
 
@@ -347,22 +303,3 @@ def _describe(message: Any, operation: str) -> dict[str, str]:
         if message_id is not None:
             found["messaging.message.id"] = message_id
     return found
-
-
-def _kept(*, is_order: bool) -> dict[str, bool]:
-    return {KEPT: True} if is_order else {}
-
-
-def _span_context(cause: Cause) -> SpanContext:
-    return SpanContext(
-        cause.trace_id, cause.span_id, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED)
-    )
-
-
-def _context(cause: Cause) -> Any:
-    return trace.set_span_in_context(NonRecordingSpan(_span_context(cause)))
-
-
-def _cause(span: Span, *, is_order: bool) -> Cause:
-    context = span.get_span_context()
-    return Cause(context.trace_id, context.span_id, is_order)

@@ -21,7 +21,7 @@ from shared.outlet import Countdown, Outlet
 from shared.telemetry import Log, Telemetry
 
 if TYPE_CHECKING:
-    from shared.tracing import Tracing  # loads the SDK
+    from shared.tracing import Tracing  # loads protobuf
 
 TURN_NS_MAX = 2 * NS_PER_MS  # handlers run at most so long before input and output get a turn
 MESSAGE_LOG_MAX = 2_000

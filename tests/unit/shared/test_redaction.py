@@ -13,16 +13,16 @@ import traceback
 import nkeys
 import pytest
 import structlog
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from shared import redaction
 from shared.configuration import ConfigurationError
 from shared.redaction import HIDDEN, RedactedStream, read_secret, redact, remember
-from shared.span_export import KEPT, SpanSpool
+from shared.span_export import SpanExport, SpanSpool
+from shared.spans import CLIENT, Spans, resource_of
 from shared.telemetry import open_log
-from shared.tracing import Tracing
 from shared.venue_link import VenueRequest
 from tests.integration.server import CLOCK
+from tests.unit.shared.collected import Collected
 
 VENUE_SECRET = 'pLanted-"venue"-secret/9f3'
 UNKNOWN = "kJ83-nobody-was-told-of-it"
@@ -143,42 +143,26 @@ def test_what_is_printed_to_standard_error_is_looked_through(monkeypatch):
     assert stream.getvalue().count(HIDDEN) == 3
 
 
-class Kept(SpanExporter):
-    def __init__(self):
-        self.texts = []
-
-    def export(self, spans):
-        self.texts += [span.to_json() for span in spans]
-        return SpanExportResult.SUCCESS
-
-
 @pytest.mark.parametrize("is_redacted", [True, False])
 def test_spans_hide_them_and_would_not_without(is_redacted, tmp_path, monkeypatch):
     if not is_redacted:
-        monkeypatch.setattr("shared.span_export.redacted", lambda span: span)
-    kept = Kept()
+        monkeypatch.setattr("shared.spans.redact", lambda text: text)
+    collected = Collected()
     path = tmp_path / "gateway.spans"
-    tracing = Tracing("gateway", 1.0, "127.0.0.1", CLOCK, kept, spool=SpanSpool(path))
-    with tracing._tracer.start_as_current_span(f"send {SEED}") as span:
-        span.set_attribute(KEPT, value=True)
-        span.set_attribute("params", json.dumps({"client_secret": UNKNOWN}))
-        span.set_attribute("count", 3)
-        span.record_exception(RuntimeError(f"refused {VENUE_SECRET}"))
-        span.set_status(_error(f"logon 554={FIX_PASSWORD}"))
+    export = SpanExport(resource_of("gateway"), collected.take, SpanSpool(path))
+    params = json.dumps({"client_secret": UNKNOWN})
+    attributes = {"params": params, "reason": f"refused {VENUE_SECRET}", "count": 3}
+    span = Spans(export.take).start(f"send {SEED}", CLIENT, 1, attributes, is_order=True)
+    span.set("error.type", f"logon 554={FIX_PASSWORD}")
+    span.end(2)
     spooled = path.read_bytes().decode("latin-1")
-    tracing.close()
-    text = "\n".join(kept.texts)
-    assert len(kept.texts) == 1
+    export.close()
+    text = b"".join(collected.requests).decode("latin-1")
+    (sent,) = collected.spans()
     assert bool(spoken(text)) != is_redacted
     assert bool(spoken(spooled)) != is_redacted
-    assert json.loads(text)["attributes"]["count"] == 3
-    assert json.loads(text)["resource"]["attributes"]["service.name"] == "gateway"
-
-
-def _error(text):
-    from opentelemetry.trace import Status, StatusCode
-
-    return Status(StatusCode.ERROR, text)
+    assert sent.attributes["count"] == 3
+    assert sent.resource["service.name"] == "gateway"
 
 
 CRASH = """

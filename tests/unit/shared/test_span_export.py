@@ -1,65 +1,30 @@
 """Spans that no crash may lose, and what becomes of them while nobody takes them."""
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SpanExportResult
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from shared.span_export import KEPT, QUEUE_SPANS_MAX, SPOOL_BYTES_MAX, SpanExport, SpanSpool
-
-
-class Flaky(InMemorySpanExporter):
-    """Takes spans only while it is up."""
-
-    is_up = True
-
-    def export(self, spans):
-        return super().export(spans) if self.is_up else SpanExportResult.FAILURE
+from shared.span_export import QUEUE_SPANS_MAX, SPOOL_BYTES_MAX, SpanExport, SpanSpool
+from shared.spans import INTERNAL, Spans, resource_of
+from tests.unit.shared.collected import Collected
 
 
 class Life:
     """One life of an agent's tracing, which ends without a word unless it is closed."""
 
-    def __init__(self, path, exporter, *, is_kept=True):
-        self.received = []
-        self.can_send = True
-        spool = SpanSpool(path) if is_kept else None
-        self.export = SpanExport(exporter, spool, self._send)
-        self._provider = TracerProvider(shutdown_on_exit=False)
-        self._provider.add_span_processor(self.export)
-        self._tracer = self._provider.get_tracer("test")
-
-    def _send(self, data):
-        if self.can_send:
-            self.received.append(data)
-        return self.can_send
+    def __init__(self, path, collected, *, is_kept=True):
+        self.export = SpanExport(
+            resource_of("agent"), collected.take, SpanSpool(path) if is_kept else None
+        )
+        self._spans = Spans(self.export.take)
+        self.flush = self.export.flush
+        self.close = self.export.close
 
     def span(self, name, *, is_order=True):
-        attributes = {KEPT: True} if is_order else {}
-        self._tracer.start_span(name, attributes=attributes).end()
-
-    def flush(self):
-        return self.export.force_flush()
-
-    def close(self):
-        self._provider.shutdown()
-
-    def names(self):
-        request = ExportTraceServiceRequest.FromString(b"".join(self.received))
-        return [
-            span.name
-            for resource in request.resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-        ]
+        self._spans.start(name, INTERNAL, 1, {}, is_order=is_order).end(2)
 
 
 @pytest.fixture
 def down():
-    exporter = Flaky()
-    exporter.is_up = False
-    return exporter
+    return Collected(is_up=False)
 
 
 @pytest.fixture
@@ -72,30 +37,31 @@ def test_the_next_life_sends_what_a_killed_one_had_not_exported(path, down):
     killed.span("fill 1")
     killed.span("a tick", is_order=False)
     killed.span("fill 2")
-    born = Life(path, Flaky())
+    collected = Collected()
+    born = Life(path, collected)
     assert born.flush()
-    assert born.names() == ["fill 1", "fill 2"]
+    assert collected.names() == ["fill 1", "fill 2"]
     born.flush()
-    assert len(born.received) == 1, "sent once"
+    assert len(collected.requests) == 1, "sent once"
 
 
 def test_without_the_file_a_killed_life_loses_its_spans(path, down):
     killed = Life(path, down, is_kept=False)
     killed.span("fill 1")
-    born = Life(path, Flaky(), is_kept=False)
+    collected = Collected()
+    born = Life(path, collected, is_kept=False)
     born.flush()
-    assert born.names() == []
+    assert collected.names() == []
 
 
 def test_what_has_arrived_is_not_sent_again(path):
-    exporter = Flaky()
-    killed = Life(path, exporter)
+    collected = Collected()
+    killed = Life(path, collected)
     killed.span("fill 1")
     assert killed.flush()
     assert path.stat().st_size == 0
-    born = Life(path, Flaky())
-    born.flush()
-    assert born.received == []
+    Life(path, collected).flush()
+    assert len(collected.requests) == 1
 
 
 def test_spans_wait_for_an_absent_collector_in_order(path, down):
@@ -105,19 +71,18 @@ def test_spans_wait_for_an_absent_collector_in_order(path, down):
     assert not life.flush()
     down.is_up = True
     assert life.flush()
-    assert [span.name for span in down.get_finished_spans()] == ["fill 0", "fill 1", "fill 2"]
+    assert down.names() == ["fill 0", "fill 1", "fill 2"]
     assert path.stat().st_size == 0
 
 
 def test_two_deaths_in_a_row_lose_nothing(path, down):
     Life(path, down).span("fill 1")
     second = Life(path, down)
-    second.can_send = False
     second.flush()
     second.span("fill 2")
-    third = Life(path, Flaky())
-    third.flush()
-    assert third.names() == ["fill 1", "fill 2"]
+    collected = Collected()
+    Life(path, collected).flush()
+    assert collected.names() == ["fill 1", "fill 2"]
 
 
 def test_a_torn_last_span_is_left_out(path, down):
@@ -125,9 +90,9 @@ def test_a_torn_last_span_is_left_out(path, down):
     life.span("fill 1")
     life.span("fill 2")
     path.write_bytes(path.read_bytes()[:-3])
-    born = Life(path, Flaky())
-    born.flush()
-    assert born.names() == ["fill 1"]
+    collected = Collected()
+    Life(path, collected).flush()
+    assert collected.names() == ["fill 1"]
 
 
 def test_a_full_file_takes_no_more(path):
@@ -145,8 +110,8 @@ def test_what_finds_no_room_in_the_queue_is_counted(path, down):
 
 
 def test_closing_exports_the_rest(path):
-    exporter = Flaky()
-    life = Life(path, exporter)
+    collected = Collected()
+    life = Life(path, collected)
     life.span("fill 1")
     life.close()
-    assert [span.name for span in exporter.get_finished_spans()] == ["fill 1"]
+    assert collected.names() == ["fill 1"]
