@@ -28,6 +28,7 @@ from shared.messages.desk import ABOUT_AN_AGENT, BreakerStanding, DeadLetterV1, 
 from shared.messages.message import Message, tag_of
 from shared.messages.registry import is_keyed
 from shared.outlet import Outlet
+from shared.process import resident_bytes
 from shared.service import Edge, Every, Handler, Measuring, Output, Reading, Service
 from shared.state_keeper import StateKeeper
 from shared.telemetry import Log, Telemetry
@@ -43,7 +44,6 @@ FLUSH_S_MAX = 2.0
 CLOSE_S_MAX = 1.0
 HEARTBEAT_NS = 1 * NS_PER_S
 CONFIRM_NS_MAX = 2 * NS_PER_S  # a bus that takes longer is not well
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 OpenLink = Callable[[LinkSettings], Edge]
 
@@ -80,6 +80,7 @@ class Agent:
             runtime.nats_url, name, clock, self.fail, login, replicas=runtime.stream_replicas
         )
         self._edges = _edges(service, open_link)
+        self._measuring = [edge for edge in self._edges if isinstance(edge, Measuring)]
         self._outlet = Outlet(service, self.bus, self.telemetry, self._edges)
         self._vitals = Vitals(self.telemetry, self.bus, self.inbox, clock)
         exemplars = tracing.exemplars if tracing is not None else lambda _name: ()
@@ -280,7 +281,7 @@ class Agent:
             dropped_count=lossy + counts.lossy_dropped.total() + counts.lossy_refused_count,
             critical_dropped_count=counts.critical_dropped_count,
             dead_letter_count=self.intake.dead_letter_count,
-            rss_bytes=_resident_bytes(),
+            rss_bytes=resident_bytes(),
             cpu_s=usage.ru_utime + usage.ru_stime,
             http_port=self.http.port,
             breakers=self.breakers(),
@@ -320,9 +321,8 @@ class Agent:
         yield from self.service.readings(now_ns)
         if self.service.dependencies is not None:
             yield from breaker_readings(self.service.dependencies)
-        for edge in self._edges:
-            if isinstance(edge, Measuring):
-                yield from edge.readings(now_ns)
+        for edge in self._measuring:
+            yield from edge.readings(now_ns)
 
     def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -371,10 +371,6 @@ def _probe_subjects(service: Service) -> list[str]:
     said = service.publishes - about_itself
     core = [f"{tag_of(kind)}.probe" if is_keyed(kind) else tag_of(kind) for kind in said]
     return [*core, *(f"{tag_of(kind)}.{service.name}" for kind in about_itself)]
-
-
-def _resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * PAGE_BYTES
 
 
 async def _quietly(work: Coroutine[Any, Any, Any]) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
 
-from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.utils import floatToGoString
@@ -18,6 +17,7 @@ from shared.metric_names import Declared
 from shared.service import Measured
 
 Sampled = tuple[str, float, float]  # trace id, value in seconds, when (unix seconds)
+Exemplars = Mapping[int, Sampled]  # by the bucket's place
 Labels = tuple[str, ...]  # names, or their values
 OPENMETRICS = "application/openmetrics-text"
 SERIES_KEPT = 16_384
@@ -50,35 +50,27 @@ class Page:
             f"{_series(shown, labels, one)} {_number(value)}\n" for one, value in values
         ]
 
-    def histograms(
-        self,
-        declared: Declared,
-        values: Iterable[tuple[Labels, Measured, Mapping[int, Sampled]]],
-    ) -> None:
-        """A histogram's series; a bucket with a sampled trace names it, where there is room."""
-        name, text, labels = declared[:3]
-        self._lines.append(_heading(name, text, "histogram", self.is_open))
-        for one, measured, exemplars in values:
-            *buckets, count, total = _buckets(name, labels, one, measured.bounds)
-            reached = [*accumulate(measured.counts)]
-            shown = exemplars if self.is_open else {}
-            for place, (bucket, number) in enumerate(zip(buckets, reached, strict=True)):
-                exemplar = _exemplar(shown[place]) if place in shown else ""
-                self._lines.append(f"{bucket} {_number(number)}{exemplar}\n")
-            self._lines.append(f"{count} {_number(reached[-1])}\n")
-            self._lines.append(f"{total} {_spelt(measured.total)}\n")
+    def heading(self, declared: Declared) -> None:
+        """Begins a family whose series are added as texts."""
+        self._lines.append(_heading(declared.name, declared.help, declared.kind, self.is_open))
 
-    def families(self, found: Iterable[Metric]) -> None:
-        """Families of prometheus_client's own collectors."""
-        for family in found:
-            if self.wants(family.name):
-                heading = _heading(family.name, family.documentation, family.type, self.is_open)
-                self._lines.append(heading)
-                self._lines += [
-                    f"{_series(one.name, tuple(one.labels), tuple(one.labels.values()))} "
-                    f"{_spelt(one.value)}\n"
-                    for one in family.samples
-                ]
+    def add(self, text: str) -> None:
+        self._lines.append(text)
+
+    def histogram(
+        self, declared: Declared, labels: Labels, measured: Measured, exemplars: Exemplars
+    ) -> str:
+        """Returns a histogram's series; a bucket with a sampled trace names it, where there is
+        room."""
+        *buckets, count, total = _buckets(declared.name, declared.labels, labels, measured.bounds)
+        reached = [*accumulate(measured.counts)]
+        shown = exemplars if self.is_open else {}
+        lines = [
+            f"{bucket} {_number(number)}{_exemplar(shown[place]) if place in shown else ''}\n"
+            for place, (bucket, number) in enumerate(zip(buckets, reached, strict=True))
+        ]
+        lines.append(f"{count} {_number(reached[-1])}\n{total} {_spelt(measured.total)}\n")
+        return "".join(lines)
 
 
 def _spelt(value: float) -> str:

@@ -91,6 +91,15 @@ HISTOGRAMS = (
     _histogram("handler_duration_seconds", "Time a handler took, its outputs routed.", "kind"),
     _histogram("message_age_seconds", "Age of a lossy message when it reached the core.", "kind"),
 )
+# What prometheus_client's collector would tell of a process, under its names: not ours to choose.
+PROCESS = (
+    _gauge("process_virtual_memory_bytes", "Virtual memory size in bytes."),
+    _gauge("process_resident_memory_bytes", "Resident memory size in bytes."),
+    _gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds."),
+    _counter("process_cpu_seconds", "Total user and system CPU time spent in seconds."),
+    _gauge("process_max_fds", "Maximum number of open file descriptors."),
+    _gauge("process_open_fds", "Number of open file descriptors."),
+)
 
 # ---- of cores and edges: read when somebody looks ------------------------------------------------
 VENUE, GATEWAY, PRICING, EXECUTION, RISK, LEDGER = (

@@ -28,12 +28,14 @@ class Count:
 class Durations:
     """One series of a histogram, in seconds."""
 
-    __slots__ = ("counts", "exemplars", "total_s")
+    __slots__ = ("counts", "exemplars", "shown", "shown_of", "total_s")
 
     def __init__(self) -> None:
         self.counts = [0] * (len(BUCKETS_S) + 1)
         self.total_s = 0.0
         self.exemplars: dict[int, Sampled] = {}  # the newest sampled trace of a bucket
+        self.shown_of = (-1.0, False)  # what `shown` was written of: the sum, in which format
+        self.shown = ""
 
     def observe(self, seconds: float) -> None:
         self.counts[bisect_left(BUCKETS_S, seconds)] += 1
@@ -87,13 +89,15 @@ class Histogram:
         return self._series.setdefault(values, Durations())
 
     def write(self, page: Page) -> None:
-        page.histograms(
-            self._declared,
-            (
-                (key, Measured(BUCKETS_S, tuple(one.counts), one.total_s), one.exemplars)
-                for key, one in self._series.items()
-            ),
-        )
+        """Most series stand still between two looks, and are not written anew."""
+        page.heading(self._declared)
+        for key, one in self._series.items():
+            now = (one.total_s, page.is_open)
+            if one.shown_of != now:
+                measured = Measured(BUCKETS_S, tuple(one.counts), one.total_s)
+                one.shown = page.histogram(self._declared, key, measured, one.exemplars)
+                one.shown_of = now
+            page.add(one.shown)
 
 
 class Kept:
@@ -131,10 +135,11 @@ class Kept:
             page.numbers(declared, ((one.labels, _number(one)) for one in readings))
             return
         told = list(self._exemplars(declared.name))
-        measured = ((one.labels, _measured(one)) for one in readings)
-        page.histograms(
-            declared, ((labels, one, _by_bucket(told, one.bounds)) for labels, one in measured)
-        )
+        page.heading(declared)
+        for one in readings:
+            measured = _measured(one)
+            exemplars = _by_bucket(told, measured.bounds)
+            page.add(page.histogram(declared, one.labels, measured, exemplars))
 
 
 def _number(reading: Reading) -> float:

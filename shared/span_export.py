@@ -6,12 +6,14 @@ leaves it in the page cache, and the next life of the agent sends it. The file i
 all that it holds has been exported. Other spans are lossy, and counted when lost.
 """
 
+import contextlib
 import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
 
@@ -19,7 +21,7 @@ from shared.spans import request_of
 
 QUEUE_SPANS_MAX = 8_192
 BATCH_SPANS_MAX = 512
-EXPORT_PAUSE_S = 1.0
+EXPORT_PAUSE_S = 2.0
 CLOSE_S_MAX = 2.5
 SPOOL_BYTES_MAX = 16 * 1024 * 1024
 SEND_BYTES_MAX = 512 * 1024
@@ -36,15 +38,16 @@ class SpanSpool:
                 left.write(b"".join(_LENGTH.pack(len(one)) + one for one in _records(path)))
             path.unlink()
         self._file = path.open("ab", buffering=0)
+        self._size = 0
         self._lock = threading.Lock()
         self._waiting = 0
 
     def append(self, data: bytes) -> bool:
         """Keeps one span; returns False where the file is full, and keeps nothing."""
         with self._lock:
-            if self._file.tell() + len(data) > SPOOL_BYTES_MAX:
+            if self._size + len(data) > SPOOL_BYTES_MAX:
                 return False
-            self._file.write(_LENGTH.pack(len(data)) + data)
+            self._size += self._file.write(_LENGTH.pack(len(data)) + data)
             self._waiting += 1
             return True
 
@@ -55,12 +58,12 @@ class SpanSpool:
             if self._waiting == 0:
                 self._file.seek(0)
                 self._file.truncate()
+                self._size = 0
 
-    def send_leftover(self, send: Callable[[bytes], bool]) -> None:
+    def send_leftover(self, send: Callable[[list[bytes]], bool]) -> None:
         """Sends what an earlier life left, and forgets it once all has arrived."""
         if not self._left_path.exists():
             return
-        # Encoded requests, one behind the other, are one request: their fields repeat.
         if all(send(chunk) for chunk in _chunks(_records(self._left_path))):
             self._left_path.unlink()
 
@@ -69,7 +72,7 @@ class SpanSpool:
 
 
 class SpanExport:
-    """Exports what ends, once a second. `send` posts an encoded request; says if it arrived."""
+    """Exports what ends, in batches. `send` posts an encoded request; says if it arrived."""
 
     def __init__(
         self,
@@ -95,7 +98,7 @@ class SpanExport:
             return
         is_kept = False
         if self._spool is not None and is_order:
-            is_kept = self._spool.append(request_of(self._resource, [span]))
+            is_kept = self._spool.append(span.SerializeToString())
         self._queue.append((span, is_kept))
 
     def close(self) -> None:
@@ -116,7 +119,7 @@ class SpanExport:
             return False
         try:
             if self._spool is not None:
-                self._spool.send_leftover(self._send)
+                self._spool.send_leftover(self._send_encoded)
             while self._queue:
                 count = min(len(self._queue), BATCH_SPANS_MAX)
                 batch = [self._queue.popleft() for _ in range(count)]
@@ -129,6 +132,13 @@ class SpanExport:
             return True
         finally:
             self._exporting.release()
+
+    def _send_encoded(self, spans: list[bytes]) -> bool:
+        found = []
+        for span in spans:
+            with contextlib.suppress(DecodeError):  # damaged on the disk: the others shall leave
+                found.append(Message.FromString(span))
+        return self._send(request_of(self._resource, found))
 
 
 def _records(path: Path) -> Iterator[bytes]:
@@ -143,14 +153,14 @@ def _records(path: Path) -> Iterator[bytes]:
         at += length
 
 
-def _chunks(records: Iterator[bytes]) -> Iterator[bytes]:
+def _chunks(records: Iterator[bytes]) -> Iterator[list[bytes]]:
     chunk: list[bytes] = []
     size = 0
     for record in records:
         if chunk and size + len(record) > SEND_BYTES_MAX:
-            yield b"".join(chunk)
+            yield chunk
             chunk, size = [], 0
         chunk.append(record)
         size += len(record)
     if chunk:
-        yield b"".join(chunk)
+        yield chunk

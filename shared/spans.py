@@ -5,7 +5,7 @@ once more for the wire: a fifth of a millisecond for what these messages take a 
 classes are generated from OpenTelemetry's own definitions; a receiver sees no difference.
 """
 
-import secrets
+import random
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
@@ -70,8 +70,8 @@ class Spans:
         """Begins a span `at_ns` since 1970: in its parent's trace, with the ids of `own`, or at the
         root of a new trace."""
         cause = own or Cause(
-            parent.trace_id if parent is not None else secrets.randbits(128),
-            secrets.randbits(64),
+            parent.trace_id if parent is not None else random.getrandbits(128),
+            random.getrandbits(64),
             is_order,
         )
         message = Message(
@@ -103,8 +103,7 @@ def resource_of(service: str) -> Resource:
 
 
 def request_of(resource: Resource, spans: Iterable[Message]) -> bytes:
-    """Returns spans as a collector takes them. Requests one behind the other are one request: their
-    fields repeat."""
+    """Returns spans as a collector takes them."""
     request = ExportTraceServiceRequest()
     of_service = request.resource_spans.add(resource=resource)
     of_service.scope_spans.add(scope=_SCOPE, spans=spans)

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from prometheus_client import ProcessCollector
 
 from shared.clock import NS_PER_S, Clock
 from shared.exposition import Page, Sampled
 from shared.metric_names import COUNTERS, GAUGES, HISTOGRAMS, READINGS
 from shared.metrics import Counter, Gauge, Histogram, Kept
+from shared.process import Process
 from shared.redaction import redact
 from shared.service import Reading
 
@@ -28,15 +28,13 @@ SPAN_PUBLISH = "publish"
 SPAN_PROCESS = "process"
 SPAN_SEND = "send"
 
-PROCESS = "process_"  # what the metrics of prometheus_client's own collector begin with
-
 
 class Telemetry:
     """One agent's metrics."""
 
     def __init__(self) -> None:
         self._reached: dict[tuple[str, ...], int] = {}
-        self._process = ProcessCollector(registry=None)
+        self._process = Process()
         self.counters = {metric.name: Counter(metric) for metric in COUNTERS}
         self.histograms = {metric.name: Histogram(metric) for metric in HISTOGRAMS}
         self.gauges = {metric.name: Gauge(metric) for metric in GAUGES}
@@ -61,8 +59,7 @@ class Telemetry:
         """Returns the metrics, of some names or all, and their content type: OpenMetrics for
         those who accept it, with exemplars."""
         page = Page(accept, names)
-        if not names or any(name.startswith(PROCESS) for name in names):
-            page.families(self._process.collect())
+        self._process.write(page)
         for known in (self.counters, self.histograms, self.gauges):
             for name, metric in known.items():
                 if page.wants(name):

@@ -11,9 +11,8 @@ died is traced when it is replayed.
 import random
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeGuard
 
 from shared.causes import Cause, fill_cause
 from shared.clock import NS_PER_S, Clock
@@ -43,8 +42,7 @@ INTENTS_MAX = 1_024
 TOLD_MAX = 64  # journeys that a histogram may point to
 
 
-@dataclass(slots=True)
-class Turn:
+class Turn(NamedTuple):
     """One input being handled: the cause of its outputs, and its span if it is sampled."""
 
     cause: Cause | None
@@ -55,6 +53,9 @@ class Turn:
     @property
     def trace_id(self) -> str:
         return f"{self.cause.trace_id:032x}" if self.cause is not None else ""
+
+
+UNTRACED = Turn(None, None, None)
 
 
 class Tracing:
@@ -86,6 +87,7 @@ class Tracing:
         )
         self._requests: dict[int, Span] = {}
         self._told: dict[str, deque[Sampled]] = {}
+        self._tellers: dict[type, bool] = {}
         self._is_order: dict[type[Message], bool] = {}
         self._causes = Causes()
         self._states = States()
@@ -99,11 +101,18 @@ class Tracing:
                 if event.error_code:
                     span.set("error.type", str(event.error_code))
                 span.end(self._now_ns())
-        elif isinstance(event, Travelled):
+        elif self._tells(event):
             for journey in event.journeys(lambda: self._chance() < self._ratio):
                 self._tell(journey)
             return None
         return self._venue.incoming(event)
+
+    def _tells(self, event: object) -> TypeGuard[Travelled]:
+        """Asked once a class: what a protocol is made of takes Python long to look up."""
+        kind = type(event)
+        if kind not in self._tellers:
+            self._tellers[kind] = isinstance(event, Travelled)
+        return self._tellers[kind]
 
     def _tell(self, journey: Journey) -> None:
         """Makes the spans of what is over: one for the whole, one for each stage."""
@@ -161,7 +170,7 @@ class Tracing:
             if cause is not None and cause.is_repeat and not is_first:
                 cause = None
         if cause is None:
-            return Turn(None, None, None, entry.place)
+            return UNTRACED if entry.place is None else Turn(None, None, None, entry.place)
         span = self._spans.start(
             f"{SPAN_PROCESS} {destination(entry.kind)}",
             CONSUMER,

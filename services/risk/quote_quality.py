@@ -18,7 +18,7 @@ from shared.service import Reading
 from shared.units import price_from_ticks
 
 DELTA_MIN, DELTA_MAX = 0.10, 0.90
-LOOK_NS = 5 * NS_PER_S  # a look revalues the chain, and is asked for every second
+LOOK_NS = 15 * NS_PER_S  # a look revalues the chain, and is asked for every second
 LIFE_NS_MIN = 3600 * NS_PER_S  # an option nearer to its end is nobody's duty
 SILENCE_NS_MAX = 12 * NS_PER_S  # all quotes are told every 5 s
 DAY_NS = 24 * 3600 * NS_PER_S

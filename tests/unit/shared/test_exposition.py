@@ -1,6 +1,7 @@
 """Our page against prometheus_client: what it reads of it and writes again is the same."""
 
 import pytest
+from prometheus_client import ProcessCollector
 from prometheus_client import exposition as plain
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_open
@@ -86,3 +87,26 @@ def test_a_heading_stands_where_there_is_no_series():
     page = Page()
     page.numbers(Declared("fill_booked", "Fills.", ("underlying",), "counter"), [])
     assert page.body() == b"# HELP fill_booked_total Fills.\n# TYPE fill_booked_total counter\n"
+
+
+def test_of_the_process_it_tells_what_the_librarys_collector_would():
+    ours = {one.name: one for one in read_plain(Telemetry().exposition()[0].decode())}
+    for theirs in ProcessCollector(registry=None).collect():
+        family = ours[theirs.name]
+        assert (family.type, family.documentation) == (theirs.type, theirs.documentation)
+        told, known = family.samples[0].value, theirs.samples[0].value
+        exactly = theirs.name in {"process_start_time_seconds", "process_max_fds"}
+        assert told == known if exactly else told == pytest.approx(known, rel=0.2, abs=2.0)
+
+
+def test_a_series_that_moved_is_written_anew_in_each_format():
+    telemetry = Telemetry()
+    durations = telemetry.histograms["handler_duration_seconds"].labels("FillV1")
+    series = 'handler_duration_seconds_count{kind="FillV1"}'
+    for count in (1.0, 2.0):
+        durations.observe(0.003)
+        durations.exemplify(0.003, f"{count:032}", 1_800_000_000.5)
+        for accept in ("", OPEN, ""):
+            body = telemetry.exposition(accept)[0].decode()
+            assert f"{series} {count}" in body
+            assert body.count("trace_id") == (accept == OPEN)

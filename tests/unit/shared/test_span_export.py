@@ -95,6 +95,19 @@ def test_a_torn_last_span_is_left_out(path, down):
     assert collected.names() == ["fill 1"]
 
 
+def test_a_damaged_span_does_not_hold_up_the_others(path, down):
+    life = Life(path, down)
+    life.span("fill 1")
+    size = path.stat().st_size
+    life.span("fill 2")
+    data = bytearray(path.read_bytes())
+    data[4:size] = b"\xff" * (size - 4)
+    path.write_bytes(data)
+    collected = Collected()
+    Life(path, collected).flush()
+    assert collected.names() == ["fill 2"]
+
+
 def test_a_full_file_takes_no_more(path):
     spool = SpanSpool(path)
     assert spool.append(b"x" * (SPOOL_BYTES_MAX // 2))
