@@ -46,7 +46,7 @@ class Row:
 
 
 NUMPY = "numpy and its OpenBLAS (70 MB) for"
-TRACES = "aiohttp, uvloop, OpenTelemetry's SDK (which wants protobuf and requests)"
+TRACES = "aiohttp, uvloop, OpenTelemetry's messages (which want protobuf)"
 
 ROWS = (
     Row("venue", "quant", ("market",), 768, 1.0, f"{NUMPY} paths, marks and books", 10, True),
