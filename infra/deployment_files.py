@@ -42,7 +42,10 @@ def runtime(run_id: str, servers: Iterable[str], processes: Iterable[Instance]) 
         http_ports={one.name: HTTP_PORT for one in every},
         feeds={
             one.name: FeedAddress(
-                host=dns_name(one.name), event_port=EVENT_PORT, snapshot_port=SNAPSHOT_PORT
+                host=dns_name(one.name),
+                event_port=EVENT_PORT,
+                snapshot_port=SNAPSHOT_PORT,
+                underlyings=(one.shard,) if one.shard else (),
             )
             for one in every
             if one.service == FEEDS_OF

@@ -65,6 +65,7 @@ class FeedAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     event_port: int
     snapshot_port: int
     groups: tuple[str, ...] = ()
+    underlyings: tuple[str, ...] = ()  # whose channels alone are sent there; empty: all
 
 
 class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

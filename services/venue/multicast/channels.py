@@ -26,6 +26,11 @@ def channel_of(instrument: Instrument) -> int:
     return _number(instrument.underlying, instrument.kind)
 
 
+def currency_of(number: int) -> str:
+    """Returns the currency of a channel with instruments, or of one with their snapshots."""
+    return CURRENCIES[(number % SNAPSHOTS - 1) // len(PRODUCTS)]
+
+
 def channels(underlyings: Sequence[str]) -> tuple[Channel, ...]:
     """Returns the channels with instruments, those that others are priced from first."""
     return tuple(

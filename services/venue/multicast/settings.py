@@ -6,18 +6,25 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from services.venue.multicast.channels import PRICE_INDEX, SNAPSHOTS, Channel, channels
+from services.venue.multicast.channels import PRICE_INDEX, SNAPSHOTS, Channel, channels, currency_of
 from shared.configuration import FeedAddress
 
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 
 
 class Destination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A listener: all event channels come to one port, all snapshot channels to another."""
+    """A listener: all event channels come to one port, all snapshot channels to another. With
+    `underlyings`, only theirs, and the price indices."""
 
     host: str = "127.0.0.1"
     event_port: Port
     snapshot_port: Port
+    underlyings: tuple[str, ...] = ()
+
+    def wants(self, channel_id: int) -> bool:
+        if not self.underlyings or channel_id == PRICE_INDEX:
+            return True
+        return currency_of(channel_id) in self.underlyings
 
 
 class MulticastConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,7 +46,12 @@ def destinations(
     """Returns every listener of a unicast venue; `feeds` are the desk's own."""
     assert config.mode == "unicast"
     own = (
-        Destination(host=feed.host, event_port=feed.event_port, snapshot_port=feed.snapshot_port)
+        Destination(
+            host=feed.host,
+            event_port=feed.event_port,
+            snapshot_port=feed.snapshot_port,
+            underlyings=feed.underlyings,
+        )
         for feed in feeds
     )
     return (*config.destinations, *own)
@@ -54,7 +66,12 @@ def feed_address(
 ) -> FeedAddress:
     """Returns where a desk on this machine listens; the ports are for a unicast venue."""
     if config.mode == "unicast":
-        return FeedAddress(host="127.0.0.1", event_port=event_port, snapshot_port=snapshot_port)
+        return FeedAddress(
+            host="127.0.0.1",
+            event_port=event_port,
+            snapshot_port=snapshot_port,
+            underlyings=tuple(underlyings),
+        )
     return FeedAddress(
         host=config.interface,
         event_port=config.event_port,
@@ -92,7 +109,11 @@ def addresses(
     if config.mode == "multicast":
         port = config.snapshot_port if is_snapshot else config.event_port
         return [(f"{config.group_prefix}.{channel_id % SNAPSHOTS}", port)]
-    return [(to.host, to.snapshot_port if is_snapshot else to.event_port) for to in listeners]
+    return [
+        (to.host, to.snapshot_port if is_snapshot else to.event_port)
+        for to in listeners
+        if to.wants(channel_id)
+    ]
 
 
 def _numbers(underlyings: Sequence[str]) -> tuple[int, ...]:
