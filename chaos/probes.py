@@ -12,12 +12,16 @@ from typing import Any
 from chaos.faults import home
 from infra import runs
 from infra.alerting import asking
+from infra.alerting.scraper import parsed
 from infra.venue_account import VenueAccount
+from shared.messages.message import Delivery
+from shared.messages.registry import KINDS
 
 LOOK_S = 0.1
 NEVER_S = 1e6
 STEADY_LOOKS = 10
 DEAR_COIN = 0.01
+CONFLATED = {kind.__name__ for kind in KINDS.values() if kind.delivery is Delivery.LOSSY}
 QUOTED_MIN = 400  # sides at the venue: the desk quotes
 
 
@@ -50,6 +54,23 @@ def violations() -> int:
 
 def reconciliation_breaks() -> int:
     return int(observed()["reconciliation_breaks"]) - int(began()["reconciliation_breaks"])
+
+
+def lost_for_good() -> float:
+    """Returns how many messages were lost, since the agents began, that nothing may cost: durable
+    ones and states. What is conflated may be shed."""
+    directory = runs.current()
+    assert directory is not None, "no desk is running"
+    lost = 0.0
+    for agent in runs.read_runtime(directory).http_ports:
+        text = asking.metrics(agent, ["message_critical_dropped", "message_dropped"])
+        for one in parsed(text, agent):
+            kind = dict(one.labels).get("kind")
+            if one.name == "message_critical_dropped_total" or (
+                one.name == "message_dropped_total" and kind not in CONFLATED
+            ):
+                lost += one.value
+    return lost
 
 
 def begin() -> None:

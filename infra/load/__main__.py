@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.load import cost
-from infra.load.figures import DELIVERY, figures, growing, is_safe, saturated
+from infra.load.figures import DELIVERY, STEPS_PCT_MIN, figures, growing, is_safe, saturated
 from infra.load.watching import Setting, watch
 
 LEVELS = (1.0, 2.0, 10.0)
@@ -143,6 +143,12 @@ def ends(rows: list[dict[str, Any]]) -> list[str]:
         pages = ", ".join(row["pages"]) or "none"
         rising = ", ".join(growing(row)) or "none"
         text.append(f"{row['times']:g}: errors {errors}; pages {pages}; growing {rising}")
+        if row["venue_steps_pct"] < STEPS_PCT_MIN:
+            text.append(
+                f"{row['times']:g}: the simulated venue made {row['venue_steps_pct']:.0f} % of its "
+                f"steps and fell silent in between, with {row['cpu_others']:.2f} of "
+                f"{row['cores']} cores taken by others: this is the machine's limit, not the desk's"
+            )
     return text
 
 

@@ -18,6 +18,7 @@ from shared.inbox import LOSSY_MAX
 from shared.messages.message import Delivery
 from shared.messages.registry import KINDS
 
+STEPS_PCT_MIN = 90.0  # of the venue's steps: fewer, and the load was not what was asked for
 FULL = 0.85  # of a resource: beyond it, it has run out
 TREND_S_MIN = 600.0  # a slope of a shorter run says little
 DELIVERY = {kind.__name__: kind.delivery for kind in KINDS.values()}

@@ -4,11 +4,13 @@ import importlib
 import inspect
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from chaoslib.experiment import ensure_experiment_is_valid
 
+from chaos import probes
 from chaos.run import EXPERIMENTS, about, laid_over, toml
 from chaos.weaken import NO_RESTART, WEAKENED
 from infra.alerting.declared import BY_NAME
@@ -71,3 +73,23 @@ def test_the_desks_of_an_experiment_can_be_configured(name: str, tmp_path: Path)
         tables = load_tables(str(path))
         check_tables(tables)
         assert tables == config
+
+
+@pytest.mark.parametrize(
+    ("line", "lost"),
+    [
+        ('message_dropped_total{kind="TicksV1",reason="inbox_full"} 900.0', 0.0),
+        ('message_dropped_total{kind="FillV1",reason="slow_loop"} 1.0', 1.0),
+        ('message_dropped_total{kind="unknown",reason="slow_loop"} 2.0', 2.0),
+        ("message_critical_dropped_total 3.0", 3.0),
+        ("message_critical_dropped_total 0.0", 0.0),
+    ],
+)
+def test_only_what_is_conflated_may_be_shed(
+    line: str, lost: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = SimpleNamespace(http_ports={"risk": 1})
+    monkeypatch.setattr(probes.runs, "current", lambda: tmp_path)
+    monkeypatch.setattr(probes.runs, "read_runtime", lambda _directory: run)
+    monkeypatch.setattr(probes.asking, "metrics", lambda _agent, _names: line)
+    assert probes.lost_for_good() == lost
