@@ -143,11 +143,17 @@ def ends(rows: list[dict[str, Any]]) -> list[str]:
         pages = ", ".join(row["pages"]) or "none"
         rising = ", ".join(growing(row)) or "none"
         text.append(f"{row['times']:g}: errors {errors}; pages {pages}; growing {rising}")
+        if row["protection_trips"]:
+            text.append(
+                f"{row['times']:g}: market-maker protection, ours or the venue's, tripped "
+                f"{row['protection_trips']:.0f} times: so many fills in a window, and quotes are "
+                "withheld on purpose"
+            )
         if row["venue_steps_pct"] < STEPS_PCT_MIN:
             text.append(
                 f"{row['times']:g}: the simulated venue made {row['venue_steps_pct']:.0f} % of its "
-                f"steps and fell silent in between, with {row['cpu_others']:.2f} of "
-                f"{row['cores']} cores taken by others: this is the machine's limit, not the desk's"
+                f"steps, with {row['cpu_others']:.2f} of {row['cores']} cores taken by others: "
+                "the load was less than asked for, and the feed fell silent in between"
             )
     return text
 

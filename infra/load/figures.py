@@ -121,6 +121,8 @@ def figures(watched: Watched) -> dict[str, Any]:
         "venue_steps_pct": steps_pct(series, watched.setting, seconds),
         "tick_to_quote_us": report["tick_to_quote_us"],
         "two_sided_pct": 100.0 * (1.0 - _uptime_errors(series)),
+        "protection_trips": series.grown("protection_tripped_total")
+        + series.grown("alert_raised_total", alert="own_window"),
         "limit_used_max": series.peak("limit_used_ratio"),
         "fills": report["fills"],
         "violations": report["violations"] + report["reconciliation_breaks"],

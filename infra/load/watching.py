@@ -27,6 +27,7 @@ STEP_MS = 100  # of the venue, as busy as usual
 STEP_MS_MIN = 2
 WATCHED = frozenset(
     {
+        "alert_raised_total",
         "inbox_pending_messages",
         "limit_used_ratio",
         "message_critical_dropped_total",
@@ -37,6 +38,7 @@ WATCHED = frozenset(
         "multicast_gap_total",
         "multicast_message_total",
         "path_record_lost_total",
+        "protection_tripped_total",
         "quote_live_count",
         "quote_quotable_count",
         "quote_rejected_total",

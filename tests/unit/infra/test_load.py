@@ -153,6 +153,17 @@ def test_a_counter_that_begins_anew_counts_from_nothing():
     assert figures.Series(seen).grown("message_handled_total") == 8.0
 
 
+def test_quotes_withheld_by_protection_and_a_load_that_fell_short_are_told_apart():
+    quiet, tripped = row(), row(protection_tripped_total=(0.0, 3.0))
+    assert quiet["protection_trips"] == 0.0
+    assert tripped["protection_trips"] == 3.0
+    assert any("tripped 3 times" in text for text in load.ends([tripped]))
+    assert not any("tripped" in text for text in load.ends([quiet]))
+    whole = {"venue_steps_pct": 100.0}
+    assert any("made 0 % of its steps" in text for text in load.ends([quiet]))
+    assert not any("of its steps" in text for text in load.ends([quiet | whole]))
+
+
 def test_what_ran_out_is_named_and_else_what_is_fullest():
     assert figures.saturated(row(cpu=0.95)) == "core of risk"
     assert figures.saturated(row(venue_throttled_total=(0.0, 1.0))) == "venue's rate limit"
