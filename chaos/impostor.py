@@ -18,6 +18,7 @@ from shared.messages.pricing import OverrideV1, SurfaceV1
 
 MAD_SHIFT_VOL = 0.5
 LIFE_NS = 5_000_000_000
+STORM_TICKS = 10  # a message: it is their number that is tried
 BATCHES_PER_S = 20  # in how many portions a second's messages leave
 
 
@@ -50,11 +51,18 @@ def _garbage() -> Iterator[tuple[str, bytes]]:
 
 
 async def _ticks(client: Client) -> Iterator[tuple[str, bytes]]:
-    """Returns the newest batch of ticks over and over: old news, and much of it."""
+    """Returns a batch of ticks over and over, each time as if it were new."""
     subscription = await client.subscribe("market.ticks.v1.>")
     message = await subscription.next_msg(timeout=5)
     batch = msgspec.json.decode(message.data, type=TicksV1)
-    return itertools.repeat((subject_of(batch), encode(batch)))
+    batch = msgspec.structs.replace(batch, ticks=batch.ticks[:STORM_TICKS])
+    subject = subject_of(batch)
+
+    def words() -> Iterator[tuple[str, bytes]]:
+        while True:
+            yield subject, encode(msgspec.structs.replace(batch, created_ns=time.time_ns()))
+
+    return words()
 
 
 async def _override(client: Client) -> None:

@@ -200,7 +200,7 @@ CASES = (
             "message_handled_total" + of("risk", kind="TicksV1"): "0+2000x30",
             "message_handled_total" + of("risk", kind="QuotesV1"): "0+1000x30",
         },
-        {"message_handled_total" + of("risk", kind="TicksV1"): "0+1500x30"},
+        {"message_handled_total" + of("risk", kind="TicksV1"): "0+750x30"},
     ),
     Case(
         "MessagesShed",

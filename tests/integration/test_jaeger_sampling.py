@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from infra import embedded_nats
 from infra.traces.jaeger import Jaeger, JaegerError
 from infra.traces.jaeger_server import binary
-from shared.span_export import KEPT
+from shared.spans import KEPT
 
 CONFIGURATION = Path(__file__).parents[2] / "infra" / "jaeger" / "jaeger.yaml"
 PORTS = ("13133", "16686", "16685", "4318", "8889")
