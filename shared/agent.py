@@ -33,7 +33,7 @@ from shared.service import Edge, Every, Handler, Measuring, Output, Reading, Ser
 from shared.state_keeper import StateKeeper
 from shared.telemetry import Log, Telemetry
 from shared.venue_link import LinkSettings
-from shared.vitals import Vitals, breaker_readings
+from shared.vitals import Vitals, breaker_readings, sheddable
 from shared.worker import Worker
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ class Agent:
         self._measuring = [edge for edge in self._edges if isinstance(edge, Measuring)]
         self._outlet = Outlet(service, self.bus, self.telemetry, self._edges)
         self._vitals = Vitals(self.telemetry, self.bus, self.inbox, clock)
+        for reason, kind in sheddable(service):
+            self.telemetry.reach("message_dropped", 0, reason, kind)
         exemplars = tracing.exemplars if tracing is not None else lambda _name: ()
         self.telemetry.keep(self._readings, exemplars)
         self.letters = DeadLetters(self.bus)

@@ -13,8 +13,9 @@ from shared.dependency import Dependencies
 from shared.inbox import Inbox
 from shared.lossy_order import LossyOrder
 from shared.messages.desk import HeartbeatV1
+from shared.messages.message import Delivery
 from shared.messages.registry import KINDS, stem_of
-from shared.service import Reading
+from shared.service import Reading, Service
 from shared.telemetry import Telemetry
 
 STEPS_KEPT = 30  # heartbeats
@@ -75,6 +76,17 @@ class Vitals:
         self._apart_ns = apart_ns
         self._steps_ns.append(abs(apart_ns - before_ns))
         return max(self._steps_ns)
+
+
+def sheddable(service: Service) -> Iterator[tuple[str, str]]:
+    """Yields reason and kind of what an agent may lose: told as 0 until it does, for a series that
+    begins with its first loss has no increase."""
+    for consume in service.consumes:
+        if getattr(consume.kind, "delivery", None) is Delivery.LOSSY:
+            yield "inbox_full", consume.kind.__name__
+    for kind in service.publishes:
+        if kind.delivery is Delivery.LOSSY:
+            yield "bus_away", kind.__name__
 
 
 def memory_used_ratio(rss_bytes: int, bound_bytes: int) -> float:
