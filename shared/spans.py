@@ -1,8 +1,8 @@
 """Spans, made straight as the messages that OTLP carries.
 
 OpenTelemetry's SDK made a span, copied it to have it redacted, and translated it for the file and
-once more for the wire: a fifth of a millisecond for what these messages take a tenth of. Their
-classes are generated from OpenTelemetry's own definitions; a receiver sees no difference.
+once more for the wire. The classes of these messages are generated from OpenTelemetry's own
+definitions; a receiver sees no difference.
 """
 
 import random
