@@ -158,6 +158,11 @@ typedef struct {
 /* Returns why nothing at all may be quoted now, or HR_GATE_OK. */
 int32_t hr_gate_check_state(const hr_gate_limits *limits, const hr_gate_state *state);
 
+/* The two halves of it: is every limit there and a limit, which is so until others are put, and may
+ * anything be quoted at this moment, given that they are. */
+int32_t hr_gate_has_limits(const hr_gate_limits *limits);
+int32_t hr_gate_check_moment(const hr_gate_limits *limits, const hr_gate_state *state);
+
 /* Returns why one side of a quote may not go out, or HR_GATE_OK; checks the state first. */
 int32_t hr_gate_check(const hr_gate_limits *limits, const hr_gate_state *state,
                       const hr_gate_order *order);

@@ -28,6 +28,9 @@ int64_t hr_ring_room(hr_ring *ring);
 /* Producer. Returns the slot `ahead` (0 first) of the next one published, to be filled in place;
  * NULL: full. */
 void *hr_ring_claim(hr_ring *ring, int64_t ahead);
+/* Producer. Has the processor fetch that slot, which is soon to be filled: a ring is larger than
+ * its caches. */
+void hr_ring_prefetch(const hr_ring *ring, int64_t ahead);
 /* Producer. Publishes the first `count` claimed slots. */
 void hr_ring_publish(hr_ring *ring, int64_t count);
 

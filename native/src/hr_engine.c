@@ -85,7 +85,7 @@ void hr_engine_mark_slot(hr_engine *engine, int64_t slot_index) {
 
 void hr_engine_unmark_slot(hr_engine *engine, int64_t slot_index) {
     engine->marked_count -= hr_set_has(engine->marks, slot_index);
-    engine->marks[slot_index / HR_SET_BITS] &= ~(UINT64_C(1) << (slot_index % HR_SET_BITS));
+    hr_set_remove(engine->marks, slot_index);
 }
 
 hr_status hr_engine_find_slot(hr_engine *engine, int64_t slot, hr_slot **slot_out) {
@@ -283,11 +283,11 @@ int64_t hr_engine_marked_count(const hr_engine *engine) {
 }
 
 int32_t hr_engine_blocked(const hr_engine *engine, int64_t now_ns) {
-    if (!hr_engine_is_valid(engine) || engine->policy.version <= 0) {
+    if (!hr_engine_is_valid(engine) || engine->policy.version <= 0 || !engine->has_limits) {
         return HR_GATE_NO_LIMITS;
     }
     const hr_gate_state state = hr_engine_still_state(engine, now_ns);
-    return hr_gate_check_state(&engine->limits, &state);
+    return hr_gate_check_moment(&engine->limits, &state);
 }
 
 hr_status hr_engine_read_risk(const hr_engine *engine, hr_engine_risk *risk_out) {

@@ -162,6 +162,7 @@ hr_status hr_engine_set_limits(hr_engine *engine, const hr_gate_limits *limits) 
         return HR_ERR_ARGUMENT;
     }
     engine->limits = *limits;
+    engine->has_limits = hr_gate_has_limits(limits);
     engine->is_stepped = 0;
     return HR_OK;
 }

@@ -20,15 +20,18 @@ static double most(double one, double other) {
 
 void hr_engine_count_in_flight(hr_engine *engine, const hr_slot *slot, int32_t side, int64_t lots,
                                double sign) {
-    const double amount = (double)lots * slot->spec.lot_coin * (side == HR_SIDE_BID ? 1.0 : -1.0);
-    const double delta = amount * slot->value.delta_coin;
-    const double vega = amount * slot->value.vega_usd;
-    const double gamma = amount * slot->value.gamma_coin_per_usd;
+    if (lots == 0) {
+        return;
+    }
+    const hr_engine_value *value = &slot->value;
+    const double amount = sign * (double)lots * slot->spec.lot_coin;
+    const int is_ask = side == HR_SIDE_ASK;
     hr_in_flight *sums = &engine->in_flight;
-    sums->delta[delta < 0.0] += sign * fabs(delta);
-    sums->vega[vega < 0.0] += sign * fabs(vega);
-    sums->gamma[gamma < 0.0] += sign * fabs(gamma);
-    if (sign > 0.0 && lots > 0) {
+    sums->delta[(value->delta_coin < 0.0) ^ is_ask] += amount * fabs(value->delta_coin);
+    sums->vega[(value->vega_usd < 0.0) ^ is_ask] += amount * fabs(value->vega_usd);
+    sums->gamma[(value->gamma_coin_per_usd < 0.0) ^ is_ask] +=
+        amount * fabs(value->gamma_coin_per_usd);
+    if (sign > 0.0) {
         sums->gamma_most = most(sums->gamma_most, fabs(slot->value.gamma_coin_per_usd));
     }
 }
@@ -140,22 +143,11 @@ static hr_engine_stance stance_of(const hr_engine *engine, const hr_slot *slot, 
     return stance;
 }
 
-int64_t hr_engine_others_ticks(const hr_slot *slot, int32_t side) {
-    const int64_t ticks = side == HR_SIDE_BID ? slot->market.bid_ticks : slot->market.ask_ticks;
-    const int64_t lots = side == HR_SIDE_BID ? slot->market.bid_lots : slot->market.ask_lots;
-    if (lots <= 0 || ticks <= 0) {
-        return 0;
-    }
-    const int is_ours = slot->live_lots[side] > 0 && slot->live_ticks[side] == ticks &&
-                        lots <= slot->live_lots[side];
-    return is_ours ? 0 : ticks;
-}
-
 /* Keeps a target behind somebody else's other side: our quotes only ever rest. */
-static void stay_behind(const hr_slot *slot, hr_engine_target *target) {
+static void stay_behind(const hr_slot *slot, const int64_t *others, hr_engine_target *target) {
     const hr_engine_instrument *spec = &slot->spec;
-    const int64_t ask = hr_engine_others_ticks(slot, HR_SIDE_ASK);
-    const int64_t bid = hr_engine_others_ticks(slot, HR_SIDE_BID);
+    const int64_t ask = others[HR_SIDE_ASK];
+    const int64_t bid = others[HR_SIDE_BID];
     if (ask > 0 && target->ticks[HR_SIDE_BID] >= ask) {
         target->ticks[HR_SIDE_BID] =
             hr_bid_floor_ticks((double)(ask - 1) * spec->tick_coin, spec->tick_coin,
@@ -230,8 +222,9 @@ static double score_of_move(const hr_engine *engine, const hr_slot *slot, int32_
 typedef struct {
     hr_gate_state state;
     hr_gate_order order;
-    int32_t numbers;  /* Its verdict on what both sides share. */
-    int32_t is_alone; /* No other candidate: the score does not matter. */
+    int64_t others[2]; /* Somebody else's best prices. */
+    int32_t numbers;   /* Its verdict on what both sides share. */
+    int32_t is_unranked;
 } question;
 
 static int32_t ask_gate(const hr_engine *engine, const question *asked) {
@@ -257,7 +250,7 @@ static int decide_side(const hr_engine *engine, const hr_slot *slot, int32_t sid
         order->price_ticks = target->ticks[side];
         order->amount_lots = target->lots[side];
         order->own_other_ticks = target->lots[!side] > 0 ? target->ticks[!side] : 0;
-        order->market_ticks = hr_engine_others_ticks(slot, !side);
+        order->market_ticks = asked->others[!side];
         out->reasons[side] = ask_gate(engine, asked);
         if (out->reasons[side] != HR_GATE_OK) {
             target->lots[side] = 0;
@@ -276,7 +269,7 @@ static int decide_side(const hr_engine *engine, const hr_slot *slot, int32_t sid
     /* What rests must pass too, unless it is what has just passed, or goes anyway. */
     const int is_same =
         target->ticks[side] == slot->live_ticks[side] && target->lots[side] == live_lots;
-    if (live_lots > 0 && !is_same && (score < 0.0 || !asked->is_alone)) {
+    if (live_lots > 0 && !is_same && (score < 0.0 || !asked->is_unranked)) {
         order->price_ticks = slot->live_ticks[side];
         order->amount_lots = live_lots;
         order->own_other_ticks = 0;
@@ -291,21 +284,24 @@ static int decide_side(const hr_engine *engine, const hr_slot *slot, int32_t sid
 }
 
 int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int64_t now_ns,
-                       int32_t is_alone, hr_engine_decision *candidate_out, int64_t *refused_out) {
+                       int32_t is_unranked, hr_engine_decision *candidate_out,
+                       int64_t *refused_out) {
     hr_engine_target target = {0};
     hr_engine_decision decision = {.slot = slot_index, .theo_coin = slot->value.theo_coin};
+    question asked = {.state = hr_engine_still_state(engine, now_ns),
+                      .order = order_of(slot),
+                      .others = {hr_engine_others_ticks(slot, HR_SIDE_BID),
+                                 hr_engine_others_ticks(slot, HR_SIDE_ASK)},
+                      .is_unranked = is_unranked};
+    asked.numbers = hr_gate_check_numbers(&asked.state, &asked.order);
     if (slot->is_quotable) {
         const hr_engine_stance stance = stance_of(engine, slot, now_ns);
         if (hr_engine_aim(&engine->policy, &slot->spec, &slot->value, &stance, &target) != HR_OK) {
             target = (hr_engine_target){0};
         } else {
-            stay_behind(slot, &target);
+            stay_behind(slot, asked.others, &target);
         }
     }
-    question asked = {.state = hr_engine_still_state(engine, now_ns),
-                      .order = order_of(slot),
-                      .is_alone = is_alone};
-    asked.numbers = hr_gate_check_numbers(&asked.state, &asked.order);
     for (int32_t side = 0; side < 2; side++) {
         hr_engine_count_in_flight(engine, slot, side, slot->live_lots[side], -1.0);
         set_flight(engine, &asked.state);

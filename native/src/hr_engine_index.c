@@ -28,8 +28,8 @@ void hr_engine_before_change(hr_engine *engine, int64_t slot_index) {
     if (!engine->is_stepped || hr_set_has(engine->owed, slot_index)) {
         return; /* Or he was noted when the slot was decided. */
     }
-    const hr_step_block *from = &engine->blocks[slot_index / HR_STEP_LANES];
-    const int64_t i = slot_index % HR_STEP_LANES;
+    const hr_step_block *from = hr_engine_block(engine, slot_index);
+    const int64_t i = hr_engine_lane(slot_index);
     hr_slot *slot = &engine->slots[slot_index];
     const double move = engine->pass_log_index - from->log_index[i];
     const double theo = stepped_theo(from, i, move);
@@ -112,8 +112,8 @@ static int is_elsewhere(const hr_engine *engine, const hr_slot *slot) {
 
 /* Brings a slot's value to now: as it is, by a step, or anew. */
 static int64_t follow(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
-    const hr_step_block *from = &engine->blocks[slot_index / HR_STEP_LANES];
-    const int64_t i = slot_index % HR_STEP_LANES;
+    const hr_step_block *from = hr_engine_block(engine, slot_index);
+    const int64_t i = hr_engine_lane(slot_index);
     hr_slot *slot = &engine->slots[slot_index];
     hr_engine_value *value = &slot->value;
     const double move = engine->log_index - from->log_index[i];
@@ -223,12 +223,45 @@ static void count_slot(const hr_slot *slot, hr_engine_pass *pass, int64_t sign) 
     pass->one_sided_count += sign * (is_bid != is_ask);
 }
 
-/* Decides what is picked, in the order of slots, and takes over what rests then. `far` are those
- * picked for another reason than their numbers. */
+/* Considers what is picked, in the order of slots; returns how many should move. */
+static int64_t consider_picked(hr_engine *engine, int64_t now_ns, int32_t is_unranked,
+                               int64_t *refused_out) {
+    const int64_t words = hr_engine_set_words(engine);
+    int64_t found = 0;
+    for (int64_t word = 0; word < words; word++) {
+        for (uint64_t bits = engine->picks[word]; bits != 0; bits &= bits - 1) {
+            const int64_t i = word * HR_SET_BITS + __builtin_ctzll(bits);
+            hr_slot *slot = &engine->slots[i];
+            if (slot->is_quotable || slot->live_lots[0] > 0 || slot->live_lots[1] > 0) {
+                found += hr_engine_consider(engine, slot, i, now_ns, is_unranked,
+                                            &engine->candidates[found], refused_out);
+            }
+        }
+    }
+    return found;
+}
+
+/* As consider_picked. What ranks candidates costs as much again as what makes them, and ranks count
+ * only where not all can be sent: then they are considered once more, for their ranks. */
+static int64_t rank_picked(hr_engine *engine, int64_t now_ns, int64_t capacity,
+                           int64_t *refused_out) {
+    const hr_in_flight before = engine->in_flight;
+    int64_t refused = 0;
+    int64_t found = consider_picked(engine, now_ns, 1, &refused);
+    if (found > hr_engine_budget(engine, now_ns, capacity)) {
+        engine->in_flight = before;
+        refused = 0;
+        found = consider_picked(engine, now_ns, 0, &refused);
+    }
+    *refused_out += refused;
+    return found;
+}
+
+/* Decides what is picked and takes over what rests then. `far` are those picked for another reason
+ * than their numbers. */
 static void decide_picked(hr_engine *engine, int64_t now_ns, int64_t capacity, const uint64_t *far,
                           hr_engine_decision *decisions_out, hr_engine_pass *pass_out) {
     const int64_t words = hr_engine_set_words(engine);
-    int64_t found = 0;
     for (int64_t word = 0; word < words; word++) {
         for (uint64_t bits = engine->picks[word]; bits != 0; bits &= bits - 1) {
             const int64_t i = word * HR_SET_BITS + __builtin_ctzll(bits);
@@ -240,12 +273,9 @@ static void decide_picked(hr_engine *engine, int64_t now_ns, int64_t capacity, c
             hr_engine_see_rivals(slot, now_ns);
             hr_engine_unmark_slot(engine, i);
             count_slot(slot, pass_out, -1);
-            if (slot->is_quotable || slot->live_lots[0] > 0 || slot->live_lots[1] > 0) {
-                found += hr_engine_consider(engine, slot, i, now_ns, 0, &engine->candidates[found],
-                                            &pass_out->refused_count);
-            }
         }
     }
+    const int64_t found = rank_picked(engine, now_ns, capacity, &pass_out->refused_count);
     hr_engine_send_best(engine, now_ns, capacity, found, decisions_out, pass_out);
     for (int64_t word = 0; word < words; word++) {
         for (uint64_t bits = engine->picks[word]; bits != 0; bits &= bits - 1) {

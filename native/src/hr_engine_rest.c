@@ -113,8 +113,8 @@ static void set_live(const hr_engine *engine, const hr_slot *slot, hr_step_block
 
 void hr_engine_count_lane(hr_engine *engine, int64_t slot_index) {
     const hr_slot *slot = &engine->slots[slot_index];
-    hr_step_block *to = &engine->blocks[slot_index / HR_STEP_LANES];
-    const int64_t i = slot_index % HR_STEP_LANES;
+    hr_step_block *to = hr_engine_block(engine, slot_index);
+    const int64_t i = hr_engine_lane(slot_index);
     to->position_coin[i] = (float)((double)slot->position_lots * slot->spec.lot_coin);
     for (int32_t side = 0; side < 2; side++) {
         to->live_coin[side][i] = (float)((double)slot->live_lots[side] * slot->spec.lot_coin);
@@ -124,8 +124,8 @@ void hr_engine_count_lane(hr_engine *engine, int64_t slot_index) {
 
 void hr_engine_rest(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
     const hr_slot *slot = &engine->slots[slot_index];
-    hr_step_block *to = &engine->blocks[slot_index / HR_STEP_LANES];
-    const int64_t i = slot_index % HR_STEP_LANES;
+    hr_step_block *to = hr_engine_block(engine, slot_index);
+    const int64_t i = hr_engine_lane(slot_index);
     to->reach[i] = to->value_reach[i];
     to->until_ns[i] = to->value_until_ns[i];
     hr_engine_count_lane(engine, slot_index);

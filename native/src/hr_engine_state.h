@@ -118,6 +118,8 @@ struct hr_engine {
     int32_t is_halted;
     int32_t is_excess;  /* Latched. */
     int32_t is_stepped; /* The blocks stand for what the slots hold. */
+    int32_t has_limits; /* All that the gate wants: judged when they came. */
+    int32_t reserved;
     int64_t refresh_at; /* The next slot whose anchor is renewed in its turn. */
     int64_t flow_keep_ns;
     int64_t quotable_count;
@@ -153,17 +155,15 @@ hr_gate_state hr_engine_gate_state(const hr_engine *engine, int64_t now_ns);
 /* The same without what is in flight, which hr_gate_check_state does not look at. */
 hr_gate_state hr_engine_still_state(const hr_engine *engine, int64_t now_ns);
 
-/* Returns somebody else's best price on a side; 0 where none is known, as when the best is ours. */
-int64_t hr_engine_others_ticks(const hr_slot *slot, int32_t side);
-
 /* Adds (sign +1) or takes away (-1) what one side of one slot may still be filled. */
 void hr_engine_count_in_flight(hr_engine *engine, const hr_slot *slot, int32_t side, int64_t lots,
                                double sign);
 
-/* Decides one slot; returns 1 and fills the candidate if something should move. `is_alone`: it is
- * no candidate among others, and its score means nothing. */
+/* Decides one slot; returns 1 and fills the candidate if something should move. `is_unranked`: it
+ * is sent whatever its score, which is not to be used. */
 int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int64_t now_ns,
-                       int32_t is_alone, hr_engine_decision *candidate_out, int64_t *refused_out);
+                       int32_t is_unranked, hr_engine_decision *candidate_out,
+                       int64_t *refused_out);
 
 /* hr_engine_pass.c: the steps of a pass. */
 hr_status hr_engine_begin(hr_engine *engine, int64_t now_ns, const void *decisions,
@@ -232,11 +232,39 @@ static inline int64_t hr_engine_set_words(const hr_engine *engine) {
 }
 
 static inline void hr_set_add(uint64_t *set, int64_t slot_index) {
-    set[slot_index / HR_SET_BITS] |= UINT64_C(1) << (slot_index % HR_SET_BITS);
+    const uint64_t at = (uint64_t)slot_index;
+    set[at / HR_SET_BITS] |= UINT64_C(1) << (at % HR_SET_BITS);
+}
+
+static inline void hr_set_remove(uint64_t *set, int64_t slot_index) {
+    const uint64_t at = (uint64_t)slot_index;
+    set[at / HR_SET_BITS] &= ~(UINT64_C(1) << (at % HR_SET_BITS));
 }
 
 static inline int hr_set_has(const uint64_t *set, int64_t slot_index) {
-    return (int)(set[slot_index / HR_SET_BITS] >> (slot_index % HR_SET_BITS) & 1);
+    const uint64_t at = (uint64_t)slot_index;
+    return (int)(set[at / HR_SET_BITS] >> (at % HR_SET_BITS) & 1);
+}
+
+/* Returns the block of a slot; its lane is hr_engine_lane. */
+static inline hr_step_block *hr_engine_block(const hr_engine *engine, int64_t slot_index) {
+    return &engine->blocks[(uint64_t)slot_index / HR_STEP_LANES];
+}
+
+static inline int64_t hr_engine_lane(int64_t slot_index) {
+    return (int64_t)((uint64_t)slot_index % HR_STEP_LANES);
+}
+
+/* Returns somebody else's best price on a side; 0 where none is known, as when the best is ours. */
+static inline int64_t hr_engine_others_ticks(const hr_slot *slot, int32_t side) {
+    const int64_t ticks = side == HR_SIDE_BID ? slot->market.bid_ticks : slot->market.ask_ticks;
+    const int64_t lots = side == HR_SIDE_BID ? slot->market.bid_lots : slot->market.ask_lots;
+    if (lots <= 0 || ticks <= 0) {
+        return 0;
+    }
+    /* No more than ours is there: what rests at no price has no lots. */
+    const int is_ours = slot->live_ticks[side] == ticks && lots <= slot->live_lots[side];
+    return is_ours ? 0 : ticks;
 }
 
 #endif

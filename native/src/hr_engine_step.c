@@ -266,8 +266,8 @@ static void set_cell(hr_step_block *to, int64_t i, int32_t slice, int32_t region
 
 void hr_engine_anchor(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
     const hr_slot *slot = &engine->slots[slot_index];
-    hr_step_block *to = &engine->blocks[slot_index / HR_STEP_LANES];
-    const int64_t i = slot_index % HR_STEP_LANES;
+    hr_step_block *to = hr_engine_block(engine, slot_index);
+    const int64_t i = hr_engine_lane(slot_index);
     const hr_engine_value *value = &slot->value;
     to->is_quotable[i] = (float)(slot->is_quotable ? 1.0 : 0.0);
     to->log_index[i] = engine->log_index;

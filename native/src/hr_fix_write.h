@@ -63,6 +63,10 @@ static inline int hr_fix_digit_count(uint64_t number) {
 }
 
 static inline uint8_t *hr_fix_put_integer(uint8_t *at, uint64_t number) {
+    if (number < 10) {
+        *at = (uint8_t)('0' + number);
+        return at + 1;
+    }
     const int count = hr_fix_digit_count(number);
     hr_fix_put_digits(at, number, count);
     return at + count;

@@ -8,14 +8,14 @@ static int is_positive(double value) {
     return isfinite(value) && value > 0.0;
 }
 
-static int has_limits(const hr_gate_limits *limits) {
-    return is_positive(limits->delta_coin_max) && is_positive(limits->vega_usd_max) &&
-           is_positive(limits->gamma_coin_per_usd_max) && is_positive(limits->collar_vol) &&
-           is_positive(limits->collar_coin) && is_positive(limits->value_usd_max) &&
-           is_positive(limits->drift_coin_max) && limits->quote_lots_max > 0 &&
-           limits->position_lots_max > 0 && limits->surface_age_ns_max > 0 &&
-           limits->tick_age_ns_max > 0 && limits->executions_max > 0 && limits->executions_ns > 0 &&
-           limits->drift_ns > 0;
+int32_t hr_gate_has_limits(const hr_gate_limits *limits) {
+    return limits != NULL && is_positive(limits->delta_coin_max) &&
+           is_positive(limits->vega_usd_max) && is_positive(limits->gamma_coin_per_usd_max) &&
+           is_positive(limits->collar_vol) && is_positive(limits->collar_coin) &&
+           is_positive(limits->value_usd_max) && is_positive(limits->drift_coin_max) &&
+           limits->quote_lots_max > 0 && limits->position_lots_max > 0 &&
+           limits->surface_age_ns_max > 0 && limits->tick_age_ns_max > 0 &&
+           limits->executions_max > 0 && limits->executions_ns > 0 && limits->drift_ns > 0;
 }
 
 /* An input that is stamped in the future counts as fresh: clocks of hosts differ a little. */
@@ -29,9 +29,13 @@ static int is_finite_state(const hr_gate_state *state) {
 }
 
 int32_t hr_gate_check_state(const hr_gate_limits *limits, const hr_gate_state *state) {
-    if (limits == NULL || state == NULL || !has_limits(limits)) {
+    if (state == NULL || !hr_gate_has_limits(limits)) {
         return HR_GATE_NO_LIMITS;
     }
+    return hr_gate_check_moment(limits, state);
+}
+
+int32_t hr_gate_check_moment(const hr_gate_limits *limits, const hr_gate_state *state) {
     if (state->state != HR_STATE_ACTIVE && state->state != HR_STATE_REDUCING) {
         return HR_GATE_HALTED;
     }
@@ -64,7 +68,7 @@ int32_t hr_gate_is_on_grid(int64_t price_ticks, int64_t step_above_ticks, int64_
 }
 
 static int is_counted(int64_t value) {
-    return value >= -HR_GATE_COUNT_MAX && value <= HR_GATE_COUNT_MAX;
+    return (uint64_t)value + HR_GATE_COUNT_MAX <= (uint64_t)2 * HR_GATE_COUNT_MAX;
 }
 
 static int has_finite_order(const hr_gate_order *order) {

@@ -17,6 +17,7 @@ hr_record *hr_path_record(hr_path *path, int32_t kind, int32_t underlying) {
         path->stats.records_lost++;
     } else {
         path->pending_records++;
+        hr_ring_prefetch(path->records, path->pending_records); /* For the next one. */
     }
     *record = (hr_record){
         .sequence = ++path->stats.records,

@@ -64,6 +64,14 @@ void *hr_ring_claim(hr_ring *ring, int64_t ahead) {
     return slot_at(ring, head + ahead);
 }
 
+void hr_ring_prefetch(const hr_ring *ring, int64_t ahead) {
+    const int64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    const unsigned char *slot = slot_at(ring, head + ahead);
+    for (int64_t at = 0; at < ring->slot_bytes; at += ALIGNMENT) {
+        __builtin_prefetch(slot + at, 1);
+    }
+}
+
 void hr_ring_publish(hr_ring *ring, int64_t count) {
     const int64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
     atomic_store_explicit(&ring->head, head + count, HR_ORDER_PUBLISH);
