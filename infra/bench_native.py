@@ -42,7 +42,10 @@ def built(name: str, *, is_shared: bool = False) -> Path:
 
 def run(argv: list[str], *, is_urgent: bool = True) -> dict[str, Any]:
     """Runs a program that prints one JSON line; returns it, with `ok` of its exit status."""
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environment = {**os.environ, "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # as FastPath's memory
+    process = subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
     if is_urgent:
         with contextlib.suppress(PermissionError):
             os.sched_setscheduler(process.pid, os.SCHED_FIFO, os.sched_param(PRIORITY))
