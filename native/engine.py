@@ -18,6 +18,7 @@ SLICES_MAX = int(lib.HR_ENGINE_SLICES_MAX)
 SLOTS_MAX = int(lib.HR_ENGINE_INSTRUMENTS_MAX)
 BID = int(lib.HR_SIDE_BID)
 ASK = int(lib.HR_SIDE_ASK)
+LATCH_ALL = int(lib.HR_LATCH_SLOT_ALL)
 ALIGNMENT = 64
 GATE_REASONS = tuple(
     ffi.string(lib.hr_gate_reason_name(reason)).decode() for reason in range(lib.HR_GATE_REASONS)
@@ -146,6 +147,13 @@ class Engine:
     def rearm(self) -> None:
         """Opens the repeated-execution latches: a person's word."""
         check(lib.hr_engine_rearm(self._engine))
+
+    def latch(self, slot: int, side: int) -> None:
+        """Closes a side's latch, or with slot LATCH_ALL that of executed beyond sent."""
+        check(lib.hr_engine_latch(self._engine, slot, side))
+
+    def is_latched(self, slot: int, side: int) -> bool:
+        return bool(lib.hr_engine_is_latched(self._engine, slot, side))
 
     def set_live(self, slot: int, side: int, ticks: int, lots: int, hold_until_ns: int) -> None:
         check(lib.hr_engine_set_live(self._engine, slot, side, ticks, lots, hold_until_ns))

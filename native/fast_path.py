@@ -242,6 +242,10 @@ class FastPath:
     def rearm(self, underlying: int) -> None:
         self._command(lib.HR_COMMAND_REARM, underlying=underlying)
 
+    def latch(self, underlying: int, slot: int, side: int) -> None:
+        """Closes a latch of a former life; slot LATCH_ALL: that of executed beyond sent."""
+        self._command(lib.HR_COMMAND_LATCH, underlying=underlying, slot=slot, flag=side)
+
     def set_rates(self, budget: Fields, messages_max: int, messages_reserved: int) -> None:
         """Takes the account's credits (hr_gate_budget) and our own bound on messages a second."""
         self._command(

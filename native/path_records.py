@@ -29,6 +29,7 @@ FEED = int(lib.HR_RECORD_FEED)
 SESSION = int(lib.HR_RECORD_SESSION)
 COMMAND = int(lib.HR_RECORD_COMMAND)
 PASS = int(lib.HR_RECORD_PASS)
+LATCH = int(lib.HR_RECORD_LATCH)
 
 RECORD_NAMES = {
     QUOTE: "quote",
@@ -43,6 +44,7 @@ RECORD_NAMES = {
     SESSION: "session",
     COMMAND: "command",
     PASS: "pass",
+    LATCH: "latch",
 }
 
 PHASE_DOWN = int(lib.HR_PHASE_DOWN)

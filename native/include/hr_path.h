@@ -56,7 +56,9 @@
 #define HR_COMMAND_STOP 12      /* Pulls and stays clear; code: HR_PULL_ reason. */
 #define HR_COMMAND_LOGGED_ON 13 /* flag: 1 logged on (clears first, then may quote), 0 not. */
 #define HR_COMMAND_SEND 14      /* name: FIX MsgType; body: fields, each ended by SOH; flag, */
-#define HR_COMMAND_KINDS 15     /* number: HR_SEND_. */
+                                /* number: HR_SEND_. */
+#define HR_COMMAND_LATCH 15     /* slot (HR_LATCH_SLOT_ALL: of all), flag: side. A former life's. */
+#define HR_COMMAND_KINDS 16
 
 #define HR_SEND_NEXT 0     /* Under the next number. */
 #define HR_SEND_AGAIN 1    /* As `number`, with PossDup; */
@@ -95,7 +97,8 @@ typedef struct {
 #define HR_RECORD_SESSION 10 /* code: HR_SESSION_; count: sequence expected; number: got. */
 #define HR_RECORD_COMMAND 11 /* A command was refused; code: hr_status; count: its kind. */
 #define HR_RECORD_PASS 12    /* An index pass: count: candidates; lots: quotable, two-sided. */
-#define HR_RECORD_KINDS 13
+#define HR_RECORD_LATCH 13   /* A latch closed: slot (HR_LATCH_SLOT_ALL: of all), is_moved[side]. */
+#define HR_RECORD_KINDS 14
 
 #define HR_SESSION_CONNECTED 1
 #define HR_SESSION_LOST 2 /* The connection is closed. */

@@ -198,6 +198,34 @@ hr_status hr_engine_set_hedge(hr_engine *engine, double hedge_usd) {
     return HR_OK;
 }
 
+hr_status hr_engine_latch(hr_engine *engine, int64_t slot, int32_t side) {
+    if (slot == HR_LATCH_SLOT_ALL && hr_engine_is_valid(engine)) {
+        engine->is_excess = 1;
+        return HR_OK;
+    }
+    hr_slot *target = NULL;
+    const hr_status status = hr_engine_find_slot(engine, slot, &target);
+    if (status != HR_OK) {
+        return status;
+    }
+    if (side != HR_SIDE_BID && side != HR_SIDE_ASK) {
+        return HR_ERR_ARGUMENT;
+    }
+    target->is_latched[side] = 1;
+    return hr_engine_mark(engine, slot);
+}
+
+int32_t hr_engine_is_latched(const hr_engine *engine, int64_t slot, int32_t side) {
+    if (!hr_engine_is_valid(engine)) {
+        return 1;
+    }
+    if (slot == HR_LATCH_SLOT_ALL) {
+        return engine->is_excess;
+    }
+    return slot >= 0 && slot < engine->slot_count && (side == HR_SIDE_BID || side == HR_SIDE_ASK) &&
+           engine->slots[slot].is_latched[side];
+}
+
 hr_status hr_engine_rearm(hr_engine *engine) {
     if (!hr_engine_is_valid(engine)) {
         return HR_ERR_MAGIC;

@@ -20,6 +20,12 @@ static void copy_text(hr_record *record, const uint8_t *bytes, int64_t count) {
     memcpy(record->text, bytes, (size_t)(count < most ? count : most));
 }
 
+static void record_latch(hr_path *path, int32_t underlying, int64_t slot, int32_t side) {
+    hr_record *record = hr_path_record(path, HR_RECORD_LATCH, underlying);
+    record->slot = slot;
+    record->is_moved[side] = 1;
+}
+
 int hr_path_fill(hr_path *path, int64_t handle, int64_t signed_lots, int64_t ticks,
                  const uint8_t *trade_id, int64_t trade_id_bytes, int32_t is_old, int64_t now_ns) {
     if (trade_id_bytes > 0 && !hr_trades_add(path->trades, hr_fix_hash(trade_id, trade_id_bytes))) {
@@ -36,6 +42,9 @@ int hr_path_fill(hr_path *path, int64_t handle, int64_t signed_lots, int64_t tic
         .is_buy = signed_lots > 0,
         .is_replayed = is_old,
     };
+    const int32_t side = fill.is_buy ? HR_SIDE_BID : HR_SIDE_ASK;
+    const int32_t was_latched = hr_engine_is_latched(book->engine, fill.slot, side);
+    const int32_t was_excess = hr_engine_is_latched(book->engine, HR_LATCH_SLOT_ALL, side);
     const hr_status status = hr_engine_on_fill(book->engine, &fill, now_ns);
     book->shown.fills++;
     book->is_index_moved = 1; /* Skew and limits of all its quotes have moved. */
@@ -47,6 +56,12 @@ int hr_path_fill(hr_path *path, int64_t handle, int64_t signed_lots, int64_t tic
         record->ticks[0] = ticks;
         record->code = status;
         copy_text(record, trade_id, trade_id_bytes);
+    }
+    if (!was_latched && hr_engine_is_latched(book->engine, fill.slot, side)) {
+        record_latch(path, underlying, fill.slot, side);
+    }
+    if (!was_excess && hr_engine_is_latched(book->engine, HR_LATCH_SLOT_ALL, side)) {
+        record_latch(path, underlying, HR_LATCH_SLOT_ALL, side);
     }
     return 1;
 }

@@ -200,6 +200,8 @@ static hr_status of_book(hr_path *path, const hr_command *command, int64_t now_n
         return hr_engine_set_halted(book->engine, command->flag);
     case HR_COMMAND_REARM:
         return hr_engine_rearm(book->engine);
+    case HR_COMMAND_LATCH:
+        return hr_engine_latch(book->engine, command->slot, command->flag);
     case HR_COMMAND_START:
         return start(book, now_ns);
     case HR_COMMAND_STOP:

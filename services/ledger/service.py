@@ -19,7 +19,7 @@ from shared.messages.orders import (
     SettlementV1,
 )
 from shared.messages.pricing import OverrideV1, SurfaceV1
-from shared.messages.quoting import QuotesPulledV1, QuotingStatusV1
+from shared.messages.quoting import ExecutionLatchV1, QuotesPulledV1, QuotingStatusV1
 from shared.messages.risk import (
     AlertV1,
     HaltV1,
@@ -38,6 +38,7 @@ FACTS = (
     HedgeOutcomeV1,
     OverrideV1,
     QuotesPulledV1,
+    ExecutionLatchV1,
     HaltV1,
     AlertV1,
     BreakerV1,

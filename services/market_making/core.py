@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from native.engine import GATE_OK
+from native.engine import ASK, BID, GATE_OK, LATCH_ALL
 from services.market_making.breakers import Breakers
 from services.market_making.mass_quote import (
     OWN_TRADES_CHANNEL,
@@ -26,6 +26,7 @@ from shared.messages.desk import TimerV1
 from shared.messages.market import InstrumentsV1, TicksV1
 from shared.messages.orders import FillV1
 from shared.messages.pricing import SurfaceV1
+from shared.messages.quoting import ExecutionLatchV1
 from shared.messages.risk import HaltV1, LeaseV1, LimitsV1
 from shared.service import Reading
 from shared.venue_link import VenueDown, VenueNotice, VenueReply, VenueRequest, VenueUp
@@ -71,6 +72,8 @@ class Underlying:
         self.name = name
         self.quoter = quoter
         self.waiting: dict[str, int] = {}  # signed lots of instruments not listed yet
+        self.latched: set[tuple[str, str]] = set()  # instrument and side, or all and both
+        self.rearmed_ns = 0
         self.book_ns: dict[int, int] = {}  # slot -> venue time of its newest tick
         self.closed: set[int] = set()  # slots that the venue does not trade now
         self.hedge_usd = 0.0
@@ -116,10 +119,11 @@ class MarketMaking:
             return
         for name in book.quoter.contracts.update(batch):
             lots = book.waiting.pop(name, 0)
-            if lots:
-                late_id = f"{name}@{batch.created_ns}"
-                self._move_position(book, name, lots, 0, batch.created_ns, late_id, is_old=True)
-        yield from ()
+            late_id = f"{name}@{batch.created_ns}"
+            yield from self._move_position(
+                book, name, lots, 0, batch.created_ns, late_id, is_old=True
+            )
+            self._close_latches(book, name)
 
     def on_surface(self, surface: SurfaceV1) -> Outputs:
         book = self.books.get(surface.underlying)
@@ -161,17 +165,27 @@ class MarketMaking:
         yield from ()
 
     def on_halt(self, halt: HaltV1) -> Outputs:
-        """Latches; a resume also opens the latches of repeated execution."""
+        """Latches; a resume also opens the latches of executions."""
         for book in self.books.values():
             if halt.underlying not in (book.name, "all") or halt.created_ns < book.halt_ns:
                 continue
             book.halt_ns = halt.created_ns
             book.quoter.set_halted(is_halted=halt.action == "halt")
             if halt.action == "resume":
+                book.rearmed_ns = halt.created_ns
+                book.latched.clear()
                 book.quoter.rearm()
             elif self._is_started:
                 now_ns = self._at(halt.created_ns)
                 yield from self._asked(book.quoter, book.quoter.pull(now_ns, "halted"))
+
+    def on_latched(self, latch: ExecutionLatchV1) -> Outputs:
+        """Our own word, perhaps of a former life."""
+        book = self.books.get(latch.underlying)
+        if book is not None and latch.created_ns > book.rearmed_ns:
+            book.latched.add((latch.instrument, latch.side))
+            self._close_latches(book, latch.instrument)
+        yield from ()
 
     def on_fill(self, fill: FillV1) -> Outputs:
         book = self.books.get(fill.underlying)
@@ -180,7 +194,7 @@ class MarketMaking:
         now_ns = self._at(fill.created_ns) if self._is_started else fill.created_ns
         lots = fill.amount_lots if fill.side == "buy" else -fill.amount_lots
         is_news = self._is_started and now_ns - fill.venue_ns <= NEWS_NS_MAX and fill.is_quote
-        self._move_position(
+        yield from self._move_position(
             book, fill.instrument, lots, fill.price_ticks, now_ns, fill.trade_id, is_old=not is_news
         )
         if is_news:
@@ -292,14 +306,9 @@ class MarketMaking:
                 lots = book.quoter.contracts.lots(trade.instrument, trade.amount)
                 ticks = book.quoter.contracts.ticks(trade.instrument, trade.price)
                 signed = lots if trade.is_buy else -lots
-                self._move_position(
-                    book,
-                    trade.instrument,
-                    signed,
-                    ticks,
-                    now_ns,
-                    trade.trade_id,
-                    is_old=not trade.is_quote,
+                is_old, name = not trade.is_quote, trade.instrument
+                yield from self._move_position(
+                    book, name, signed, ticks, now_ns, trade.trade_id, is_old=is_old
                 )
                 changed[book.name] = book
         for book in changed.values():
@@ -315,18 +324,24 @@ class MarketMaking:
         trade_id: str,
         *,
         is_old: bool,
-    ) -> None:
+    ) -> Outputs:
         contracts = book.quoter.contracts
         slot = contracts.slots.get(name)
         if lots == 0:
             return
         if slot is not None:
-            book.quoter.on_fill(slot, lots, price_ticks, now_ns, trade_id, is_old=is_old)
+            yield from book.quoter.on_fill(slot, lots, price_ticks, now_ns, trade_id, is_old=is_old)
         elif name in contracts.future_lots_usd:
             book.hedge_usd += lots * contracts.future_lots_usd[name]
             book.quoter.set_hedge(book.hedge_usd)
         else:
             book.waiting[name] = book.waiting.get(name, 0) + lots
+
+    def _close_latches(self, book: Underlying, name: str) -> None:
+        slot = LATCH_ALL if name == "all" else book.quoter.contracts.slots.get(name)
+        for instrument, side in book.latched:
+            if instrument == name and slot is not None:
+                book.quoter.latch(slot, ASK if side == "sell" else BID)
 
     def _take_books(self, book: Underlying, batch: TicksV1) -> None:
         contracts = book.quoter.contracts

@@ -8,7 +8,7 @@ records mean to the desk.
 from collections.abc import Callable, Sequence
 
 from native import path_records as records
-from native.engine import GATE_FROZEN, GATE_HALTED, GATE_OK
+from native.engine import ASK, BID, GATE_FROZEN, GATE_HALTED, GATE_OK
 from services.market_making.contracts import Contracts, option_block
 from services.market_making.mass_quote import (
     group_name,
@@ -18,6 +18,7 @@ from services.market_making.mass_quote import (
 )
 from services.market_making.path_mirror import Mirror
 from services.market_making.path_words import (
+    CloseLatch,
     ListOption,
     PathCounts,
     PutLease,
@@ -182,6 +183,9 @@ class PathQuoter:
     def rearm(self) -> None:
         self._say(Rearm(self.number))
 
+    def latch(self, slot: int, side: int) -> None:
+        self._say(CloseLatch(self.number, slot, side))
+
     def set_hedge(self, hedge_usd: float) -> None:
         self._hedge_usd = hedge_usd
         if self.is_started:
@@ -195,12 +199,14 @@ class PathQuoter:
 
     def on_fill(
         self, slot: int, lots: int, price_ticks: int, now_ns: int, trade_id: str, *, is_old: bool
-    ) -> None:
+    ) -> Outputs:
+        """A latch that it closes comes back as a record."""
         del now_ns
         if self.is_started:
             self._say(TakeFill(self.number, slot, lots, price_ticks, trade_id, is_old))
         else:
             self._positions[slot] = self._positions.get(slot, 0) + lots
+        yield from ()
 
     # The venue session and FIX
 
@@ -296,6 +302,9 @@ class PathQuoter:
             yield from self._on_cleared(record.code, now_ns)
         elif record.kind == records.TRIP:
             yield from self.on_trip(now_ns)
+        elif record.kind == records.LATCH:
+            side = BID if record.is_bid_moved else ASK
+            yield from self.report.latched(now_ns, record.slot, side)
         elif record.kind == records.COMMAND:
             self._is_told_to_quote = False  # it may have been the start
             self._retry_ns = now_ns + RETRY_NS

@@ -69,6 +69,13 @@ class Rearm(Word, frozen=True):
     pass
 
 
+class CloseLatch(Word, frozen=True):
+    """One that closed in a former life."""
+
+    slot: int  # or LATCH_ALL
+    side: int
+
+
 class SetRates(msgspec.Struct, frozen=True):
     """The process's part of the account's, for all its underlyings together."""
 
@@ -107,8 +114,8 @@ class PutLease(Word, frozen=True):
 
 WORDS: frozenset[type] = frozenset(
     {
-        Register, ListOption, ReleaseSlot, TakeFill, SetHedge, SetHalted, Rearm, SetRates, Start,
-        Stop, PutSurface, PutPolicy, PutLimits, PutLease,
+        Register, ListOption, ReleaseSlot, TakeFill, SetHedge, SetHalted, Rearm, CloseLatch,
+        SetRates, Start, Stop, PutSurface, PutPolicy, PutLimits, PutLease,
     }
 )  # fmt: skip
 

@@ -61,6 +61,8 @@ def put_command(path: FastPath, word: Any) -> None:
             path.set_halted(number, is_halted=is_halted)
         case words.Rearm(number):
             path.rearm(number)
+        case words.CloseLatch(number, slot, side):
+            path.latch(number, slot, side)
         case words.SetRates(per_s, burst, quotes_per_s, quotes_burst):
             budget = {
                 "requests_per_s": per_s,

@@ -4,9 +4,12 @@ from collections.abc import Callable, Sequence
 
 from native.engine import (
     ACTIVE,
+    ASK,
+    BID,
     GATE_FROZEN,
     GATE_OK,
     GATE_REASONS,
+    LATCH_ALL,
     REDUCING,
     Engine,
     Pass,
@@ -131,6 +134,9 @@ class Quoter:
     def rearm(self) -> None:
         self.engine.rearm()
 
+    def latch(self, slot: int, side: int) -> None:
+        self.engine.latch(slot, side)
+
     def set_hedge(self, hedge_usd: float) -> None:
         self.engine.set_hedge(hedge_usd)
 
@@ -142,9 +148,14 @@ class Quoter:
 
     def on_fill(
         self, slot: int, lots: int, price_ticks: int, now_ns: int, trade_id: str, *, is_old: bool
-    ) -> None:
+    ) -> Outputs:
         del trade_id  # the core has seen to it that each comes once
+        side = BID if lots > 0 else ASK
+        open_before = [one for one in (slot, LATCH_ALL) if not self.engine.is_latched(one, side)]
         self.engine.on_fill(slot, lots > 0, abs(lots), price_ticks, now_ns, is_replayed=is_old)
+        for one in open_before:
+            if self.engine.is_latched(one, side):
+                yield from self.report.latched(now_ns, one, side)
 
     def on_up(self, now_ns: int) -> Outputs:
         """A new session: whatever an older one left is cancelled before anything else."""

@@ -59,7 +59,10 @@ class Quoting(Protocol):
     def set_halted(self, *, is_halted: bool) -> None: ...
 
     def rearm(self) -> None:
-        """Opens the latches of repeated execution: a person's word."""
+        """Opens the latches of executions: a person's word."""
+
+    def latch(self, slot: int, side: int) -> None:
+        """Closes one that closed in a former life; slot LATCH_ALL: of executed beyond sent."""
 
     def set_hedge(self, hedge_usd: float) -> None: ...
 
@@ -69,7 +72,7 @@ class Quoting(Protocol):
 
     def on_fill(
         self, slot: int, lots: int, price_ticks: int, now_ns: int, trade_id: str, *, is_old: bool
-    ) -> None:
+    ) -> Outputs:
         """Takes signed lots. Old news move the position and say nothing of the flow."""
 
     def on_up(self, now_ns: int) -> Outputs:

@@ -3,12 +3,20 @@
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from native.engine import GATE_OK, GATE_REASONS, Decision, LiveQuote, Pass
+from native.engine import ASK, BID, GATE_OK, GATE_REASONS, LATCH_ALL, Decision, LiveQuote, Pass
 from services.market_making.contracts import Contracts
 from shared.messages.pricing import SurfaceV1
-from shared.messages.quoting import Quote, QuotesPulledV1, QuotesV1, QuotingStatusV1
+from shared.messages.quoting import (
+    ExecutionLatchV1,
+    Quote,
+    QuotesPulledV1,
+    QuotesV1,
+    QuotingStatusV1,
+)
 from shared.messages.risk import AlertV1
 from shared.service import Reading
+
+SIDES: dict[int, Literal["buy", "sell"]] = {BID: "buy", ASK: "sell"}
 
 
 class Report:
@@ -87,6 +95,23 @@ class Report:
             quoted_count=quoted_count,
         )
         yield self._quotes(now_ns, [], is_full=True)
+
+    def latched(self, now_ns: int, slot: int, side: int) -> Iterator[object]:
+        """A latch has closed; slot LATCH_ALL: more was executed than was sent."""
+        self._sequence += 1
+        is_all = slot == LATCH_ALL
+        instrument = "all" if is_all else self._contracts.of_slot[slot].name
+        side_name: Literal["buy", "sell", "both"] = "both" if is_all else SIDES[side]
+        yield ExecutionLatchV1(
+            created_ns=now_ns,
+            latch_id=f"{self._underlying}-{now_ns}-{self._sequence}",
+            underlying=self._underlying,
+            instrument=instrument,
+            side=side_name,
+        )
+        text = "more was executed than was sent" if is_all else "executed too often in a row"
+        severity: Literal["page", "ticket"] = "page" if is_all else "ticket"
+        yield self.alert(now_ns, "latched", severity, f"{instrument} {side_name}: {text}")
 
     def status(self, now_ns: int, state: str) -> QuotingStatusV1:
         return QuotingStatusV1(

@@ -14,14 +14,20 @@ from shared.messages.market import InstrumentsV1, TicksV1
 from shared.messages.message import Message
 from shared.messages.orders import FillV1
 from shared.messages.pricing import SurfaceV1
-from shared.messages.quoting import QuotesPulledV1, QuotesV1, QuotingStatusV1, TickToQuoteV1
+from shared.messages.quoting import (
+    ExecutionLatchV1,
+    QuotesPulledV1,
+    QuotesV1,
+    QuotingStatusV1,
+    TickToQuoteV1,
+)
 from shared.messages.risk import AlertV1, HaltV1, LeaseV1, LimitsV1
 from shared.service import Consume, Service, every, on
 from shared.venue_link import LinkSettings, VenueDown, VenueNotice, VenueReply, VenueUp
 
 Handler = Callable[[Any], Iterable[object]]
 PUBLISHED: frozenset[type[Message]] = frozenset(
-    {QuotesV1, QuotingStatusV1, QuotesPulledV1, AlertV1}
+    {QuotesV1, QuotingStatusV1, QuotesPulledV1, ExecutionLatchV1, AlertV1}
 )
 NAME = "market_making"
 LINK = LinkSettings(session_name=NAME, cancel_on_disconnect=True)
@@ -107,6 +113,7 @@ def inputs(core: MarketMaking, told: Callable[[Handler], Handler]) -> tuple[Cons
         on(LimitsV1, told(core.on_limits)),
         on(LeaseV1, told(core.on_lease)),
         on(HaltV1, told(core.on_halt), replay=True),
+        on(ExecutionLatchV1, told(core.on_latched), replay=True),
         on(FillV1, told(core.on_fill), replay=True),
         on(VenueUp, told(core.on_up)),
         on(VenueDown, told(core.on_down)),

@@ -1,6 +1,6 @@
 """What market_making shows the desk of its quotes."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -97,3 +97,22 @@ class QuotesPulledV1(Message, frozen=True, kw_only=True, tag="quoting.pulled.v1"
 
     def message_id(self) -> str:
         return f"pulled-{self.pull_id}"
+
+
+class ExecutionLatchV1(Message, frozen=True, kw_only=True, tag="quoting.latch.v1"):
+    """A latch of executions has closed: a side of an instrument traded too often in a row, or more
+    than was sent was executed (`all`, `both`). It is closed over restarts, until a later HaltV1
+    that resumes."""
+
+    delivery: ClassVar[Delivery] = Delivery.DURABLE
+
+    latch_id: Name
+    underlying: Underlying
+    instrument: Name  # or "all"
+    side: Literal["buy", "sell", "both"]
+
+    def key(self) -> str:
+        return self.underlying
+
+    def message_id(self) -> str:
+        return f"latched-{self.latch_id}"
