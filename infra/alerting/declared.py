@@ -262,6 +262,7 @@ WATCHED = (
         "platform",
         "{service} lost NATS and found it again",
         Condition("bus_connected", ">", 0, AGENT, "max", {}, "increase", 30),
+        Condition("bus_connected", ">", 1, AGENT),  # the first time nothing was lost
     ),
     _ticket(
         "BusSlow",

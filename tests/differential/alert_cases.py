@@ -177,7 +177,7 @@ CASES = (
     Case(
         "BusReconnected",
         {"bus_connected_total" + of("risk"): "1x10 2x20"},
-        {"bus_connected_total" + of("risk"): "1x30"},
+        {"bus_connected_total" + of("risk"): "0x10 1x20"},
     ),
     Case(
         "BusSlow",
