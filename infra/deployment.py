@@ -1,5 +1,6 @@
-"""What is deployed: one row a service. Images, docker-compose.yml and infra/k8s follow it, and a
-contract test holds them to it. The next service joins by adding a row."""
+"""What is deployed: one row a service, and one for the watcher beside them. Images,
+docker-compose.yml and infra/k8s follow it, and a contract test holds them to it. The next service
+joins by adding a row."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,9 @@ def dns_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """One service. `packages`: its set in infra/requirements, `quant` with the C core. `planes`:
-    its networks, beside the bus. `grace_s`: longer than an agent takes to drain."""
+    """One process. `packages`: its set in infra/requirements, `quant` with the C core, `tools` for
+    what runs from the tools' image. `planes`: its networks, beside the bus. `grace_s`: longer than
+    an agent takes to drain."""
 
     service: str
     packages: str
@@ -41,6 +43,15 @@ class Row:
         return self.service in PER_UNDERLYING
 
     @property
+    def image(self) -> str:
+        return "tools" if self.packages == "tools" else self.service
+
+    @property
+    def command(self) -> list[str]:
+        """Returns what the image is told to run; a service's own image knows."""
+        return ["-m", f"infra.{self.service}"] if self.packages == "tools" else []
+
+    @property
     def lock_path(self) -> Path:
         return ROOT / "infra" / "requirements" / f"{self.packages}.lock"
 
@@ -58,7 +69,9 @@ ROWS = (
     Row("risk", "quant", (), 384, 1.0, f"{NUMPY} greeks and scenarios"),
     Row("ledger", "agent", (), 384, 1.0, TRACES),
 )
+# `hedgerow up` starts it beside the services; no service, and it may see them all.
+WATCHER = Row("alerting", "tools", (), 256, 0.5, "as the tools")
 OTHER_IMAGES = {
     "nats": "the base image and one program of 19 MB",
-    "tools": "all services' code, cryptography and rich: run once, and by people",
+    "tools": "all services' code, cryptography and rich: streams, the watcher, people",
 }

@@ -1,19 +1,30 @@
 """Writes the parts of a deployment that follow from infra/deployment.py: `make deployment`.
 
-infra/compose/runtime.json, infra/prometheus/targets/desk.json and, in infra/k8s, agents.yaml and
-runtime.json of each layout. They are committed, so that they can be read and applied as they are;
-a contract test compares.
+infra/compose/runtime.json, infra/prometheus/targets/desk.json and, in infra/k8s, agents.yaml,
+runtime.json and targets.json of each layout. They are committed, so that they can be read and
+applied as they are; a contract test compares.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import yaml
 
-from infra.deployment import HTTP_PORT, NATS_PODS, NATS_SERVERS, ROOT, ROWS, USER_ID, Row, dns_name
+from infra.alerting import targets
+from infra.deployment import (
+    HTTP_PORT,
+    NATS_PODS,
+    NATS_SERVERS,
+    ROOT,
+    ROWS,
+    USER_ID,
+    WATCHER,
+    Row,
+    dns_name,
+)
 from infra.topology import Instance, instances
 from shared.configuration import DeskConfig, FeedAddress, Runtime
 
@@ -21,15 +32,21 @@ HOME = "/var/lib/hedgerow"
 EVENT_PORT, SNAPSHOT_PORT = 6100, 6101
 LAYOUTS: dict[str, tuple[str, ...]] = {"whole": (), "sharded": DeskConfig().underlyings}
 FEEDS_OF = "market_making"
+CONFIGURATION = "/etc/hedgerow"
 
 
-def runtime(run_id: str, servers: Iterable[str], processes: Iterable[Instance]) -> Runtime:
+def processes(shards: Sequence[str] = ()) -> dict[str, Instance]:
+    """Returns everything that runs: the services' processes and the watcher."""
+    return {**instances(shards), WATCHER.service: Instance(WATCHER.service)}
+
+
+def runtime(run_id: str, servers: Iterable[str], running: Iterable[Instance]) -> Runtime:
     """Returns the facts that every container of a deployment is given."""
-    every = list(processes)
+    every = list(running)
     return Runtime(
         run_id=run_id,
         directory=HOME,
-        config_path="/etc/hedgerow/desk.toml",
+        config_path=f"{CONFIGURATION}/desk.toml",
         nats_url=",".join(f"nats://{server}:4222" for server in servers),
         clock_offset_ns=0,
         seed=1,
@@ -52,19 +69,27 @@ def runtime(run_id: str, servers: Iterable[str], processes: Iterable[Instance]) 
         },
         listen_host="0.0.0.0",  # noqa: S104  # a container's own
         stream_replicas=3,
+        targets_path=f"{CONFIGURATION}/{targets.FILE_NAME}",
     )
 
 
-def agent_documents(processes: Mapping[str, Instance]) -> Iterator[dict[str, Any]]:
-    """Yields the manifests of all agents of a layout."""
-    rows = {row.service: row for row in ROWS}
-    for one in processes.values():
+def agent_documents(running: Mapping[str, Instance]) -> Iterator[dict[str, Any]]:
+    """Yields the manifests of all agents of a layout, and of their watcher."""
+    rows = {row.service: row for row in (*ROWS, WATCHER)}
+    for one in running.values():
         row = rows[one.service]
         yield claim(one)
         yield deployment(row, one)
         yield disruption_budget(one)
-        if service_ports := ports_of(row):
-            yield network_service(one, service_ports)
+        yield network_service(one, ports_of(row))
+
+
+def target_groups(running: Iterable[Instance]) -> list[dict[str, Any]]:
+    """Returns where every process tells of itself, for Prometheus and the watcher."""
+    return [
+        {"targets": [f"{dns_name(one.name)}:{HTTP_PORT}"], "labels": {"service": one.name}}
+        for one in running
+    ]
 
 
 def labels(one: Instance) -> dict[str, str]:
@@ -136,7 +161,7 @@ def pod(row: Row, one: Instance) -> dict[str, Any]:
 
 def container(row: Row, one: Instance) -> dict[str, Any]:
     environment = {
-        "HEDGEROW_RUNTIME": "/etc/hedgerow/runtime.json",
+        "HEDGEROW_RUNTIME": f"{CONFIGURATION}/runtime.json",
         "HEDGEROW_BUS_CA_FILE": "/run/secrets/bus_ca",
         "HEDGEROW_BUS_NKEY_FILE": "/run/secrets/bus_nkey",
     }
@@ -147,12 +172,10 @@ def container(row: Row, one: Instance) -> dict[str, Any]:
     size = {"cpu": f"{row.cpus:g}", "memory": f"{row.memory_mib}Mi"}
     return {
         "name": "agent",
-        "image": f"hedgerow/{row.service}",
+        "image": f"hedgerow/{row.image}",
+        **({"args": row.command} if row.command else {}),
         "env": [{"name": name, "value": value} for name, value in environment.items()],
-        "ports": [
-            {"name": "http", "containerPort": HTTP_PORT},
-            *({"name": n, "containerPort": p, "protocol": k} for n, p, k in ports_of(row)),
-        ],
+        "ports": [{"name": n, "containerPort": p, "protocol": k} for n, p, k in ports_of(row)],
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -165,7 +188,7 @@ def container(row: Row, one: Instance) -> dict[str, Any]:
         "readinessProbe": probe("/ready", period_s=2, failures=2),
         "volumeMounts": [
             {"name": "data", "mountPath": HOME},
-            {"name": "configuration", "mountPath": "/etc/hedgerow", "readOnly": True},
+            {"name": "configuration", "mountPath": CONFIGURATION, "readOnly": True},
             {"name": "secrets", "mountPath": "/run/secrets", "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  # a path inside the pod
         ],
@@ -182,12 +205,13 @@ def probe(path: str, *, period_s: int, failures: int) -> dict[str, Any]:
 
 
 def ports_of(row: Row) -> tuple[tuple[str, int, str], ...]:
-    """Returns what others reach a service at: name, port, protocol."""
+    """Returns what others reach a process at: name, port, protocol."""
+    http = ("http", HTTP_PORT, "TCP")
     if row.service == "venue":
-        return (("websocket", 8080, "TCP"), ("fix", 9881, "TCP"))
+        return (http, ("websocket", 8080, "TCP"), ("fix", 9881, "TCP"))
     if row.service == FEEDS_OF:
-        return (("events", EVENT_PORT, "UDP"), ("snapshots", SNAPSHOT_PORT, "UDP"))
-    return ()
+        return (http, ("events", EVENT_PORT, "UDP"), ("snapshots", SNAPSHOT_PORT, "UDP"))
+    return (http,)
 
 
 def network_service(one: Instance, ports: Iterable[tuple[str, int, str]]) -> dict[str, Any]:
@@ -197,6 +221,7 @@ def network_service(one: Instance, ports: Iterable[tuple[str, int, str]]) -> dic
         "metadata": {"name": dns_name(one.name), "labels": labels(one)},
         "spec": {
             "selector": labels(one),
+            "publishNotReadyAddresses": True,  # who is not ready is to be asked why
             "ports": [
                 {"name": name, "port": port, "protocol": kind, "targetPort": name}
                 for name, port, kind in ports
@@ -228,26 +253,27 @@ def disruption_budget(one: Instance) -> dict[str, Any]:
 
 def files() -> dict[Path, str]:
     """Returns every written file's text by its path."""
-    compose = runtime("compose", NATS_SERVERS, instances().values())
+    compose = runtime("compose", NATS_SERVERS, processes().values())
     found = {ROOT / "infra" / "compose" / "runtime.json": shown(compose)}
-    groups = [
-        {"targets": [f"{row.dns_name}:{HTTP_PORT}"], "labels": {"service": row.service}}
-        for row in ROWS
-    ]
-    targets = ROOT / "infra" / "prometheus" / "targets" / "desk.json"
-    found[targets] = json.dumps(groups, indent=2) + "\n"
+    path = ROOT / "infra" / "prometheus" / "targets" / "desk.json"
+    found[path] = as_json(target_groups(processes().values()))
     for layout, shards in LAYOUTS.items():
         folder = ROOT / "infra" / "k8s" / layout
-        processes = instances(shards)
-        documents = yaml.safe_dump_all(agent_documents(processes), sort_keys=False, width=100)
+        running = processes(shards)
+        documents = yaml.safe_dump_all(agent_documents(running), sort_keys=False, width=100)
         note = "# Written by `make deployment` from infra/deployment.py; do not edit.\n"
         found[folder / "agents.yaml"] = note + documents
-        found[folder / "runtime.json"] = shown(runtime("cluster", NATS_PODS, processes.values()))
+        found[folder / "runtime.json"] = shown(runtime("cluster", NATS_PODS, running.values()))
+        found[folder / targets.FILE_NAME] = as_json(target_groups(running.values()))
     return found
 
 
 def shown(facts: Runtime) -> str:
-    return json.dumps(msgspec.to_builtins(facts), indent=2) + "\n"
+    return as_json(msgspec.to_builtins(facts))
+
+
+def as_json(document: Any) -> str:
+    return json.dumps(document, indent=2) + "\n"
 
 
 if __name__ == "__main__":

@@ -25,6 +25,12 @@ def add(commands: Commands) -> None:
         ),
     )
     alerts.add_argument("--json", action="store_true")
+    alerts.add_argument(
+        "--port",
+        type=int,
+        default=0,
+        help="of a watcher that no `hedgerow up` began: a container's",
+    )
     alerts.set_defaults(command=run_alerts)
     metrics = commands.add_parser("metrics", help="what an agent of the running desk measures now")
     metrics.add_argument("agent", metavar="AGENT", help="gateway, risk, alerting, ...")
@@ -34,7 +40,7 @@ def add(commands: Commands) -> None:
 
 def run_alerts(arguments: argparse.Namespace) -> int:
     try:
-        report = asking.ask()
+        report = asking.ask(arguments.port)
     except asking.NoWatcherError as error:
         print(f"hedgerow: {error}", file=sys.stderr)
         return EXIT_NOT_RUNNING

@@ -90,6 +90,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     listen_host: str = "127.0.0.1"  # where the agents' ports and datagrams are taken
     stream_replicas: Annotated[int, Meta(ge=1, le=5)] = 1  # as many servers keep each stream
     shard: str = ""  # an underlying: this process is for it alone
+    targets_path: str = ""  # a Prometheus discovery file of all agents; empty: in `directory`
 
     def instance(self, service: str) -> str:
         """Returns the name of this process among those of a service: `pricing-btc`."""

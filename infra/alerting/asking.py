@@ -19,8 +19,11 @@ class NoWatcherError(RuntimeError):
     """Nothing runs, or its watcher does not answer; says which."""
 
 
-def ask() -> dict[str, Any]:
-    """Returns the watcher's report: `looked_unix_s`, `active` and `ended` (newest first)."""
+def ask(port: int = 0) -> dict[str, Any]:
+    """Returns the report of the running desk's watcher, or of one on a port of this machine:
+    `looked_unix_s`, `active` and `ended` (newest first)."""
+    if port:
+        return dict(get_json(port, "/alerts"))
     directory = runs.current()
     if directory is None or not runs.is_alive(directory):
         raise NoWatcherError("no desk is running")

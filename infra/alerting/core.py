@@ -35,7 +35,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timeout_ms: Annotated[int, Meta(ge=100, le=5_000)] = 1_200  # for an agent's answer
     webhook_url: str = ""
     alertmanager_url: str = ""
-    targets_path: str = ""  # a Prometheus service discovery file; empty: the run's own
 
 
 class Alerting:

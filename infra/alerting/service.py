@@ -78,7 +78,7 @@ class Watch:
 def build(config: Config, runtime: Runtime) -> tuple[Service, Scraper]:
     """Returns the wiring, and the scraper, which wants somebody to ask JetStream of."""
     core = Alerting()
-    path = Path(config.targets_path or f"{runtime.directory}/{targets.FILE_NAME}")
+    path = Path(runtime.targets_path or f"{runtime.directory}/{targets.FILE_NAME}")
     timeout_s = config.timeout_ms / 1_000
     scraper = Scraper(targets.read(path), core.names, timeout_s, runtime.directory)
     delivery = Delivery(config.webhook_url, config.alertmanager_url)

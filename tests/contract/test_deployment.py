@@ -10,15 +10,17 @@ import pytest
 import yaml
 
 from infra import deployment_files
-from infra.deployment import NATS_SERVERS, ROOT, ROWS, USER_ID
-from infra.topology import instances
+from infra.alerting import targets
+from infra.alerting.core import Config as AlertingConfig
+from infra.deployment import HTTP_PORT, NATS_SERVERS, ROOT, ROWS, USER_ID, WATCHER
 from shared.agent import DRAIN_S_MAX, FLUSH_S_MAX
-from shared.configuration import DeskConfig
+from shared.configuration import DeskConfig, load_tables, section
 
 KUBERNETES = "1.32"
 K8S = ROOT / "infra" / "k8s"
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-DESK = [*NATS_SERVERS, "provision", *(row.dns_name for row in ROWS)]
+AGENTS = (*ROWS, WATCHER)
+DESK = [*NATS_SERVERS, "provision", *(row.dns_name for row in AGENTS)]
 PLAIN = [path for path in sorted(K8S.rglob("*.yaml")) if path.name != "kustomization.yaml"]
 WORKLOADS = {"Deployment", "StatefulSet"}
 
@@ -57,10 +59,12 @@ def test_a_container_of_compose_is_hardened_and_bounded(name):
         assert not re.search(r"^S[UA][A-Z0-9]{40,}", str(entry)), "a seed in an environment"
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.service)
+@pytest.mark.parametrize("row", AGENTS, ids=lambda row: row.service)
 def test_a_service_of_compose_is_as_its_row_says(row):
     service = COMPOSE["services"][row.dns_name]
-    assert service["image"] == f"hedgerow/{row.service}:${{HEDGEROW_TAG:-dev}}"
+    assert service["image"] == f"hedgerow/{row.image}:${{HEDGEROW_TAG:-dev}}"
+    assert service.get("command", []) == row.command
+    assert f"{row.dns_name}:/var/lib/hedgerow" in service["volumes"]
     assert set(service["networks"]) == {"bus", "observe", *row.planes}
     assert service["mem_limit"] == f"{row.memory_mib}m"
     assert service["cpus"] == row.cpus
@@ -76,6 +80,32 @@ def test_compose_has_nothing_that_no_row_knows():
     without_profile = {name for name, one in COMPOSE["services"].items() if not one.get("profiles")}
     assert without_profile == set(DESK)
     assert COMPOSE["networks"]["bus"] == COMPOSE["networks"]["observe"] == {"internal": True}
+
+
+def test_the_watcher_of_compose_looks_at_everybody():
+    (mount,) = [
+        one for one in COMPOSE["services"]["alerting"]["volumes"] if "/targets.json:" in str(one)
+    ]
+    path, seen_at, _ = mount.split(":")
+    facts = deployment_files.runtime("compose", NATS_SERVERS, ())
+    assert seen_at == facts.targets_path
+    found = dict(targets.read(ROOT / path))
+    assert found == {row.service: f"{row.dns_name}:{HTTP_PORT}" for row in AGENTS}
+    for row in AGENTS:
+        assert "observe" in COMPOSE["services"][row.dns_name]["networks"]
+
+
+def test_alertmanager_hears_the_watcher_where_there_is_one():
+    """Without the profile nobody is there to tell, and a page that cannot be told is an alert."""
+    desk, observed = (
+        section(load_tables(str(ROOT / "infra" / "compose" / name)), "alerting", AlertingConfig)
+        for name in ("desk.toml", "observed.toml")
+    )
+    assert desk.alertmanager_url == ""
+    host, port = observed.alertmanager_url.removeprefix("http://").split(":")
+    service = COMPOSE["services"][host]
+    assert service["ports"] == [f"127.0.0.1:${{ALERTMANAGER_PORT:-{port}}}:{port}"]
+    assert set(service["networks"]) & set(COMPOSE["services"]["alerting"]["networks"])
 
 
 @pytest.mark.parametrize("path", PLAIN, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -144,8 +174,9 @@ def test_an_insecure_pod_is_noticed():
 @pytest.mark.parametrize("layout", LAYOUT_PATHS)
 def test_every_process_of_a_layout_is_one_workload(layout):
     every = list(documents(*LAYOUT_PATHS[layout]))
-    processes = instances(deployment_files.LAYOUTS[layout])
+    processes = deployment_files.processes(deployment_files.LAYOUTS[layout])
     names = {name.replace("_", "-") for name in processes}
+    assert names > {"alerting"}
     deployed = {one["metadata"]["name"]: one for one in every if one["kind"] == "Deployment"}
     assert set(deployed) == names | {"provision"}
     budgets = [one for one in every if one["kind"] == "PodDisruptionBudget"]
@@ -172,6 +203,36 @@ def test_a_shard_is_told_of_its_underlying():
         for service in ("pricing", "market-making", "hedging")
         for underlying in DeskConfig().underlyings
     }
+
+
+@pytest.mark.parametrize("layout", LAYOUT_PATHS)
+def test_the_watcher_of_a_layout_reaches_everybody(layout):
+    every = list(documents(*LAYOUT_PATHS[layout]))
+    named = {one["metadata"]["name"]: one["spec"] for one in every if one["kind"] == "Service"}
+    deployed = {
+        one["metadata"]["name"]: one["spec"] for one in every if one["kind"] == "Deployment"
+    }
+    found = dict(targets.read(K8S / layout / targets.FILE_NAME))
+    assert found.keys() == deployment_files.processes(deployment_files.LAYOUTS[layout]).keys()
+    for address in found.values():
+        host, port = address.split(":")
+        # Also one that is not ready, or that would be taken for a dead one.
+        assert named[host]["publishNotReadyAddresses"] is True
+        assert int(port) in {one["port"] for one in named[host]["ports"]}
+        labels = deployed[host]["template"]["metadata"]["labels"]
+        assert named[host]["selector"].items() <= labels.items()
+        assert labels["app.kubernetes.io/part-of"] == "hedgerow"
+    kustomization = next(documents(K8S / layout / "kustomization.yaml"))
+    (generator,) = kustomization["configMapGenerator"]
+    assert targets.FILE_NAME in generator["files"]
+    policies = {
+        one["metadata"]["name"]: one["spec"] for one in documents(K8S / "base/network.yaml")
+    }
+    (asked, *_) = policies["watcher"]["egress"]
+    assert asked["to"] == [{"podSelector": policies["metrics"]["podSelector"]}]
+    own = {"podSelector": policies["watcher"]["podSelector"]}
+    assert own in policies["metrics"]["ingress"][0]["from"]
+    assert asked["ports"] == policies["metrics"]["ingress"][0]["ports"]
 
 
 def test_nats_is_probed_so_that_recovery_is_no_reason_to_die():
