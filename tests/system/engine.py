@@ -16,12 +16,15 @@ import pytest
 from testcontainers.compose import DockerCompose
 
 from infra import deployment_keys
-from infra.deployment import OTHER_IMAGES, ROOT, ROWS
+from infra.deployment import HTTP_PORT, OTHER_IMAGES, ROOT, ROWS
 from infra.images import tag_of
 from infra.venue_account import VenueAccount
 
 IMAGES = [*(row.service for row in ROWS), *OTHER_IMAGES]
 RUNTIME_PATH = ROOT / "infra" / "compose" / "runtime.json"
+OBSERVED = "./infra/compose/observed.toml"
+ALERTMANAGER = "prom/alertmanager"
+PRINT = "import sys,urllib.request as u;sys.stdout.write(u.urlopen(sys.argv[1]).read().decode())"
 
 
 def docker(*arguments: str) -> str:
@@ -47,6 +50,20 @@ def why_not() -> str:
 def require() -> None:
     if reason := why_not():
         pytest.skip(reason)
+
+
+def alertmanager_image() -> str:
+    """Returns a local image of Alertmanager, or a stand-in; skips where there is none."""
+    found = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", ALERTMANAGER).split()
+    if not found:
+        pytest.skip(f"no image of {ALERTMANAGER}")
+    return found[0]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def until(condition: Callable[[], object], deadline_s: float, what: str) -> float:
@@ -75,10 +92,9 @@ class Stack:
         self.project = f"hedgerow-test-{secrets.token_hex(3)}"
         self._secrets = folder
         self.started_s = 0.0
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
+        self._port = free_port()
         deployment_keys.write(folder, is_sharded=False)
+        self._before = dict(os.environ)
         # testcontainers hands its own environment to the command.
         os.environ["COMPOSE_PROJECT_NAME"] = self.project
         os.environ["HEDGEROW_SECRETS"] = str(folder)
@@ -94,10 +110,23 @@ class Stack:
         return time.monotonic() - self.started_s
 
     def down(self) -> None:
-        """As `docker-compose down -v`."""
+        """As `docker-compose --profile observe down -v`."""
+        os.environ["COMPOSE_PROFILES"] = "observe"
         self.compose.stop(down=True)
-        for name in ("COMPOSE_PROJECT_NAME", "HEDGEROW_SECRETS", "VENUE_PORT"):
-            os.environ.pop(name, None)
+        os.environ.clear()
+        os.environ.update(self._before)
+
+    def add_alertmanager(self, image: str) -> str:
+        """Starts Alertmanager beside the desk, and the watcher anew, as the profile observe has
+        them; returns Alertmanager's URL."""
+        port = free_port()
+        os.environ["HEDGEROW_CONFIG"] = OBSERVED
+        os.environ["ALERTMANAGER_IMAGE"] = image
+        os.environ["ALERTMANAGER_PORT"] = str(port)
+        command = [*self.compose.compose_command_property, "--profile", "observe", "up"]
+        services = ["--detach", "--no-deps", "alertmanager", "alerting"]
+        subprocess.run([*command, *services], cwd=ROOT, check=True, capture_output=True)
+        return f"http://127.0.0.1:{port}"
 
     def left_behind(self) -> list[str]:
         """Returns every container, volume and network of this project."""
@@ -121,6 +150,27 @@ class Stack:
             state["Status"] == "running" and state["Health"]["Status"] == "healthy"
             for state in states
         )
+
+    def told_by(self, service: str, path: str) -> str:
+        """Returns what a container answers on its own HTTP port."""
+        url = f"http://127.0.0.1:{HTTP_PORT}{path}"
+        container = self.containers()[service]["Id"]
+        return docker("exec", container, "python3", "-ISc", PRINT, url)
+
+    def alerts(self) -> dict[str, Any]:
+        """Returns what the watcher holds: `looked_unix_s`, `active` and `ended`."""
+        found: dict[str, Any] = json.loads(self.told_by("alerting", "/alerts"))
+        return found
+
+    def active(self) -> set[tuple[str, str]]:
+        """Returns the alerts that are active: each name, and the service that it is about."""
+        return {(one["name"], one["labels"].get("service", "")) for one in self.alerts()["active"]}
+
+    def pages_recorded(self) -> int:
+        """Returns how many of the watcher's pages the ledger has taken from the bus."""
+        lines = self.told_by("ledger", "/metrics").splitlines()
+        pages = [one for one in lines if one.startswith("message_handled_total{") and "Page" in one]
+        return sum(int(float(one.split()[-1])) for one in pages)
 
     def account(self) -> VenueAccount:
         """Returns the desk's account. Raises OSError while the venue is not up."""

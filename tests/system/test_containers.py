@@ -1,23 +1,31 @@
 """The desk as docker-compose runs it, on a real engine: `make test-containers`.
 
-The tests use one stack and run in their order: it comes up, is looked at, loses its services one
-by one, and goes."""
+The tests use one stack and run in their order: it comes up, is looked at, is hurt, loses its
+services one by one, and goes."""
 
+import json
+import os
 import re
+import time
+from urllib.request import urlopen
 
 import pytest
 
-from infra.deployment import ROWS
+from infra.deployment import ROWS, WATCHER, dns_name
 from infra.desk_plan import STOP_ORDER
-from tests.system.engine import Stack, docker, require, until
+from tests.system.engine import Stack, alertmanager_image, docker, require, until
 
 pytestmark = pytest.mark.containers
 
 QUOTING_S_MAX = 60.0
 QUOTES_MIN = 200
-AGENTS = {row.dns_name: row for row in ROWS}
-# As the desk ends: quotes first, the record and the venue last.
-ENDS = [name.replace("_", "-") for name in (*STOP_ORDER, "venue")]
+DETECTED_S_MAX = 5.0
+CALM_S = 10.0
+CALM_S_MAX = 120.0  # that an agent was started again is told for a minute
+BACK_S_MAX = 60.0
+AGENTS = {row.dns_name: row for row in (*ROWS, WATCHER)}
+# As the desk ends: quotes first, then the watcher; the record and the venue last.
+ENDS = [dns_name(name) for name in (STOP_ORDER[0], "alerting", *STOP_ORDER[1:], "venue")]
 STATUS = re.compile(r"^(\w+):\s+(\S+)", re.MULTILINE)
 
 
@@ -41,6 +49,7 @@ def test_the_desk_quotes_within_a_minute_and_is_healthy(stack, record_property):
     record_property("healthy_s", round(stack.age_s(), 1))
     assert quoting_s <= QUOTING_S_MAX
     assert {*AGENTS, "nats-1", "nats-2", "nats-3"} <= stack.containers().keys()
+    record_property("load", os.getloadavg()[0])
 
 
 def test_every_container_is_as_hard_as_it_says(stack):
@@ -93,6 +102,84 @@ def test_streams_are_kept_by_all_three_servers(stack):
     )
     kept = [(stream, 3) for stream in ("DEAD", "LEDGER", "RECORD", "STATE")]
     assert docker("exec", name, "python3", "-c", script) == str(kept)
+
+
+def calm(stack):
+    """Waits until no alert has been active for a while."""
+    since = time.monotonic()
+
+    def is_calm():
+        nonlocal since
+        if stack.active():
+            since = time.monotonic()
+        return time.monotonic() - since >= CALM_S
+
+    until(is_calm, CALM_S_MAX, "calm")
+
+
+def test_in_calm_the_watcher_looks_and_holds_no_alert(stack):
+    calm(stack)
+    report = stack.alerts()
+    assert report["active"] == []
+    assert time.time() - report["looked_unix_s"] < DETECTED_S_MAX
+
+
+@pytest.mark.parametrize(
+    ("hurt", "mend", "name"),
+    [("kill", "start", "hedging"), ("pause", "unpause", "market-making")],
+)
+def test_the_watcher_says_in_five_seconds_who_is_hurt(stack, record_property, hurt, mend, name):
+    calm(stack)
+    pages, service = stack.pages_recorded(), AGENTS[name].service
+    container = stack.containers()[name]["Id"]
+    docker(hurt, container)
+    hurt_unix_s = time.time()
+    try:
+        until(lambda: ("AgentSilent", service) in stack.active(), 2 * DETECTED_S_MAX, "an alert")
+    finally:
+        docker(mend, container)
+    detected_s = min(
+        one["detected_unix_s"] - hurt_unix_s
+        for one in stack.alerts()["active"] + stack.alerts()["ended"]
+        if (one["name"], one["labels"].get("service")) == ("AgentSilent", service)
+        and one["detected_unix_s"] > hurt_unix_s
+    )
+    record_property("detected_s", round(detected_s, 2))
+    assert detected_s <= DETECTED_S_MAX
+    until(lambda: stack.pages_recorded() > pages, DETECTED_S_MAX, "a page on the bus")
+    until(stack.is_healthy, BACK_S_MAX, "health of every container")
+    until(lambda: stack.live_quotes() >= QUOTES_MIN, BACK_S_MAX, "quotes")
+
+
+def test_without_the_watcher_nobody_says_it(stack):
+    """The off leg: the same kill, and no page."""
+    calm(stack)
+    watcher, hurt = (stack.containers()[name]["Id"] for name in ("alerting", "hedging"))
+    docker("stop", watcher)
+    pages = stack.pages_recorded()
+    docker("kill", hurt)
+    time.sleep(2 * DETECTED_S_MAX)
+    assert stack.pages_recorded() == pages
+    docker("start", hurt, watcher)
+    until(stack.is_healthy, BACK_S_MAX, "health of every container")
+
+
+def test_alertmanager_hears_of_it_where_it_is(stack):
+    url = stack.add_alertmanager(alertmanager_image())
+    until(stack.is_healthy, BACK_S_MAX, "health of every container")
+    hurt = stack.containers()["hedging"]["Id"]
+    docker("kill", hurt)
+
+    def names():
+        with urlopen(f"{url}/api/v2/alerts") as answer:  # of this machine
+            return [one["labels"]["alertname"] for one in json.load(answer)]
+
+    try:
+        until(lambda: "AgentSilent" in names(), 2 * DETECTED_S_MAX, "alert at Alertmanager")
+    finally:
+        docker("start", hurt)
+    assert ("PageUndelivered", "") not in stack.active()
+    until(stack.is_healthy, BACK_S_MAX, "health of every container")
 
 
 @pytest.mark.parametrize("name", ENDS)
