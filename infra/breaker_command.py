@@ -11,21 +11,18 @@ import secrets
 import sys
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-import nats
 import nats.errors
 from nats.aio.client import Client
 
 from infra import runs
-from infra.permissions import OPERATOR
-from shared.bus_login import login_of
+from infra.operator_bus import operator, put
 from shared.clock import SystemClock
 from shared.configuration import Runtime
 from shared.messages.desk import BreakerStanding, BreakerV1, HeartbeatV1
-from shared.messages.message import decode, encode, subject_of
-from shared.streams import RECORD
+from shared.messages.message import decode
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_NOT_RUNNING = 0, 1, 2, 3
 ANSWER_S = 1.0
@@ -58,10 +55,7 @@ async def _run(
     as_json: bool,
 ) -> int:
     runtime = runs.read_runtime(directory)
-    client = await nats.connect(
-        runtime.nats_url, name=OPERATOR, connect_timeout=3, **login(runtime)
-    )
-    try:
+    async with operator(runtime) as client:
         standings = await ask(client, service)
         if standings is None:
             print(f"hedgerow: {service} does not answer", file=sys.stderr)
@@ -74,23 +68,14 @@ async def _run(
         if action is not None:
             await say(client, runtime, service, dependency, action, reason)
             is_taken, standings = await wait_for(client, service, dependency, STATES[action])
-    finally:
-        await client.close()
     shown = [standings[dependency]] if dependency else list(standings.values())
     show(service, shown, as_json=as_json)
     return EXIT_OK if is_taken else EXIT_FAILED
 
 
-def login(runtime: Runtime) -> dict[str, Any]:
-    """Returns how the operator connects; nothing where the bus is open."""
-    found = login_of(OPERATOR, runs.as_role(runtime, OPERATOR))
-    return found.options() if found is not None else {}
-
-
 async def say(
     client: Client, runtime: Runtime, service: str, dependency: str, action: Action, reason: str
 ) -> None:
-    """Puts the word into the record. Raises if the record does not take it."""
     command = BreakerV1(
         created_ns=SystemClock(runtime.clock_offset_ns).wall_ns(),
         command_id=secrets.token_hex(8),
@@ -100,13 +85,7 @@ async def say(
         author=getpass.getuser(),
         reason=reason,
     )
-    message_id = command.message_id()
-    await client.jetstream().publish(
-        subject_of(command),
-        encode(command),
-        stream=RECORD,
-        headers={"Nats-Msg-Id": message_id},
-    )
+    await put(client, command)
 
 
 async def ask(client: Client, service: str) -> dict[str, BreakerStanding] | None:

@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     add_up(commands)
     add_venue(commands)
     add_status(commands)
+    add_halts(commands)
     add_breaker(commands)
     watch_commands.add(commands)
     add_doctor(commands)
@@ -107,6 +108,26 @@ def add_status(commands: Commands) -> None:
     )
     status.add_argument("--json", action="store_true")
     status.set_defaults(command=run_status)
+
+
+def add_halts(commands: Commands) -> None:
+    for name, text, description in (
+        (
+            "halt",
+            "stop quoting: every quote is pulled, hedging goes on",
+            "Latched: it holds over restarts until `hedgerow resume`.",
+        ),
+        (
+            "resume",
+            "let quoting go on after a halt, and open the latches of executions",
+            "Also lifts a halt that risk gave. Losses count anew from here.",
+        ),
+    ):
+        word = commands.add_parser(name, help=text, description=description)
+        word.add_argument("underlying", nargs="?", default="all", metavar="UNDERLYING")
+        word.add_argument("--reason", required=True, metavar="TEXT", help="kept in the record")
+        word.add_argument("--json", action="store_true")
+        word.set_defaults(command=run_halt, action=name)
 
 
 def add_breaker(commands: Commands) -> None:
@@ -241,6 +262,14 @@ def run_status(arguments: argparse.Namespace) -> int:
     else:
         status.show(Console(), facts)
     return EXIT_OK if facts["is_running"] else EXIT_NOT_RUNNING
+
+
+def run_halt(arguments: argparse.Namespace) -> int:
+    from infra import halt_command  # noqa: PLC0415
+
+    return halt_command.run(
+        arguments.action, arguments.underlying, arguments.reason, as_json=arguments.json
+    )
 
 
 def run_breaker(arguments: argparse.Namespace) -> int:

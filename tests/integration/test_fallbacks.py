@@ -1,5 +1,6 @@
 """A running desk loses what it depends on; `make fallbacks` times more of it."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -12,10 +13,10 @@ from infra.trial_desk import ROOT, environment
 EMPTY_S_MAX = 3.0  # after the command has ended
 
 
-def breaker(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs `hedgerow breaker`, as a person would."""
+def hedgerow(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs the command, as a person would."""
     return subprocess.run(
-        [sys.executable, "-m", "services", "breaker", *arguments],
+        [sys.executable, "-m", "services", *arguments],
         cwd=ROOT,
         env=environment(home),
         capture_output=True,
@@ -32,7 +33,7 @@ async def test_the_desk_serves_its_fallbacks_and_obeys_the_operator(tmp_path):
         assert row.result == "ok", row
 
         forced = ("market_making", "lease", "--force-open", "--reason", "a test")
-        done = breaker(tmp_path, *forced)
+        done = hedgerow(tmp_path, "breaker", *forced)
         assert done.returncode == 0, done.stderr
         assert "forced_open: no quotes" in done.stdout
 
@@ -51,10 +52,24 @@ async def test_the_desk_serves_its_fallbacks_and_obeys_the_operator(tmp_path):
         await desk.until(is_restarted, 10.0, "market_making gone")
         await desk.until(is_forced, 20.0, "forced breaker after a restart")
         assert await is_empty()
-        assert breaker(tmp_path, "market_making", "lease", "--reset").returncode == 0
+        assert hedgerow(tmp_path, "breaker", "market_making", "lease", "--reset").returncode == 0
         await closed(desk, "market_making", "lease")
         await desk.quoting(400, BACK_S_MAX)
-        assert breaker(tmp_path, "market_making", "nonsense", "--reset").returncode == 2
-        assert breaker(tmp_path, "nobody").returncode == 1
+        assert hedgerow(tmp_path, "breaker", "market_making", "nonsense", "--reset").returncode == 2
+        assert hedgerow(tmp_path, "breaker", "nobody").returncode == 1
+        await halted_and_resumed(desk, tmp_path)
     assert desk.report["violations"] == 0, desk.report["invariants"]
     assert desk.report["positions_equal_venue"] is True
+
+
+async def halted_and_resumed(desk: DeskProbe, home: Path) -> None:
+    """A person stops one underlying, and lets it go on."""
+    done = hedgerow(home, "halt", "BTC", "--reason", "a test")
+    assert done.returncode == 0, done.stderr
+    assert "BTC halted: halted, 0 instruments quoted" in done.stdout
+    assert await desk.quoted_count() > 0  # of ETH
+    assert hedgerow(home, "halt", "BTC").returncode == 2  # no reason
+    assert hedgerow(home, "halt", "DOGE", "--reason", "a test").returncode == 2
+    done = hedgerow(home, "resume", "--reason", "a test", "--json")
+    assert json.loads(done.stdout)["is_taken"], done.stderr
+    await desk.quoting(400, BACK_S_MAX)
