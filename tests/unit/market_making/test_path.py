@@ -53,6 +53,17 @@ def test_records_that_nobody_drains_take_every_quote_away():
     assert desk.stats.records_lost == 0
 
 
+def test_without_the_bound_nothing_says_that_nobody_drains_them():
+    """The off leg: in a ring that such a churn cannot fill, quotes rest on."""
+    desk = quoting_desk(PathDesk)
+    desk.is_draining_records = False
+    churn(desk, 40)
+    assert len(desk.two_sided()) > 80
+    requests = desk.quote_requests()
+    churn(desk, 4)
+    assert desk.quote_requests() > requests
+
+
 @pytest.mark.usefixtures("small_ring")
 def test_records_that_are_drained_take_no_quote_away():
     desk = quoting_desk(PathDesk)
