@@ -13,7 +13,8 @@ import pytest
 
 from infra.deployment import ROWS, WATCHER, dns_name
 from infra.desk_plan import STOP_ORDER
-from tests.system.engine import Stack, alertmanager_image, docker, require, until
+from infra.trial_containers import Stack, docker
+from tests.system.engine import alertmanager_image, require, until
 
 pytestmark = pytest.mark.containers
 
