@@ -221,8 +221,8 @@ trace-test: setup ## a desk's traces judged in a real Jaeger, agents killed on t
 calm: setup ## a desk to which nothing happens: the pages that it raises all the same (SECONDS=1800)
 	$(BIN)/python -m infra.calm --seconds $(or $(SECONDS_GIVEN),1800) $(if $(JSON),--json $(JSON))
 
-chaos: .venv/dev .venv/native ## breaks a running desk on purpose, one fault at a time (ONLY=NAME,... JSON=FILE)
-	$(BIN)/python -m chaos.run $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
+chaos: .venv/dev .venv/native ## breaks a running desk on purpose, one fault at a time (ONLY=NAME,... CONTAINERS=1 JSON=FILE)
+	$(BIN)/python -m chaos.run $(if $(CONTAINERS),--containers) $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
 
 chaos-off: .venv/dev .venv/native ## the same, and each again without its protection: it has to fail (ONLY= JSON=)
 	$(BIN)/python -m chaos.run --off $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))

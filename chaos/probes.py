@@ -4,6 +4,7 @@ Times are seconds since the last action that broke something (chaos.actions note
 a probe that waits in vain answers NEVER_S, which no tolerance takes.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -38,6 +39,20 @@ def is_steady(limit_s: float = 15.0) -> bool:
         looks = looks + 1 if is_quoting() else 0
         time.sleep(LOOK_S)
     return looks >= STEADY_LOOKS
+
+
+def wait_for_quotes(
+    has_ended: Callable[[], bool], last_words: Callable[[], str], limit_s: float
+) -> None:
+    """Waits until a desk quotes and is observed. Raises SystemExit, with the desk's last words."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        with contextlib.suppress(OSError, KeyError, ValueError, AssertionError):
+            if is_quoting() and observed() and is_steady():
+                return
+        if has_ended() or time.monotonic() > deadline:
+            raise SystemExit(f"the desk did not come to quote:\n{last_words()}")
+        time.sleep(0.2)
 
 
 def live_quotes() -> int:

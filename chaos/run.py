@@ -1,8 +1,9 @@
 """Runs the experiments of chaos/experiments and prints what came of each.
 
-`python -m chaos.run [--only NAME,...] [--quick] [--off] [--json FILE]`. Experiments that need the
-same desk share one. With --off each also runs without the protection that it is about, on a desk of
-its own, and has to deviate there.
+`python -m chaos.run [--only NAME,...] [--quick] [--off] [--containers] [--json FILE]`. Experiments
+that need the same desk share one. With --off each also runs without the protection that it is
+about, on a desk of its own, and has to deviate there. With --containers it is docker-compose that
+runs the desk; then nothing is switched off.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,17 @@ from chaoslib.types import Strategy
 from rich.console import Console
 from rich.table import Table
 
-from chaos import actions, probes
+from chaos import actions, containers, probes
 from chaos.faults import HOME_VARIABLE
+from infra.trial_containers import why_not
 
 EXPERIMENTS = Path(__file__).with_name("experiments")
 QUOTING_S_MAX = 40.0
 SETTLE_S = 1.0
 END_S_MAX = 60.0
 NOT_RUN = "-"
+# Runs a desk with some configuration.
+Desk = Callable[[dict[str, Any]], contextlib.AbstractContextManager[None]]
 
 
 @dataclass
@@ -55,14 +59,12 @@ def load(path: Path) -> dict[str, Any]:
     return found
 
 
-def named(only: str, *, is_quick: bool) -> list[str]:
-    """Returns the names of the experiments that are asked for."""
-    names = sorted(path.stem for path in EXPERIMENTS.glob("*.json"))
+def named(only: str, tags: set[str]) -> list[str]:
+    """Returns the names of the experiments that are asked for, or of those with all the tags."""
     if only:
         return only.split(",")
-    if is_quick:
-        return [one for one in names if "ci" in load(EXPERIMENTS / f"{one}.json")["tags"]]
-    return names
+    names = sorted(path.stem for path in EXPERIMENTS.glob("*.json"))
+    return [one for one in names if tags <= set(load(EXPERIMENTS / f"{one}.json")["tags"])]
 
 
 def about(experiment: dict[str, Any]) -> dict[str, Any]:
@@ -90,7 +92,11 @@ def desk(config: dict[str, Any], weakened: str = "") -> Iterator[None]:
         with (home / "up.log").open("wb") as log:
             process = subprocess.Popen(argv, stdout=log, stderr=log)
         try:
-            wait_for_quotes(process, home)
+            probes.wait_for_quotes(
+                lambda: process.poll() is not None,
+                lambda: (home / "up.log").read_text(encoding="utf-8", errors="replace")[-2000:],
+                QUOTING_S_MAX,
+            )
             yield
         finally:
             actions.mend()
@@ -100,18 +106,6 @@ def desk(config: dict[str, Any], weakened: str = "") -> Iterator[None]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def wait_for_quotes(process: "subprocess.Popen[bytes]", home: Path) -> None:
-    deadline = time.monotonic() + QUOTING_S_MAX
-    while True:
-        with contextlib.suppress(OSError, KeyError, ValueError, AssertionError):
-            if probes.is_quoting() and probes.observed() and probes.is_steady():
-                return
-        if process.poll() is not None or time.monotonic() > deadline:
-            tail = (home / "up.log").read_text(encoding="utf-8", errors="replace")[-2000:]
-            raise SystemExit(f"the desk did not come to quote:\n{tail}")
-        time.sleep(0.2)
 
 
 def toml(config: dict[str, Any], above: str = "") -> str:
@@ -184,7 +178,7 @@ def why(journal: dict[str, Any]) -> str:
     return ""
 
 
-def run_all(names: list[str], *, with_off: bool) -> list[Row]:
+def run_all(names: list[str], run_desk: Desk, *, with_off: bool) -> list[Row]:
     """Runs experiments, those with the same configuration on one desk."""
     found = {name: load(EXPERIMENTS / f"{name}.json") for name in names}
     rows: dict[str, Row] = {}
@@ -192,7 +186,7 @@ def run_all(names: list[str], *, with_off: bool) -> list[Row]:
     for name, experiment in found.items():
         groups.setdefault(json.dumps(about(experiment).get("desk", {})), []).append(name)
     for configuration, members in groups.items():
-        with desk(json.loads(configuration)):
+        with run_desk(json.loads(configuration)):
             for name in members:
                 rows[name] = run_one(found[name], name)
                 time.sleep(SETTLE_S)
@@ -212,8 +206,8 @@ def off_leg(experiment: dict[str, Any], name: str) -> str:
     return row.result if row.result != "held" else "HELD WITHOUT ITS PROTECTION"
 
 
-def show(rows: list[Row]) -> None:
-    table = Table(title="Chaos", title_justify="left")
+def show(rows: list[Row], title: str) -> None:
+    table = Table(title=title, title_justify="left")
     for column in Row.__dataclass_fields__:
         table.add_column(column, overflow="fold")
     for row in rows:
@@ -230,12 +224,19 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="NAME,...")
     parser.add_argument("--quick", action="store_true", help="those that CI runs")
     parser.add_argument("--off", action="store_true", help="and each without its protection")
+    parser.add_argument("--containers", action="store_true", help="on the desk of docker-compose")
     parser.add_argument("--json", metavar="FILE")
     arguments = parser.parse_args()
     logging.getLogger("logzero").setLevel(logging.ERROR)
-    names = named(arguments.only, is_quick=arguments.quick)
-    rows = run_all(names, with_off=arguments.off)
-    show(rows)
+    where = "containers" if arguments.containers else "process"
+    if arguments.containers and arguments.off:
+        parser.error("protections are switched off on the desk of processes: without --containers")
+    if arguments.containers and (reason := why_not()):
+        parser.error(reason)
+    names = named(arguments.only, {where, "ci"} if arguments.quick else {where})
+    run_desk = containers.desk if arguments.containers else desk
+    rows = run_all(names, run_desk, with_off=arguments.off)
+    show(rows, "Chaos, in containers" if arguments.containers else "Chaos")
     if arguments.json:
         document = json.dumps([asdict(row) for row in rows], indent=2)
         Path(arguments.json).write_text(document + "\n", encoding="utf-8")

@@ -253,7 +253,8 @@ def disruption_budget(one: Instance) -> dict[str, Any]:
 
 def files() -> dict[Path, str]:
     """Returns every written file's text by its path."""
-    compose = runtime("compose", NATS_SERVERS, processes().values())
+    everybody = (*processes().values(), Instance("observer"))
+    compose = runtime("compose", NATS_SERVERS, everybody)
     found = {ROOT / "infra" / "compose" / "runtime.json": shown(compose)}
     path = ROOT / "infra" / "prometheus" / "targets" / "desk.json"
     found[path] = as_json(target_groups(processes().values()))

@@ -31,7 +31,6 @@ START_LIMIT_S = 20.0
 LAST_WORDS_S = 1.5  # the record's last messages reach the observer
 SCREEN_PAUSE_S = 0.5
 TELL_PAUSE_S = 1.0
-TOLD = ("violations", "reconciliation_breaks", "reconciliation_checks", "fills", "halts", "pulls")
 
 
 class StartError(RuntimeError):
@@ -196,10 +195,7 @@ class DeskRun:
     async def _tell(self, watcher: Observer) -> None:
         """Writes down for other processes what the observer has seen so far."""
         while True:
-            day = report.day_report(watcher, self._started_ns, self._age_s())
-            counts = {key: day[key] for key in TOLD}
-            broken = {one["name"]: one["details"] for one in day["invariants"] if one["details"]}
-            runs.write_observed(self._plan.directory, {**counts, "broken": broken})
+            runs.write_observed(self._plan.directory, report.told(watcher))
             await asyncio.sleep(TELL_PAUSE_S)
 
     async def _end(

@@ -11,6 +11,7 @@ from shared.clock import NS_PER_S
 from shared.messages.quoting import TickToQuoteV1
 from shared.messages.risk import PnlTerms
 
+TOLD = ("violations", "reconciliation_breaks", "reconciliation_checks", "fills", "halts", "pulls")
 TERMS = tuple(field.name for field in msgspec.structs.fields(PnlTerms))
 
 
@@ -83,6 +84,14 @@ def day_report(observer: Observer, started_ns: int, seconds: float) -> dict[str,
             for name, book in sorted(seen.portfolios.items())
         },
     }
+
+
+def told(observer: Observer) -> dict[str, Any]:
+    """Returns what others are told of a run while it goes on: counts, and `broken`, the invariants
+    that were, with details."""
+    day = day_report(observer, 0, 0.0)
+    broken = {one["name"]: one["details"] for one in day["invariants"] if one["details"]}
+    return {**{key: day[key] for key in TOLD}, "broken": broken}
 
 
 def tick_to_quote(paths: dict[str, TickToQuoteV1]) -> dict[str, float] | None:

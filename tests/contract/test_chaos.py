@@ -8,15 +8,27 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from chaoslib.experiment import ensure_experiment_is_valid
 
 from chaos import probes
-from chaos.run import EXPERIMENTS, about, laid_over, toml
+from chaos.run import EXPERIMENTS, about, laid_over, named, targets, toml
 from chaos.weaken import NO_RESTART, WEAKENED
 from infra.alerting.declared import BY_NAME
+from infra.deployment import ROOT, dns_name
 from infra.desk_plan import check_tables
 from shared.configuration import load_tables
 
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+# What works by signals and by what the venue and the watcher tell.
+IN_CONTAINERS = {
+    "kill",
+    "pause",
+    "mend",
+    "alert_after",
+    "quotes_gone_after",
+    "quoting_after",
+}
 NAMES = sorted(path.stem for path in EXPERIMENTS.glob("*.json"))
 
 
@@ -61,6 +73,21 @@ def test_what_an_experiment_calls_takes_what_it_is_given(name: str) -> None:
         provider = activity["provider"]
         function = getattr(importlib.import_module(provider["module"]), provider["func"])
         inspect.signature(function).bind(**provider.get("arguments", {}))
+
+
+@pytest.mark.parametrize("name", named("", {"containers"}))
+def test_an_experiment_on_containers_asks_nothing_of_a_process_desk(name: str) -> None:
+    experiment = load(name)
+    assert "desk" not in about(experiment), "containers have settings of their own"
+    services = {dns_name(one) for one in targets(experiment)}
+    assert services
+    assert services <= COMPOSE["services"].keys()
+    assert {step["provider"]["func"] for step in experiment["method"]} <= IN_CONTAINERS
+
+
+def test_every_experiment_has_a_desk_to_run_on() -> None:
+    assert set(named("", {"process"})) | set(named("", {"containers"})) == set(NAMES)
+    assert set(named("", {"ci"})) == set(named("", {"ci", "process"}))
 
 
 @pytest.mark.parametrize("name", NAMES)

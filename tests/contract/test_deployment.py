@@ -95,6 +95,15 @@ def test_the_watcher_of_compose_looks_at_everybody():
         assert "observe" in COMPOSE["services"][row.dns_name]["networks"]
 
 
+def test_the_observer_of_experiments_stands_in_a_profile_with_its_own_key():
+    service, watcher = (COMPOSE["services"][name] for name in ("observer", "alerting"))
+    assert service["profiles"] == ["chaos"]
+    for key in ("image", "networks", "mem_limit", "cpus", "depends_on", "healthcheck"):
+        assert service[key] == watcher[key], key
+    assert {"source": "nkey_observer", "target": "bus_nkey"} in service["secrets"]
+    assert service["command"] == ["-m", "infra.observing"]
+
+
 def test_alertmanager_hears_the_watcher_where_there_is_one():
     """Without the profile nobody is there to tell, and a page that cannot be told is an alert."""
     desk, observed = (
