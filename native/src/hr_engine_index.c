@@ -223,9 +223,19 @@ static void count_slot(const hr_slot *slot, hr_engine_pass *pass, int64_t sign) 
     pass->one_sided_count += sign * (is_bid != is_ask);
 }
 
-/* Considers what is picked, in the order of slots; returns how many should move. */
-static int64_t consider_picked(hr_engine *engine, int64_t now_ns, int32_t is_unranked,
+static int64_t picked_count(const hr_engine *engine) {
+    int64_t count = 0;
+    for (int64_t word = 0; word < hr_engine_set_words(engine); word++) {
+        count += __builtin_popcountll(engine->picks[word]);
+    }
+    return count;
+}
+
+/* Considers what is picked, in the order of slots; returns how many should move. Ranks cost half as
+ * much again, and count only where perhaps not all can be sent. */
+static int64_t consider_picked(hr_engine *engine, int64_t now_ns, int64_t capacity,
                                int64_t *refused_out) {
+    const int32_t is_unranked = picked_count(engine) <= hr_engine_budget(engine, now_ns, capacity);
     const int64_t words = hr_engine_set_words(engine);
     int64_t found = 0;
     for (int64_t word = 0; word < words; word++) {
@@ -238,22 +248,6 @@ static int64_t consider_picked(hr_engine *engine, int64_t now_ns, int32_t is_unr
             }
         }
     }
-    return found;
-}
-
-/* As consider_picked. What ranks candidates costs as much again as what makes them, and ranks count
- * only where not all can be sent: then they are considered once more, for their ranks. */
-static int64_t rank_picked(hr_engine *engine, int64_t now_ns, int64_t capacity,
-                           int64_t *refused_out) {
-    const hr_in_flight before = engine->in_flight;
-    int64_t refused = 0;
-    int64_t found = consider_picked(engine, now_ns, 1, &refused);
-    if (found > hr_engine_budget(engine, now_ns, capacity)) {
-        engine->in_flight = before;
-        refused = 0;
-        found = consider_picked(engine, now_ns, 0, &refused);
-    }
-    *refused_out += refused;
     return found;
 }
 
@@ -275,7 +269,7 @@ static void decide_picked(hr_engine *engine, int64_t now_ns, int64_t capacity, c
             count_slot(slot, pass_out, -1);
         }
     }
-    const int64_t found = rank_picked(engine, now_ns, capacity, &pass_out->refused_count);
+    const int64_t found = consider_picked(engine, now_ns, capacity, &pass_out->refused_count);
     hr_engine_send_best(engine, now_ns, capacity, found, decisions_out, pass_out);
     for (int64_t word = 0; word < words; word++) {
         for (uint64_t bits = engine->picks[word]; bits != 0; bits &= bits - 1) {
