@@ -95,6 +95,7 @@ class Bus:
         self._tasks: set[asyncio.Task[None]] = set()
         self._recovery: asyncio.Task[None] | None = None
         self._must_rebind = False
+        self._looks: dict[Callable[[], Awaitable[None]], asyncio.Task[None]] = {}
 
     @property
     def is_connected(self) -> bool:
@@ -295,8 +296,7 @@ class Bus:
         if message.headers and message.headers.get("Status"):  # 503: no JetStream there now
             self._recover()
             return
-        answer = msgspec.json.decode(message.data)
-        error = answer.get("error")
+        error = msgspec.json.decode(message.data).get("error")
         if error is None:
             self.outbox.confirm(token, self.clock.monotonic_ns())
             return
@@ -343,11 +343,12 @@ class Bus:
             if not self.is_connected:
                 continue
             now_ns = self.clock.monotonic_ns()
-            is_late = now_ns - (self.outbox.oldest_sent_ns() or now_ns) > ACK_TIMEOUT_NS
-            if is_late or not self._is_flowing:
+            late_ns = now_ns - (self.outbox.oldest_sent_ns() or now_ns)
+            if late_ns > ACK_TIMEOUT_NS or not self._is_flowing:
                 self._recover()
-            for hook in self.on_tick:
-                await hook()
+            for hook in self.on_tick:  # none waits for another's answers
+                if hook not in self._looks or self._looks[hook].done():
+                    self._looks[hook] = self._spawn(hook())
 
     async def _on_disconnected(self) -> None:
         self._pause()

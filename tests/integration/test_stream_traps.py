@@ -174,3 +174,18 @@ async def test_streams_are_ensured_again_where_their_space_is_all_there_is(tmp_p
             assert info["config"]["discard"] == "new"
     finally:
         server.kill()
+
+
+async def test_a_reader_that_waits_for_an_answer_keeps_no_other_waiting(server):
+    """Two servers of three are dead: the first reader's calls take seconds to fail."""
+    looks = []
+
+    async def wait_for_an_answer():
+        await asyncio.sleep(60)
+
+    async def look():
+        looks.append(None)
+
+    async with ours(server) as bus:
+        bus.on_tick += [wait_for_an_answer, look]
+        await until(lambda: len(looks) >= 3)
