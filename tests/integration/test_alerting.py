@@ -26,6 +26,7 @@ from tests.integration.receivers import Server
 DETECT_S_MAX = 5.0
 RUNBOOKS = sorted((ROOT / "infra" / "runbooks").glob("*.md"))
 SETTLED_S = 15  # of quoting, before a command is asked what it says
+WHOLE_S_MAX = 40.0
 
 
 class Watched:
@@ -99,13 +100,22 @@ def test_a_first_command_works_from_a_shell(watched):
     assert done.stdout
 
 
-def test_the_walk_finds_a_running_desk_whole(watched):
+def walk(watched) -> dict[str, dict[str, Any]]:
     done = watched.desk.command("doctor", "--live", "--json")
-    walk = {one["check"]: one for one in json.loads(done.stdout)}
-    assert "watcher" not in walk
-    assert walk["agents"]["is_ok"], walk["agents"]
-    assert walk["quotes"]["is_ok"], walk["quotes"]
-    for one in walk.values():
+    return {one["check"]: one for one in json.loads(done.stdout)}
+
+
+def test_the_walk_finds_a_running_desk_whole(watched):
+    """Within the time that protection, once tripped, may keep the quotes of an underlying away."""
+    deadline = time.monotonic() + WHOLE_S_MAX
+    found = walk(watched)
+    while not found["quotes"]["is_ok"] and time.monotonic() < deadline:
+        time.sleep(1)
+        found = walk(watched)
+    assert "watcher" not in found
+    assert found["agents"]["is_ok"], found["agents"]
+    assert found["quotes"]["is_ok"], found["quotes"]
+    for one in found.values():
         assert one["is_ok"] or one["wrong"]
         assert one["check"] in ("alerts", "breakers") or one["found"] != "nothing told", one
 
