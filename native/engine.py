@@ -145,7 +145,7 @@ class Engine:
         check(lib.hr_engine_set_hedge(self._engine, hedge_usd))
 
     def rearm(self) -> None:
-        """Opens the repeated-execution latches: a person's word."""
+        """Opens the latches of executions: a person's word."""
         check(lib.hr_engine_rearm(self._engine))
 
     def latch(self, slot: int, side: int) -> None:

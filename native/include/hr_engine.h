@@ -233,9 +233,9 @@ hr_status hr_engine_set_hedge(hr_engine *engine, double hedge_usd); /* Signed in
 /* A person's word: opens the latches of repeated execution and of execution beyond what was sent.
  */
 hr_status hr_engine_rearm(hr_engine *engine);
-/* Closes the latch of one side of a slot, or with slot HR_LATCH_SLOT_ALL that of execution beyond
- * what was sent; and returns whether it is closed. An engine knows of none that closed before it
- * was made: who makes it says so. */
+/* The latch of one side of a slot, or with slot HR_LATCH_SLOT_ALL that of execution beyond what was
+ * sent: closes it; returns whether it is closed. An engine knows of none that closed before it was
+ * made: who makes it says so. */
 #define HR_LATCH_SLOT_ALL -1
 hr_status hr_engine_latch(hr_engine *engine, int64_t slot, int32_t side);
 int32_t hr_engine_is_latched(const hr_engine *engine, int64_t slot, int32_t side);

@@ -231,8 +231,8 @@ static int64_t picked_count(const hr_engine *engine) {
     return count;
 }
 
-/* Considers what is picked, in the order of slots; returns how many should move. Ranks cost half as
- * much again, and count only where perhaps not all can be sent. */
+/* Considers what is picked, in the order of slots; returns how many should move. Ranks cost
+ * more questions to the gate, and count only where perhaps not all can be sent. */
 static int64_t consider_picked(hr_engine *engine, int64_t now_ns, int64_t capacity,
                                int64_t *refused_out) {
     const int32_t is_unranked = picked_count(engine) <= hr_engine_budget(engine, now_ns, capacity);

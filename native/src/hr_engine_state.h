@@ -152,7 +152,7 @@ hr_status hr_engine_find_slot(hr_engine *engine, int64_t slot, hr_slot **slot_ou
 
 /* Returns the engine's state as the gate wants it, with what is in flight bounded by the window. */
 hr_gate_state hr_engine_gate_state(const hr_engine *engine, int64_t now_ns);
-/* The same without what is in flight, which hr_gate_check_state does not look at. */
+/* The same without what is in flight, which hr_gate_check_moment does not look at. */
 hr_gate_state hr_engine_still_state(const hr_engine *engine, int64_t now_ns);
 
 /* Adds (sign +1) or takes away (-1) what one side of one slot may still be filled. */
