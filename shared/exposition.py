@@ -21,6 +21,7 @@ Exemplars = Mapping[int, Sampled]  # by the bucket's place
 Labels = tuple[str, ...]  # names, or their values
 OPENMETRICS = "application/openmetrics-text"
 SERIES_KEPT = 16_384
+NUMBERS_KEPT = 2_048  # some looks' worth: what moved does not come back
 
 
 class Page:
@@ -77,7 +78,7 @@ def _spelt(value: float) -> str:
     return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 
-_number = lru_cache(maxsize=SERIES_KEPT)(_spelt)  # counts stand still, or are small
+_number = lru_cache(maxsize=NUMBERS_KEPT)(_spelt)  # counts stand still, or are small
 
 
 @lru_cache(maxsize=SERIES_KEPT)
