@@ -85,6 +85,8 @@ def burial() -> None:
 
 def shedding() -> None:
     """Lossy inputs wait without bound, and none is too old."""
+    _set("shared.bus", "LOSSY_PENDING_MAX", 10**9)
+    _set("shared.bus", "PENDING_BYTES_MAX", 10**12)
     _set("shared.inbox", "LOSSY_MAX", 10**9)
     _set("shared.intake", "LOSSY_AGE_NS_MAX", HOURS_MS * 1_000_000)
 
