@@ -224,8 +224,8 @@ calm: setup ## a desk to which nothing happens: the pages that it raises all the
 chaos: .venv/dev .venv/native ## breaks a running desk on purpose, one fault at a time (ONLY=NAME,... CONTAINERS=1 JSON=FILE)
 	$(BIN)/python -m chaos.run $(if $(CONTAINERS),--containers) $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
 
-chaos-off: .venv/dev .venv/native ## the same, and each again without its protection: it has to fail (ONLY= JSON=)
-	$(BIN)/python -m chaos.run --off $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
+chaos-off: .venv/dev .venv/native ## the same, and each again without its protection: it has to fail (ONLY= CONTAINERS= JSON=)
+	$(BIN)/python -m chaos.run --off $(if $(CONTAINERS),--containers) $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
 
 # ---- write --------------------------------------------------------------------------------------
 format: .venv/dev ## formats Python and C

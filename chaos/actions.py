@@ -14,6 +14,7 @@ from chaos.probes import note
 from infra import runs
 from infra.venue_account import VenueAccount
 
+HOLD_SEEN_S = 2.0  # whoever starts processes again has seen it
 STOPPED = "stopped.pids"
 SQUEEZED = "squeezed.pids"
 
@@ -32,6 +33,14 @@ def kill(service: str) -> None:
     note("broken")
     os.kill(pid_of(service), signal.SIGKILL)
     note("mended")  # whoever restarts it is what is tried
+
+
+def hold(service: str) -> None:
+    """Has nobody start a process again once it has died, until `mend`."""
+    directory = runs.current()
+    assert directory is not None, "no desk is running"
+    runs.hold(directory, service)
+    time.sleep(HOLD_SEEN_S)
 
 
 def pause(service: str) -> None:
@@ -104,8 +113,10 @@ def wait(seconds: float) -> None:
 
 
 def mend() -> None:
-    """Undoes every fault: wires, shims, stopped processes."""
+    """Undoes every fault: wires, shims, stopped and held processes."""
     faults.write(Faults())
+    for path in home().glob("current/*.hold"):
+        runs.release(path.parent, path.stem)
     for path in home().glob("*.shim"):
         faults.tell_shim(path.stem)
     for pid in taken(STOPPED):

@@ -3,7 +3,6 @@ watcher on a port of this machine.
 
 The engine has to be this machine's own, and we root: a container's process is then one of ours to
 kill and to pause, and the engine is who starts it again. The observer stands in the profile chaos.
-Protections are switched off on the desk of processes only: here nothing changes an agent.
 """
 
 import asyncio
@@ -22,23 +21,25 @@ import msgspec
 from chaos import actions, faults, probes
 from chaos.faults import HOME_VARIABLE, NO_FAULT, Faults
 from chaos.proxy import TcpWire
+from chaos.weaken import NO_RESTART, NO_SPARE
 from infra import runs
 from infra.alerting import asking
 from infra.deployment import HTTP_PORT, ROWS
 from infra.embedded_nats import free_port
 from infra.runs import ProcessEntry, ProcessTable
-from infra.trial_containers import RUNTIME_PATH, Stack
+from infra.trial_containers import RUNTIME_PATH, Stack, docker
 from shared.configuration import Runtime
 
 PROFILE = "chaos"
 ASKED = ("alerting", "observer")
 REFRESH_S = 0.3
 QUOTING_S_MAX = 120.0  # that it is a minute tests/system shows; here it only has to come
+SPARE = "nats-3"
 NAMES = {row.dns_name: row.service for row in ROWS}
 
 
 @contextlib.contextmanager
-def desk(config: dict[str, Any]) -> Iterator[None]:
+def desk(config: dict[str, Any], weakened: str = "") -> Iterator[None]:
     """Runs a desk in containers until it is left; nothing of it stays."""
     assert not config, "containers have the settings of infra/compose/desk.toml"
     with tempfile.TemporaryDirectory(prefix="hedgerow-chaos-") as folder:
@@ -48,8 +49,16 @@ def desk(config: dict[str, Any]) -> Iterator[None]:
         stack = Stack(Path(folder) / "secrets", PROFILE)
         try:
             stack.up()
+            if weakened == NO_RESTART:
+                docker(
+                    "update", "--restart=no", *(one["Id"] for one in stack.containers().values())
+                )
             with mirrored(stack, Path(folder)):
                 wait_for_quotes(stack)
+                if weakened == NO_SPARE:
+                    actions.hold(SPARE)
+                    actions.kill(SPARE)
+                    wait_for_quotes(stack)
                 try:
                     yield
                 finally:
@@ -83,12 +92,14 @@ def mirrored(stack: Stack, home: Path) -> Iterator[None]:
 
 
 class Mirror:
-    """Writes down what the engine says of its containers, as a supervisor does of its processes."""
+    """Writes down what the engine says of its containers, and does what is asked of a supervisor:
+    what is held (runs.hold) stays dead, and is started once it is released."""
 
     def __init__(self, stack: Stack, directory: Path) -> None:
         self._stack = stack
         self._directory = directory
         self._ports = {name: free_port() for name in ASKED}
+        self._held: set[str] = set()
         directory.mkdir()
         facts = msgspec.json.decode(RUNTIME_PATH.read_bytes(), type=Runtime)
         runtime = msgspec.structs.replace(
@@ -125,9 +136,21 @@ class Mirror:
         entries = [entry_of(NAMES.get(name, name), facts) for name, facts in found.items()]
         table = ProcessTable(supervisor_pid=os.getpid(), started_unix_s=0.0, processes=entries)
         runs.write_processes(self._directory, table)
+        for name, facts in found.items():
+            self._obey(NAMES.get(name, name), facts)
         with contextlib.suppress(asking.NoWatcherError):
             observed = asking.get_json(self._ports["observer"], "/observed")
             runs.write_observed(self._directory, observed)
+
+    def _obey(self, name: str, facts: dict[str, Any]) -> None:
+        is_held = runs.is_held(self._directory, name)
+        if is_held and name not in self._held:
+            docker("update", "--restart=no", facts["Id"])
+            self._held.add(name)
+        elif not is_held and name in self._held:
+            docker("update", "--restart=unless-stopped", facts["Id"])
+            docker("start", facts["Id"])
+            self._held.discard(name)
 
 
 def entry_of(name: str, facts: dict[str, Any]) -> ProcessEntry:

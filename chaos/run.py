@@ -3,7 +3,7 @@
 `python -m chaos.run [--only NAME,...] [--quick] [--off] [--containers] [--json FILE]`. Experiments
 that need the same desk share one. With --off each also runs without the protection that it is
 about, on a desk of its own, and has to deviate there. With --containers it is docker-compose that
-runs the desk; then nothing is switched off.
+runs the desk.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from rich.table import Table
 
 from chaos import actions, containers, probes
 from chaos.faults import HOME_VARIABLE
+from chaos.weaken import NO_RESTART, NO_SPARE
 from infra.trial_containers import why_not
 
 EXPERIMENTS = Path(__file__).with_name("experiments")
@@ -36,8 +37,8 @@ QUOTING_S_MAX = 40.0
 SETTLE_S = 1.0
 END_S_MAX = 60.0
 NOT_RUN = "-"
-# Runs a desk with some configuration.
-Desk = Callable[[dict[str, Any]], contextlib.AbstractContextManager[None]]
+# Runs a desk with some configuration and without some protection.
+Desk = Callable[[dict[str, Any], str], contextlib.AbstractContextManager[None]]
 
 
 @dataclass
@@ -186,22 +187,25 @@ def run_all(names: list[str], run_desk: Desk, *, with_off: bool) -> list[Row]:
     for name, experiment in found.items():
         groups.setdefault(json.dumps(about(experiment).get("desk", {})), []).append(name)
     for configuration, members in groups.items():
-        with run_desk(json.loads(configuration)):
+        with run_desk(json.loads(configuration), ""):
             for name in members:
                 rows[name] = run_one(found[name], name)
                 time.sleep(SETTLE_S)
     if with_off:
         for name, experiment in found.items():
-            rows[name].off_leg = off_leg(experiment, name)
+            rows[name].off_leg = off_leg(experiment, name, run_desk)
     return [rows[name] for name in names]
 
 
-def off_leg(experiment: dict[str, Any], name: str) -> str:
-    """Runs an experiment without its protection; says what went wrong, as it has to."""
+def off_leg(experiment: dict[str, Any], name: str, run_desk: Desk) -> str:
+    """Runs an experiment without its protection; says what went wrong, as it has to. In containers
+    only what the engine protects can be switched off."""
     ours = about(experiment)
     off = ours["off"]
+    if run_desk is containers.desk and off.get("weaken") not in {NO_RESTART, NO_SPARE}:
+        return NOT_RUN
     config = laid_over(ours.get("desk", {}), off.get("desk", {}))
-    with desk(config, off.get("weaken", "")):
+    with run_desk(config, off.get("weaken", "")):
         row = run_one(experiment, name)
     return row.result if row.result != "held" else "HELD WITHOUT ITS PROTECTION"
 
@@ -229,8 +233,6 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.getLogger("logzero").setLevel(logging.ERROR)
     where = "containers" if arguments.containers else "process"
-    if arguments.containers and arguments.off:
-        parser.error("protections are switched off on the desk of processes: without --containers")
     if arguments.containers and (reason := why_not()):
         parser.error(reason)
     names = named(arguments.only, {where, "ci"} if arguments.quick else {where})

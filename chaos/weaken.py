@@ -126,7 +126,9 @@ WEAKENED: dict[str, tuple[frozenset[str], Callable[[], None]]] = {
     "memory_bound": (AGENTS, memory_bound),
     "own_thread": (frozenset({"market_making"}), own_thread),
 }
-NO_RESTART = "restart"  # the supervisor's own; chaos.desk sees to it
+# Not of one process: chaos.desk and chaos.containers see to them.
+NO_RESTART = "restart"  # the supervisor's own, or the engine's
+NO_SPARE = "spare"  # one server of three is dead before
 
 
 def main() -> None:

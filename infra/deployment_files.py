@@ -1,8 +1,8 @@
 """Writes the parts of a deployment that follow from infra/deployment.py: `make deployment`.
 
-infra/compose/runtime.json, infra/prometheus/targets/desk.json and, in infra/k8s, agents.yaml,
-runtime.json and targets.json of each layout. They are committed, so that they can be read and
-applied as they are; a contract test compares.
+infra/compose/runtime.json and observer.json, infra/prometheus/targets/desk.json and, in infra/k8s,
+agents.yaml, runtime.json and targets.json of each layout. They are committed, so that they can be
+read and applied as they are; a contract test compares.
 """
 
 import json
@@ -255,7 +255,12 @@ def files() -> dict[Path, str]:
     """Returns every written file's text by its path."""
     everybody = (*processes().values(), Instance("observer"))
     compose = runtime("compose", NATS_SERVERS, everybody)
-    found = {ROOT / "infra" / "compose" / "runtime.json": shown(compose)}
+    # Blind itself, it would call others wrong: it stays with a server that no experiment kills.
+    observing = runtime("compose", NATS_SERVERS[:1], everybody)
+    found = {
+        ROOT / "infra" / "compose" / "runtime.json": shown(compose),
+        ROOT / "infra" / "compose" / "observer.json": shown(observing),
+    }
     path = ROOT / "infra" / "prometheus" / "targets" / "desk.json"
     found[path] = as_json(target_groups(processes().values()))
     for layout, shards in LAYOUTS.items():

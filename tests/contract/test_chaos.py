@@ -13,7 +13,7 @@ from chaoslib.experiment import ensure_experiment_is_valid
 
 from chaos import probes
 from chaos.run import EXPERIMENTS, about, laid_over, named, targets, toml
-from chaos.weaken import NO_RESTART, WEAKENED
+from chaos.weaken import NO_RESTART, NO_SPARE, WEAKENED
 from infra.alerting.declared import BY_NAME
 from infra.deployment import ROOT, dns_name
 from infra.desk_plan import check_tables
@@ -24,10 +24,12 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8
 IN_CONTAINERS = {
     "kill",
     "pause",
+    "hold",
     "mend",
     "alert_after",
     "quotes_gone_after",
     "quoting_after",
+    "is_steady",
 }
 NAMES = sorted(path.stem for path in EXPERIMENTS.glob("*.json"))
 
@@ -60,7 +62,7 @@ def test_an_experiment_is_whole(name: str) -> None:
     assert ours["protection"]
     off = ours["off"]
     assert off, "a protection can be switched off"
-    assert off.get("weaken", NO_RESTART) in {NO_RESTART, *WEAKENED}
+    assert off.get("weaken", NO_RESTART) in {NO_RESTART, NO_SPARE, *WEAKENED}
     assert experiment["rollbacks"][-1]["provider"]["func"] == "mend"
     names = [step["name"] for step in experiment["method"]]
     assert "recovered" in names
