@@ -8,6 +8,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from chaos.faults import home
@@ -21,7 +22,7 @@ from shared.messages.registry import KINDS
 LOOK_S = 0.1
 NEVER_S = 1e6
 STEADY_LOOKS = 10
-DEAR_COIN = 0.01
+DEAR_COIN = 0.003
 CONFLATED = {kind.__name__ for kind in KINDS.values() if kind.delivery is Delivery.LOSSY}
 QUOTED_MIN = 400  # sides at the venue: the desk quotes
 
@@ -29,6 +30,27 @@ QUOTED_MIN = 400  # sides at the venue: the desk quotes
 def is_quoting() -> bool:
     """Says whether the desk's quotes rest at the venue, as the venue tells it."""
     return live_quotes() >= QUOTED_MIN
+
+
+def are_there() -> bool:
+    """Says whether every process that ran when the experiment began runs, and every agent whose
+    port is known says that it is ready."""
+    directory = runs.current()
+    assert directory is not None, "no desk is running"
+    if not set(began()["running"]) <= running(directory):
+        return False
+    agents = set(runs.read_runtime(directory).http_ports) & set(began()["running"])
+    return all(is_ready(agent) for agent in agents)
+
+
+def running(directory: Path) -> set[str]:
+    table = runs.read_processes(directory)
+    return {one.name for one in table.processes if one.is_running} if table is not None else set()
+
+
+def is_ready(agent: str) -> bool:
+    found = {one.name: one.value for one in parsed(asking.metrics(agent, ["agent_ready"]), agent)}
+    return found.get("agent_ready", 0.0) == 1.0
 
 
 def is_steady(limit_s: float = 15.0) -> bool:
@@ -89,8 +111,11 @@ def lost_for_good() -> float:
 
 
 def begin() -> None:
-    """An experiment begins: what was broken before is not its own."""
-    (home() / "began.json").write_text(json.dumps(observed()), encoding="utf-8")
+    """An experiment begins: what was broken before is not its own, what ran has to run again."""
+    directory = runs.current()
+    assert directory is not None, "no desk is running"
+    found = {**observed(), "running": sorted(running(directory))}
+    (home() / "began.json").write_text(json.dumps(found), encoding="utf-8")
 
 
 def began() -> dict[str, Any]:
@@ -105,10 +130,16 @@ def observed() -> dict[str, Any]:
     return runs.read_observed(directory)
 
 
-def dear_bids() -> int:
-    """Returns how many of the desk's bids are further above the venue's mark than DEAR_COIN."""
-    account = VenueAccount.of_run(home())
-    return sum(1 for price, mark in account.bids() if price - mark > DEAR_COIN)
+def dear_bids(watch_s: float = 2.0) -> int:
+    """Returns how many of the desk's bids are further above the venue's mark than DEAR_COIN, the
+    most seen in some seconds."""
+    deadline = time.monotonic() + watch_s
+    most = 0
+    while time.monotonic() < deadline:
+        bids = VenueAccount.of_run(home()).bids()
+        most = max(most, sum(1 for price, mark in bids if price - mark > DEAR_COIN))
+        time.sleep(LOOK_S)
+    return most
 
 
 def alert_after(alerts: list[str], limit_s: float = 8.0) -> float:
@@ -151,12 +182,13 @@ def quotes_gone_after(limit_s: float = 3.0) -> float:
     return _waited(gone, limit_s)
 
 
-def quoting_after(limit_s: float = 20.0) -> float:
-    """Returns when, since the fault ended, the desk quoted again with all its agents ready."""
+def quoting_after(limit_s: float = 20.0, quotes_min: int = QUOTED_MIN) -> float:
+    """Returns when, since the fault ended, so many quotes rested again, and all agents were
+    there."""
     mended = mended_unix_s()
 
     def back() -> float | None:
-        return time.time() - mended if is_quoting() else None
+        return time.time() - mended if live_quotes() >= quotes_min and are_there() else None
 
     return max(0.0, _waited(back, limit_s))
 

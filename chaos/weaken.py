@@ -9,6 +9,7 @@ import runpy
 import sys
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 NS_PER_S = 1_000_000_000
@@ -45,6 +46,17 @@ def newest() -> None:
         return take(self, message)
 
     core.on_lease = on_lease
+
+
+def order() -> None:
+    """No reader notes that messages come late, and a lease counts whatever its age."""
+    newest()
+    _set("shared.lossy_order", "BACK_MAX", -1)
+
+
+def certificate() -> None:
+    """Pricing takes any surface for free of arbitrage."""
+    _set("native.surface", "certify", lambda _: SimpleNamespace(is_free=True))
 
 
 def watch() -> None:
@@ -115,7 +127,8 @@ def memory_bound() -> None:
 WEAKENED: dict[str, tuple[frozenset[str], Callable[[], None]]] = {
     "lease": (frozenset({"risk"}), lease),
     "lease_margin": (frozenset({"risk"}), lease_margin),
-    "newest": (frozenset({"market_making"}), newest),
+    "order": (AGENTS, order),
+    "certificate": (frozenset({"pricing"}), certificate),
     "watch": (frozenset({"market_making"}), watch),
     "feed_age": (frozenset({"risk"}), feed_age),
     "reconnect": (frozenset({"gateway", "market_making"}), reconnect),
