@@ -33,13 +33,14 @@ def is_quoting() -> bool:
 
 
 def are_there() -> bool:
-    """Says whether every process that ran when the experiment began runs, and every agent whose
-    port is known says that it is ready."""
+    """Says whether every process that ran when the experiment began runs, but those that nobody
+    may start, and every agent whose port is known says that it is ready."""
     directory = runs.current()
     assert directory is not None, "no desk is running"
-    if not set(began()["running"]) <= running(directory):
+    wanted = {name for name in began()["running"] if not runs.is_held(directory, name)}
+    if not wanted <= running(directory):
         return False
-    agents = set(runs.read_runtime(directory).http_ports) & set(began()["running"])
+    agents = wanted & set(runs.read_runtime(directory).http_ports)
     return all(is_ready(agent) for agent in agents)
 
 

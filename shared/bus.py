@@ -8,17 +8,15 @@ give up reconnecting. Callbacks of ours that raise fail the agent, where nats-py
 """
 
 import asyncio
-import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from nats import errors as nats_errors
-from nats.aio.client import Client, Server
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
@@ -26,6 +24,7 @@ from nats.protocol import parser
 
 from shared import streams
 from shared.bus_login import BusLogin
+from shared.bus_transport import RECONNECT_WAIT_S, PromptTransport, next_server
 from shared.clock import NS_PER_S, Clock
 from shared.outbox import ACK_TIMEOUT_NS, Outbox, OutboxFullError, Parcel
 from shared.streams import StreamError
@@ -36,8 +35,6 @@ Headers = dict[str, str]
 CONNECT_S_MAX = 5.0
 PING_INTERVAL_S = 1
 PINGS_OUTSTANDING_MAX = 2
-RECONNECT_WAIT_S = 0.25
-RECONNECT_JITTER_S = 0.5
 API_TIMEOUT_S = 3.0
 SWEEP_INTERVAL_S = 0.1
 LOSSY_PENDING_MAX = 4_096  # messages of one subscription that the loop has not yet taken
@@ -88,6 +85,7 @@ class Bus:
 
     def __post_init__(self) -> None:
         self._client = Client()
+        self._client._transport = PromptTransport()  # type: ignore[no-untyped-call]  # noqa: SLF001
         self._topics: dict[int, _Topic] = {}
         self._is_flowing = False  # connected, streams there, nothing waits before a new parcel
         self._is_closing = False
@@ -130,7 +128,9 @@ class Bus:
                     reconnected_cb=self._on_reconnected,
                     allow_reconnect=True,
                     max_reconnect_attempts=-1,
-                    reconnect_to_server_handler=self._choose_server,
+                    reconnect_to_server_handler=lambda servers, _: next_server(
+                        self._client, servers
+                    ),
                     ping_interval=PING_INTERVAL_S,
                     max_outstanding_pings=PINGS_OUTSTANDING_MAX,
                     pending_size=-1,  # refuse while away: nothing is sent late
@@ -298,7 +298,8 @@ class Bus:
             return
         error = msgspec.json.decode(message.data).get("error")
         if error is None:
-            self.outbox.confirm(token, self.clock.monotonic_ns())
+            if self.outbox.confirm(token, self.clock.monotonic_ns()) and self._is_flowing:
+                self._spawn(self._flush_waiting())
             return
         parcel = self.outbox.under_way(token)
         if parcel is None:
@@ -374,13 +375,6 @@ class Bus:
                 self.counts.lossy_dropped[topic.label] += 1
         elif parser.PERMISSIONS_ERR in str(error):
             self.alarm = str(error)
-
-    def _choose_server(
-        self, servers: list[Server], info: dict[str, Any]
-    ) -> tuple[Server | None, float]:
-        """Any server, after a wait with jitter: the first one may be gone for good."""
-        del info
-        return random.choice(servers), RECONNECT_WAIT_S + random.uniform(0.0, RECONNECT_JITTER_S)
 
     def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(self._guard(work))

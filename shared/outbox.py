@@ -30,6 +30,7 @@ class Parcel:
     message_id: str | None
     headers: dict[str, str]
     on_stored: Callable[[], None] | None = None
+    follows_record: bool = False  # a state that must not be known before what led to it
     sent_ns: int = 0
     attempt_count: int = 0
 
@@ -48,21 +49,31 @@ class Outbox:
         self._waiting: deque[Parcel] = deque()
         self._under_way: dict[int, Parcel] = {}
         self._newest_states: dict[str, Parcel] = {}
+        self._held: dict[str, Parcel] = {}  # states that wait for what is durable, by subject
+        self._durable_count = 0  # unconfirmed
         self._token = 0
         self._bytes = 0
         self._slowest_ns = 0
 
     def __len__(self) -> int:
-        return len(self._waiting) + len(self._under_way)
+        return len(self._waiting) + len(self._under_way) + len(self._held)
 
     def put(self, parcel: Parcel) -> None:
         """Takes a parcel. Raises OutboxFullError beyond the bound."""
         if len(self) >= PARCELS_MAX or self._bytes + len(parcel.data) > BYTES_MAX:
             raise OutboxFullError(f"{len(self)} messages of {self._bytes} bytes are unconfirmed")
+        self._bytes += len(parcel.data)
         if parcel.message_id is None:
             self._newest_states[parcel.subject] = parcel
-        self._bytes += len(parcel.data)
-        self._waiting.append(parcel)
+        else:
+            self._durable_count += 1
+        if parcel.follows_record and self._durable_count:
+            older = self._held.pop(parcel.subject, None)
+            if older is not None:
+                self._forget(older)
+            self._held[parcel.subject] = parcel
+        else:
+            self._waiting.append(parcel)
 
     def next_waiting(self) -> Parcel | None:
         """Returns the oldest parcel to send; skips a state that a newer one has replaced."""
@@ -83,12 +94,20 @@ class Outbox:
         self._under_way[self._token] = parcel
         return self._token
 
-    def confirm(self, token: int, now_ns: int = 0) -> None:
-        """The server has stored it; a token of an earlier attempt is nothing."""
+    def confirm(self, token: int, now_ns: int = 0) -> bool:
+        """The server has stored it; a token of an earlier attempt is nothing. Returns whether
+        states wait now that were held until then."""
         parcel = self._under_way.pop(token, None)
-        if parcel is not None:
-            self._slowest_ns = max(self._slowest_ns, now_ns - parcel.sent_ns)
-            self._forget(parcel)
+        if parcel is None:
+            return False
+        self._slowest_ns = max(self._slowest_ns, now_ns - parcel.sent_ns)
+        self._forget(parcel)
+        self._durable_count -= parcel.message_id is not None
+        if self._durable_count or not self._held:
+            return False
+        self._waiting.extend(self._held.values())
+        self._held.clear()
+        return True
 
     def under_way(self, token: int) -> Parcel | None:
         return self._under_way.get(token)
@@ -113,7 +132,8 @@ class Outbox:
 
     def put_states_again(self) -> None:
         """The server lost its STATE stream: all our newest states wait to be sent."""
-        pending = {id(parcel) for parcel in (*self._waiting, *self._under_way.values())}
+        everything = (*self._waiting, *self._under_way.values(), *self._held.values())
+        pending = {id(parcel) for parcel in everything}
         for parcel in self._newest_states.values():
             if id(parcel) not in pending:
                 self._bytes += len(parcel.data)

@@ -70,7 +70,9 @@ class Outlet:
         if output.delivery is Delivery.LOSSY:
             await self.publish(output, headers)
         elif output.delivery is Delivery.STATE:
-            await self._bus.post(Parcel(subject_of(output), encode(output), None, headers))
+            parcel = Parcel(subject_of(output), encode(output), None, headers)
+            parcel.follows_record = output.follows_record
+            await self._bus.post(parcel)
         else:
             if isinstance(output, AlertV1):
                 self._alerts.labels(output.name, output.severity).inc()

@@ -41,6 +41,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """A fact or a command. `created_ns` is desk time, stamped by the producer's core."""
 
     delivery: ClassVar[Delivery]
+    follows_record: ClassVar[bool] = False  # a STATE said only once what is durable is stored
 
     created_ns: Ns
 

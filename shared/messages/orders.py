@@ -150,6 +150,7 @@ class AccountV1(Message, frozen=True, kw_only=True, tag="orders.account.v1"):
     """The venue's word on the desk's account in one currency, asked for every few seconds."""
 
     delivery: ClassVar[Delivery] = Delivery.STATE
+    follows_record: ClassVar[bool] = True  # or readers know of trades whose fills they cannot have
 
     currency: Underlying
     positions: Annotated[tuple[AccountPosition, ...], Meta(max_length=4096)]

@@ -1,7 +1,5 @@
 """One process among several of a service: its name, its part of the desk, what it may not be."""
 
-from typing import Any
-
 import msgspec
 import pytest
 
@@ -11,8 +9,6 @@ from services.hedging.core import Config as HedgingConfig
 from services.hedging.service import build as build_hedging
 from services.risk.core import Config as RiskConfig
 from services.risk.service import build as build_risk
-from shared.bus import Bus
-from shared.clock import SystemClock
 from shared.configuration import (
     RUNTIME_VARIABLE,
     SHARD_VARIABLE,
@@ -96,9 +92,3 @@ def test_the_list_of_what_can_be_sharded_is_that_of_the_wiring():
 def test_every_stream_is_kept_by_as_many_servers_as_the_run_says():
     assert {one["num_replicas"] for one in configurations(3)} == {3}
     assert {one["num_replicas"] for one in configurations()} == {1}
-
-
-def test_a_lost_bus_is_sought_at_every_server():
-    bus = Bus(url="nats://a,nats://b", name="x", clock=SystemClock(), on_failure=lambda _: None)
-    servers: list[Any] = ["a", "b", "c"]
-    assert {bus._choose_server(servers, {})[0] for _ in range(200)} == {"a", "b", "c"}

@@ -131,3 +131,37 @@ def test_the_slowest_confirmation_is_told_once():
     outbox.confirm(second, 17)
     assert outbox.take_slowest_ns() == 7
     assert outbox.take_slowest_ns() == 0
+
+
+def account(data):
+    return Parcel("account", data.encode(), None, {}, follows_record=True)
+
+
+def test_a_state_that_follows_the_record_waits_for_all_that_is_durable():
+    outbox = Outbox()
+    outbox.put(parcel("fill"))
+    outbox.put(account("first"))
+    outbox.put(state("surface", "s"))
+    sent = send_all(outbox)
+    assert list(sent.values()) == ["fill", "s"]
+    outbox.put(parcel("another fill"))
+    outbox.put(account("second"))
+    sent |= send_all(outbox)
+    tokens = {data: token for token, data in sent.items()}
+    assert not outbox.confirm(tokens["fill"])
+    outbox.recall()
+    sent = send_all(outbox)
+    assert list(sent.values()) == ["s", "another fill"]
+    tokens = {data: token for token, data in sent.items()}
+    assert outbox.confirm(tokens["another fill"])
+    assert list(send_all(outbox).values()) == ["second"]
+
+
+def test_a_state_that_follows_the_record_does_not_wait_for_nothing():
+    outbox = Outbox()
+    outbox.put(account("first"))
+    [token] = send_all(outbox)
+    outbox.put(account("second"))
+    assert list(send_all(outbox).values()) == ["second"]
+    assert not outbox.confirm(token)
+    assert len(outbox) == 1

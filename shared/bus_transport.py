@@ -1,0 +1,46 @@
+"""nats-py's connection to a server, ended in time; and which server comes next.
+
+A client that gives a server up closes its connection and waits for that. Under TLS a close is an
+exchange: a host that hangs answers nothing, and the wait takes half a minute, in which the other
+servers are not asked.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+from nats.aio.client import Client, Server
+from nats.aio.transport import TcpTransport
+
+CLOSE_S_MAX = 0.5
+RECONNECT_WAIT_S = 0.25
+RECONNECT_JITTER_S = 0.5
+
+
+class PromptTransport(TcpTransport):
+    """Closes within CLOSE_S_MAX: what the other end has not said by then it will not be asked."""
+
+    def __bool__(self) -> bool:
+        """The client makes a transport of its own where this is false."""
+        return True
+
+    async def wait_closed(self) -> None:
+        writer = self._io_writer
+        if writer is None:
+            return
+        closing = asyncio.ensure_future(super().wait_closed())  # type: ignore[no-untyped-call]
+        done, _ = await asyncio.wait({closing}, timeout=CLOSE_S_MAX)
+        if not done:
+            writer.transport.abort()
+            await asyncio.wait({closing}, timeout=CLOSE_S_MAX)
+        if closing.done():
+            closing.result()
+
+
+def next_server(client: Client, servers: Sequence[Server]) -> tuple[Server, float]:
+    """Returns another server than the last one tried, where there is one, and how long to wait
+    before: with jitter, since all clients of a server lose it at once."""
+    last = client._current_server  # noqa: SLF001
+    others = [one for one in servers if last is None or one.uri.netloc != last.uri.netloc]
+    wait_s = RECONNECT_WAIT_S + random.uniform(0.0, RECONNECT_JITTER_S)
+    return random.choice(others or list(servers)), wait_s
