@@ -39,21 +39,25 @@ class Scraper:
         self._began_s = 0.0
         self._heard: set[str] = set()
         self._streams: list[Reading] = []
-        self._streams_s = 0.0
         self.ask: Ask | None = None
 
     async def look(self, http: aiohttp.ClientSession, now_s: float) -> list[Sample]:
         """Returns what everybody tells now."""
         self._began_s = self._began_s or now_s
-        if self.ask is not None and now_s - self._streams_s >= STREAMS_S:
-            self._streams_s = now_s
-            self._streams = await self._ask_streams(self.ask)
         found = await asyncio.gather(
             *(self._scrape(http, service, address, now_s) for service, address in self._targets)
         )
         samples = [sample for one in found for sample in one]
         samples += [as_sample(reading) for reading in self.readings()]
         return samples
+
+    async def watch_streams(self) -> None:
+        """Asks JetStream over and over. No look waits for it: where it does not answer, that takes
+        seconds, just when looks are wanted."""
+        while True:
+            if self.ask is not None:
+                self._streams = await self._ask_streams(self.ask)
+            await asyncio.sleep(STREAMS_S)
 
     def readings(self) -> Iterator[Reading]:
         """What nobody else could tell."""

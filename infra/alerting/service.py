@@ -40,7 +40,8 @@ class Watch:
             if error is not None:
                 deliver(error)
 
-        self._tasks = [asyncio.create_task(self._look(deliver)), asyncio.create_task(self._tell())]
+        works = (self._look(deliver), self._tell(), self._scraper.watch_streams())
+        self._tasks = [asyncio.create_task(work) for work in works]
         for task in self._tasks:
             task.add_done_callback(on_done)
 

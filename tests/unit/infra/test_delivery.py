@@ -14,6 +14,7 @@ from infra.alerting.words import Notify, Raised
 from infra.topology import paper_run
 from shared.bus import BusError
 from shared.configuration import ConfigurationError, DeskConfig
+from tests.integration.server import until
 
 ALERT = Raised(
     name="FeedStale", severity="page", owner="trading", labels={"underlying": "BTC"}, value=9.0,
@@ -112,14 +113,46 @@ async def test_who_was_never_heard_is_given_time_and_then_is_down():
     assert [one.value for one in late if one.name == "up"] == [0.0]
 
 
+async def names_seen(scraper):
+    async with aiohttp.ClientSession() as http:
+        return {one.name for one in await scraper.look(http, 100.0)}
+
+
+async def test_a_look_waits_for_no_answer_of_jetstream():
+    asked, is_answered = [], asyncio.Event()
+
+    async def slow(subject, body):
+        asked.append(subject)
+        await is_answered.wait()
+        if "CONSUMER" in subject:
+            return b"{}"
+        return json.dumps({"config": {"name": "RECORD"}, "state": {"bytes": 7}}).encode()
+
+    scraper = Scraper([], frozenset(), 0.5, "/")
+    scraper.ask = slow
+    watching = asyncio.create_task(scraper.watch_streams())
+    await asyncio.sleep(0)
+    assert asked
+    assert await asyncio.wait_for(names_seen(scraper), 1.0) == {"disk_free_bytes"}
+    is_answered.set()
+    await until(lambda: len(list(scraper.readings())) > 1)
+    assert "stream_bytes" in await names_seen(scraper)
+    watching.cancel()
+
+
 async def test_while_jetstream_is_away_the_rest_is_still_told():
+    asked = []
+
     async def away(subject, body):
+        asked.append(subject)
         raise BusError(subject)
 
     scraper = Scraper([], frozenset(), 0.5, "/")
     scraper.ask = away
-    async with aiohttp.ClientSession() as http:
-        assert [one.name for one in await scraper.look(http, 100.0)] == ["disk_free_bytes"]
+    watching = asyncio.create_task(scraper.watch_streams())
+    await until(lambda: asked)
+    assert await names_seen(scraper) == {"disk_free_bytes"}
+    watching.cancel()
 
 
 def test_a_peer_that_has_not_caught_up_is_away():
