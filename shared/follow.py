@@ -22,6 +22,7 @@ from shared.streams import RECORD, STATE, StreamError, api
 
 HEARTBEAT_NS = 1 * NS_PER_S
 SILENCE_NS_MAX = 3 * NS_PER_S
+WHOLE_NS_MAX = 2 * NS_PER_S
 INACTIVE_NS = 10 * NS_PER_S
 COMMAND_ACK_WAIT_NS = 5 * NS_PER_S  # a handler takes milliseconds, its outputs a round trip
 COMMAND_DELIVER_MAX = 5  # the reader buries what comes so often,
@@ -72,10 +73,17 @@ class Follower:
         self._generation = 0
         self._consumer_sequence = 0
         self._active_ns = 0
+        self._whole_ns = 0  # when it last knew that nothing was still to come; 0: it does not know
         self.stream_sequence = 0  # of the newest message received
         self.rebind_count = 0
         self.has_caught_up = False
         self._is_hole_reported = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Says whether all that the stream had a moment ago has been received."""
+        age_ns = self._bus.clock.monotonic_ns() - self._whole_ns
+        return self._whole_ns > 0 and age_ns <= WHOLE_NS_MAX and not self._is_hole_reported
 
     async def start(self, after_sequence: int = 0) -> None:
         """Begins after a stream sequence; on STATE with the newest of each subject."""
@@ -103,6 +111,7 @@ class Follower:
             inbox, lambda message: self._on_message(generation, message), is_critical=True
         )
         self._consumer_sequence = 0
+        self._whole_ns = 0
         self._is_hole_reported = False
         self._active_ns = self._bus.clock.monotonic_ns()
         name = f"{self._name}-{secrets.token_hex(6)}"
@@ -179,6 +188,7 @@ class Follower:
         self._receive(delivered)
         if delivered.pending_count == 0:
             self.has_caught_up = True
+            self._whole_ns = self._active_ns
 
     def _on_status(self, message: Msg) -> None:
         """A heartbeat, a flow control request, or the consumer's end."""
@@ -187,8 +197,9 @@ class Follower:
             self._is_hole_reported = True
             return
         last = message.headers.get("Nats-Last-Consumer")
-        if last is not None and int(last) > self._consumer_sequence:
-            self._is_hole_reported = True
+        if last is not None:
+            self._is_hole_reported |= int(last) > self._consumer_sequence
+            self._whole_ns = self._active_ns
         answer_to = message.reply or message.headers.get("Nats-Consumer-Stalled", "")
         if answer_to:
             self._defer(lambda: self._bus.publish(answer_to, b""))

@@ -51,6 +51,8 @@ class Intake:
         self._done = Seen()  # commands whose outputs are stored
         self._followers: list[Follower] = []
         self._commands: CommandQueue | None = None
+        self._record: Follower | None = None  # of what others have done
+        self._late: dict[str, Entry] = {}  # states that wait for it, by subject
         self.order = LossyOrder()
         self._arrived = asyncio.Event()
         self._opened_ns = clock.wall_ns()  # makes the letters of this life distinct
@@ -99,7 +101,11 @@ class Intake:
             await self._settled(lambda: follower.has_caught_up or follower.stream_sequence >= end)
             await follower.stop()
             self._followers.remove(follower)
-        await self._follower(stream, facts, on_fact).start(after_sequence=end)
+        follower = self._follower(stream, facts, on_fact)
+        await follower.start(after_sequence=end)
+        if stream == RECORD:
+            self._record = follower
+            self._bus.on_tick.append(self._take_late)
 
     async def open_live(self) -> None:
         """Opens lossy subjects and commands."""
@@ -114,6 +120,9 @@ class Intake:
         for follower in self._followers:
             await follower.stop()
         self._followers.clear()
+        if self._record is not None:
+            self._bus.on_tick.remove(self._take_late)
+            self._record = None
 
     def _follower(
         self, stream: str, subjects: list[str], receive: Callable[[Delivered], None]
@@ -167,8 +176,20 @@ class Intake:
     def _on_state(self, delivered: Delivered) -> None:
         self._arrived.set()
         found = self._read(delivered.message, f"{STATE}-{delivered.stream_sequence}")
-        if found is not None:
-            self._inbox.put_critical(_entry(*found, delivered.message))
+        if found is None:
+            return
+        entry = _entry(*found, delivered.message)
+        if found[0].follows_record and self._record is not None and not self._record.is_whole:
+            self._late[delivered.message.subject] = entry
+        else:
+            self._inbox.put_critical(entry)
+
+    async def _take_late(self) -> None:
+        """Hands on the states that spoke of facts which had not come yet."""
+        if self._late and self._record is not None and self._record.is_whole:
+            for entry in self._late.values():
+                self._inbox.put_critical(entry)
+            self._late.clear()
 
     def _on_durable(self, stream: str, delivered: Delivered, *, is_replay: bool) -> None:
         found = self._read(delivered.message, f"{stream}-{delivered.stream_sequence}")

@@ -16,7 +16,8 @@ from shared.metric_names import ALL
 from shared.service import Reading
 from shared.streams import DEAD, LEDGER, RECORD, STATE
 
-STREAMS_S = 2.0  # between questions to JetStream
+PEER_SILENCE_NS_MAX = 2_500_000_000  # its leader asks it every second
+STREAMS_S = 1.0  # between questions to JetStream
 GRACE_S = 30.0  # an agent that was never heard is not yet down
 OWN_SERVICE = "alerting"
 CONSUMERS_MAX = 256
@@ -81,16 +82,20 @@ class Scraper:
         return [*samples, Sample("up", (("service", service),), 1.0)]
 
     async def _ask_streams(self, ask: Ask) -> list[Reading]:
-        """Asks JetStream; while it is away there is nothing to tell, and BusAway tells that."""
-        found: list[Reading] = []
-        try:
-            for name in STREAMS:
-                found.extend(of_stream(json.loads(await ask(f"$JS.API.STREAM.INFO.{name}", b"{}"))))
+        """Asks JetStream of every stream at once. Of one that has no leader now there is nothing
+        to tell; BusAway and OutboxStuck tell that."""
+
+        async def of(name: str) -> list[Reading]:
+            try:
+                told = json.loads(await ask(f"$JS.API.STREAM.INFO.{name}", b"{}"))
+                found = list(of_stream(told))
                 answer = json.loads(await ask(f"$JS.API.CONSUMER.LIST.{name}", b"{}"))
-                found.extend(of_consumers(name, answer.get("consumers") or []))
-        except (BusError, ValueError, KeyError, TypeError):
-            return []
-        return found
+                return [*found, *of_consumers(name, answer.get("consumers") or [])]
+            except (BusError, ValueError, KeyError, TypeError):
+                return []
+
+        found = await asyncio.gather(*map(of, STREAMS))
+        return [reading for one in found for reading in one]
 
 
 def parsed(text: str, service: str) -> Iterator[Sample]:
@@ -112,10 +117,17 @@ def as_sample(reading: Reading) -> Sample:
 
 
 def of_stream(stream: dict[str, Any]) -> Iterator[Reading]:
-    """A peer is away when it is offline, or has not caught up."""
+    """A peer is away when it is offline, has not caught up, or says nothing: one that hangs is
+    called current for long."""
     here = (stream["config"]["name"],)
     peers = (stream.get("cluster") or {}).get("replicas") or ()
-    away = sum(1 for peer in peers if peer.get("offline") or not peer.get("current"))
+    away = sum(
+        1
+        for peer in peers
+        if peer.get("offline")
+        or not peer.get("current")
+        or peer.get("active", 0) > PEER_SILENCE_NS_MAX
+    )
     yield Reading("stream_bytes", stream["state"]["bytes"], here)
     yield Reading("stream_peer_away_count", away, here)
 

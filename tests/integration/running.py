@@ -11,7 +11,7 @@ from shared.agent import Agent, AgentError
 from shared.messages.desk import TimerV1
 from shared.messages.market import FeedV1, TicksV1
 from shared.messages.message import Message
-from shared.messages.orders import CancelOrderV1, FillV1
+from shared.messages.orders import AccountV1, CancelOrderV1, FillV1
 from shared.service import Service, every
 from shared.tracing import Tracing
 from tests.integration.server import CLOCK, NatsServer, runtime_for, until
@@ -46,6 +46,19 @@ def fill(number: int) -> FillV1:
         index_usd=60_000.0,
         mark_price=60_000.0,
         venue_ns=1,
+    )
+
+
+def account(number: int) -> AccountV1:
+    """The venue's word after that fill."""
+    return AccountV1(
+        created_ns=CLOCK.wall_ns(),
+        currency="BTC",
+        positions=(),
+        balance_coin_e12=0,
+        equity_coin_e12=0,
+        venue_ns=CLOCK.wall_ns(),
+        last_trade_id=f"T-{number}",
     )
 
 

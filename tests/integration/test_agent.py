@@ -6,14 +6,15 @@ import msgspec
 import nats
 import pytest
 
+from shared import follow
 from shared.agent import AgentError
 from shared.messages.market import FeedV1, TicksV1
 from shared.messages.message import Message, decode, encode, subject_of
-from shared.messages.orders import CancelOrderV1, FillV1
+from shared.messages.orders import AccountV1, CancelOrderV1, FillV1
 from shared.messages.risk import HaltV1
 from shared.service import Service, every, on
-from shared.streams import api
-from tests.integration.running import Sink, cancel, feed, fill, publisher, run_agent, ticks
+from shared.streams import RECORD, api
+from tests.integration.running import Sink, account, cancel, feed, fill, publisher, run_agent, ticks
 from tests.integration.server import until
 
 
@@ -52,6 +53,30 @@ async def test_a_late_reader_starts_from_state_then_record_then_start(server, tm
             assert order == ["feed", "fill T-1", "fill T-2", "start"]
             say.append(fill(3))
             await until(lambda: order[-1] == "fill T-3")
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+async def test_an_account_waits_for_the_fills_it_speaks_of(server, tmp_path, monkeypatch, is_held):
+    """The reader's consumer of the record falls silent: what it lacks is not known to it yet."""
+    if not is_held:
+        monkeypatch.setattr(follow, "WHOLE_NS_MAX", 10**18)
+    sink, say = Sink(), []
+    reader = Service(name="reader", consumes=(on(FillV1, sink.take), on(AccountV1, sink.take)))
+    speaker = publisher(frozenset({FillV1, AccountV1}), say)
+    async with (
+        run_agent(reader, server, tmp_path) as running,
+        run_agent(speaker, server, tmp_path),
+    ):
+        say.append(fill(1))
+        await until(lambda: len(sink.got) == 1)
+        [record] = [one for one in running.agent.intake._followers if one._stream == RECORD]
+        await until(lambda: record.is_whole)
+        record._generation += 1  # it hears no more, until it looks after itself
+        await until(lambda: not record.is_whole or not is_held, 5_000)
+        say += [fill(2), account(2)]
+        await until(lambda: len(sink.got) == 3)
+        kinds = [type(message) for message in sink.got[1:]]
+        assert kinds == ([FillV1, AccountV1] if is_held else [AccountV1, FillV1])
 
 
 async def test_what_a_replay_yields_is_not_said_again(server, tmp_path):

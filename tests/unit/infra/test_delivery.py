@@ -131,8 +131,7 @@ async def test_a_look_waits_for_no_answer_of_jetstream():
     scraper = Scraper([], frozenset(), 0.5, "/")
     scraper.ask = slow
     watching = asyncio.create_task(scraper.watch_streams())
-    await asyncio.sleep(0)
-    assert asked
+    await until(lambda: asked)
     assert await asyncio.wait_for(names_seen(scraper), 1.0) == {"disk_free_bytes"}
     is_answered.set()
     await until(lambda: len(list(scraper.readings())) > 1)
@@ -156,11 +155,16 @@ async def test_while_jetstream_is_away_the_rest_is_still_told():
 
 
 def test_a_peer_that_has_not_caught_up_is_away():
-    peers = [{"current": True}, {"current": False}, {"current": True, "offline": True}]
+    peers = [
+        {"current": True, "active": 400_000_000},
+        {"current": False},
+        {"current": True, "offline": True},
+        {"current": True, "active": 3_000_000_000},
+    ]
     stream = {"config": {"name": "RECORD"}, "state": {"bytes": 7}, "cluster": {"replicas": peers}}
     assert {one.name: one.value for one in of_stream(stream)} == {
         "stream_bytes": 7,
-        "stream_peer_away_count": 2,
+        "stream_peer_away_count": 3,
     }
 
 
