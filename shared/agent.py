@@ -297,7 +297,7 @@ class Agent:
     def _is_bus_well(self) -> bool:
         """Whether NATS is there and confirms what it is given."""
         now_ns = self.clock.monotonic_ns()
-        unconfirmed_ns = now_ns - (self.bus.outbox.oldest_sent_ns() or now_ns)
+        unconfirmed_ns = now_ns - (self.bus.outbox.oldest_put_ns() or now_ns)
         return self.bus.is_connected and unconfirmed_ns <= CONFIRM_NS_MAX
 
     def _tell_changes(self) -> None:

@@ -209,13 +209,13 @@ class Bus:
 
     async def post(self, parcel: Parcel) -> None:
         """Publishes to a stream, at least once and in order. Raises OutboxFullError."""
-        self.outbox.put(parcel)
+        self.outbox.put(parcel, self.clock.monotonic_ns())
         if self._is_flowing:
             await self._flush_waiting()
 
     async def take_back(self, path: Path) -> int:
         """Sends what an earlier life saved; returns how many."""
-        count = self.outbox.load(path)
+        count = self.outbox.load(path, self.clock.monotonic_ns())
         if self._is_flowing:
             await self._flush_waiting()
         return count
@@ -329,7 +329,7 @@ class Bus:
                     self._must_rebind = False
                     for hook in self.on_connected:
                         await hook()
-                    self.outbox.put_states_again()
+                    self.outbox.put_states_again(self.clock.monotonic_ns())
                 break
             except (BusError, nats_errors.Error):
                 self.counts.error_count += 1

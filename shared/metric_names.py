@@ -81,7 +81,10 @@ GAUGES = (
     _gauge("bus_up", "1 while NATS is connected."),
     _gauge("bus_ack_seconds", "Slowest confirmation by JetStream in the last two seconds."),
     _gauge("outbox_pending_messages", "Messages that JetStream has not confirmed."),
-    _gauge("outbox_age_seconds", "How long the oldest unconfirmed message has been under way."),
+    _gauge(
+        "outbox_age_seconds",
+        "How long the oldest message has been without a confirmation, sent again or not.",
+    ),
     _gauge("inbox_pending_messages", "Inputs that wait for the core."),
     _gauge("loop_delay_seconds", "How late the last heartbeat was."),
     _gauge("clock_step_seconds", "Largest step of the time of day in the last half minute."),

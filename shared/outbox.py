@@ -5,6 +5,7 @@ whose ack is late, or whose connection broke, is sent again with the same messag
 before anything newer. JetStream drops the copy it already has.
 """
 
+import itertools
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Parcel:
     headers: dict[str, str]
     on_stored: Callable[[], None] | None = None
     follows_record: bool = False  # a state that must not be known before what led to it
+    put_ns: int = 0
     sent_ns: int = 0
     attempt_count: int = 0
 
@@ -58,10 +60,11 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._waiting) + len(self._under_way) + len(self._held)
 
-    def put(self, parcel: Parcel) -> None:
+    def put(self, parcel: Parcel, now_ns: int = 0) -> None:
         """Takes a parcel. Raises OutboxFullError beyond the bound."""
         if len(self) >= PARCELS_MAX or self._bytes + len(parcel.data) > BYTES_MAX:
             raise OutboxFullError(f"{len(self)} messages of {self._bytes} bytes are unconfirmed")
+        parcel.put_ns = now_ns
         self._bytes += len(parcel.data)
         if parcel.message_id is None:
             self._newest_states[parcel.subject] = parcel
@@ -126,16 +129,25 @@ class Outbox:
     def oldest_sent_ns(self) -> int | None:
         return next((parcel.sent_ns for parcel in self._under_way.values()), None)
 
+    def oldest_put_ns(self) -> int | None:
+        """Returns when the oldest that is unconfirmed was taken, sent again or not."""
+        under_way = next(iter(self._under_way.values()), None)
+        oldest = [
+            one for one in (under_way, *itertools.islice(self._waiting, 1)) if one is not None
+        ]
+        return min((one.put_ns for one in oldest), default=None)
+
     def newest_state(self, subject: str) -> Parcel | None:
         """Returns what was last said of a STATE subject, stored or not."""
         return self._newest_states.get(subject)
 
-    def put_states_again(self) -> None:
+    def put_states_again(self, now_ns: int = 0) -> None:
         """The server lost its STATE stream: all our newest states wait to be sent."""
         everything = (*self._waiting, *self._under_way.values(), *self._held.values())
         pending = {id(parcel) for parcel in everything}
         for parcel in self._newest_states.values():
             if id(parcel) not in pending:
+                parcel.put_ns = now_ns
                 self._bytes += len(parcel.data)
                 self._waiting.append(parcel)
 
@@ -151,13 +163,14 @@ class Outbox:
             path.write_bytes(msgspec.json.encode(parcels))
         return len(parcels)
 
-    def load(self, path: Path) -> int:
+    def load(self, path: Path, now_ns: int = 0) -> int:
         """Takes back what `save` wrote, once; returns how many."""
         if not path.exists():
             return 0
         parcels = msgspec.json.decode(path.read_bytes(), type=list[SavedParcel])
         for saved in parcels:
-            self.put(Parcel(saved.subject, saved.data.encode(), saved.message_id, saved.headers))
+            parcel = Parcel(saved.subject, saved.data.encode(), saved.message_id, saved.headers)
+            self.put(parcel, now_ns)
         path.unlink()
         return len(parcels)
 

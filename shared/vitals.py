@@ -67,7 +67,7 @@ class Vitals:
 
     def _outbox_age_ns(self) -> int:
         now_ns = self._clock.monotonic_ns()
-        return now_ns - (self._bus.outbox.oldest_sent_ns() or now_ns)
+        return now_ns - (self._bus.outbox.oldest_put_ns() or now_ns)
 
     def _step_ns(self) -> int:
         """Returns how far the time of day has jumped against a clock that cannot."""

@@ -165,3 +165,22 @@ def test_a_state_that_follows_the_record_does_not_wait_for_nothing():
     assert list(send_all(outbox).values()) == ["second"]
     assert not outbox.confirm(token)
     assert len(outbox) == 1
+
+
+def test_the_age_of_what_is_unconfirmed_outlives_its_being_sent_again():
+    outbox = Outbox()
+    assert outbox.oldest_put_ns() is None
+    outbox.put(parcel("a"), 5)
+    outbox.put(parcel("b"), 7)
+    assert outbox.oldest_put_ns() == 5
+    first = send_all(outbox, 10)
+    outbox.recall()
+    assert outbox.oldest_sent_ns() is None
+    assert outbox.oldest_put_ns() == 5
+    tokens = {data: token for token, data in send_all(outbox, 20).items()}
+    outbox.confirm(tokens["a"])
+    assert outbox.oldest_put_ns() == 7
+    outbox.confirm(next(token for token, data in first.items() if data == "b"))
+    assert outbox.oldest_put_ns() == 7
+    outbox.confirm(tokens["b"])
+    assert outbox.oldest_put_ns() is None
