@@ -212,7 +212,7 @@ def test_batch_and_single_calls_give_the_same_bits():
         inputs = batch_inputs(rng, 301, k_max, s_range)
         batch = black76_batch(*inputs)
         prices = np.ascontiguousarray(batch.price)
-        vols, statuses = implied_vol_batch(prices, *inputs[:3], inputs[4])
+        vols, statuses = implied_vol_batch(prices, *inputs[:3], inputs[4])  # type: ignore[call-arg]
         for i in range(301):
             forward, strike, maturity, vol, is_call = (column[i] for column in inputs)
             single = black76(forward, strike, maturity, vol, bool(is_call))
@@ -241,11 +241,11 @@ def test_numbers_that_are_not_finite_are_refused(place, bad):
     inputs = [100.0, 100.0, 0.25, 0.5]
     inputs[place] = bad
     with pytest.raises(NativeError, match="HR_ERR_NOT_FINITE"):
-        black76(*inputs, True)
+        black76(*inputs, True)  # type: ignore[call-arg]
     price_first = [5.0, 100.0, 100.0, 0.25]
     price_first[place] = bad
     with pytest.raises(NativeError, match="HR_ERR_NOT_FINITE"):
-        implied_vol(*price_first, True)
+        implied_vol(*price_first, True)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(
@@ -263,12 +263,12 @@ def test_numbers_that_are_not_finite_are_refused(place, bad):
 )
 def test_inputs_outside_their_ranges_are_refused(inputs):
     with pytest.raises(NativeError, match="HR_ERR_ARGUMENT"):
-        black76(*inputs, True)
+        black76(*inputs, True)  # type: ignore[call-arg]
     columns = [
         np.array([good, bad]) for good, bad in zip((1.0, 1.0, 1.0, 1.0), inputs, strict=True)
     ]
     with pytest.raises(NativeError, match="HR_ERR_ARGUMENT"):
-        black76_batch(*columns, np.array([1, 0], dtype=np.int32))
+        black76_batch(*columns, np.array([1, 0], dtype=np.int32))  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(

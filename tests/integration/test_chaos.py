@@ -17,4 +17,4 @@ def test_the_desk_holds_through_every_fault(capsys: pytest.CaptureFixture[str]) 
 def test_a_fault_does_harm_without_its_protection() -> None:
     """`make chaos-off` asks this of every experiment."""
     experiment = run.load(run.EXPERIMENTS / "feed_lost.json")
-    assert run.off_leg(experiment, "feed_lost").startswith("deviated")
+    assert run.off_leg(experiment, "feed_lost", run.desk).startswith("deviated")

@@ -166,7 +166,7 @@ class PathDesk(ToyDesk):
         one = self.quoter.contracts.instrument(slot)
         state = STATE_OPEN if tick.is_live else CLOSED
         self._events.ticker(
-            Ticker(*([NULL] * 15), self.now_ns // NS_PER_MS, one.instrument_id, state)
+            Ticker(*([NULL] * 15), self.now_ns // NS_PER_MS, one.instrument_id, state)  # type: ignore[call-arg]
         )
         before = self._books.get(tick.instrument, (1, ()))
         levels = [
