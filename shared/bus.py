@@ -36,6 +36,7 @@ CONNECT_S_MAX = 5.0
 PING_INTERVAL_S = 1
 PINGS_OUTSTANDING_MAX = 2
 API_TIMEOUT_S = 3.0
+AGAIN_TIMEOUT_S = 1.5  # of what is asked again and again until there is a leader to answer it
 SWEEP_INTERVAL_S = 0.1
 LOSSY_PENDING_MAX = 4_096  # messages of one subscription that the loop has not yet taken
 CRITICAL_PENDING_MAX = 262_144
@@ -177,10 +178,10 @@ class Bus:
         except nats_errors.Error:
             return  # closed or away: there is nothing left to end
 
-    async def call(self, subject: str, body: bytes) -> bytes:
+    async def call(self, subject: str, body: bytes, timeout_s: float = API_TIMEOUT_S) -> bytes:
         """Returns the answer of one request. Raises BusError without one."""
         try:
-            answer = await self._client.request(subject, body, timeout=API_TIMEOUT_S)
+            answer = await self._client.request(subject, body, timeout=timeout_s)
         except (nats_errors.Error, TimeoutError) as error:
             raise BusError(f"{subject}: {error or type(error).__name__}") from error
         data: bytes = answer.data
@@ -266,7 +267,8 @@ class Bus:
             if self.keeps_streams:
                 await streams.ensure(self.call, self.replicas)
             else:
-                await streams.require(self.call, wait_s)
+                again = partial(self.call, timeout_s=AGAIN_TIMEOUT_S)
+                await streams.require(self.call if wait_s else again, wait_s)
         except StreamError as error:
             raise BusError(str(error)) from error
 

@@ -10,13 +10,14 @@ import base64
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from shared.bus import Bus, BusError
+from shared.bus import AGAIN_TIMEOUT_S, API_TIMEOUT_S, Bus, BusError
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.streams import RECORD, STATE, StreamError, api
 
@@ -166,8 +167,9 @@ class Follower:
             )
 
     async def _call(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+        timeout_s = AGAIN_TIMEOUT_S if self._generation > 1 else API_TIMEOUT_S
         try:
-            return await api(self._bus.call, verb, body)
+            return await api(partial(self._bus.call, timeout_s=timeout_s), verb, body)
         except StreamError as error:
             raise BusError(str(error)) from error
 
