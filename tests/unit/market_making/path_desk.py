@@ -165,9 +165,8 @@ class PathDesk(ToyDesk):
         slot = self.quoter.contracts.slots[tick.instrument]
         one = self.quoter.contracts.instrument(slot)
         state = STATE_OPEN if tick.is_live else CLOSED
-        self._events.ticker(
-            Ticker(*([NULL] * 15), self.now_ns // NS_PER_MS, one.instrument_id, state)  # type: ignore[call-arg]
-        )
+        fields = (*([NULL] * 15), self.now_ns // NS_PER_MS, one.instrument_id, state)
+        self._events.ticker(Ticker(*fields))
         before = self._books.get(tick.instrument, (1, ()))
         levels = [
             (tick.bid_ticks * 0.0001, tick.bid_lots * 0.1, BID) if tick.bid_lots else None,
