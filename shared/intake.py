@@ -179,6 +179,7 @@ class Intake:
         if found is None:
             return
         entry = _entry(*found, delivered.message)
+        self._late.pop(delivered.message.subject, None)  # what waits there is older
         if found[0].follows_record and self._record is not None and not self._record.is_whole:
             self._late[delivered.message.subject] = entry
         else:
