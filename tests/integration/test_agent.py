@@ -79,6 +79,31 @@ async def test_an_account_waits_for_the_fills_it_speaks_of(server, tmp_path, mon
         assert kinds == ([FillV1, AccountV1] if is_held else [AccountV1, FillV1])
 
 
+async def test_an_account_that_waited_is_not_handed_on_after_a_newer_one(server, tmp_path):
+    sink, say = Sink(), []
+    reader = Service(name="reader", consumes=(on(FillV1, sink.take), on(AccountV1, sink.take)))
+    speaker = publisher(frozenset({FillV1, AccountV1}), say)
+    async with (
+        run_agent(reader, server, tmp_path) as running,
+        run_agent(speaker, server, tmp_path),
+    ):
+        intake = running.agent.intake
+        running.agent.bus.on_tick.remove(intake._take_late)  # the test says when
+        [record] = [one for one in intake._followers if one._stream == RECORD]
+        record._generation += 1
+        await until(lambda: not record.is_whole, 5_000)
+        say.append(account(1))
+        await until(lambda: intake._late)
+        await until(lambda: record.is_whole, 10_000)
+        say.append(account(2))
+        await until(lambda: sink.got)
+        await intake._take_late()
+        running.agent.bus.on_tick.append(intake._take_late)
+        say.append(account(3))
+        await until(lambda: sink.got[-1].last_trade_id == "T-3")
+        assert [message.last_trade_id for message in sink.got] == ["T-2", "T-3"]
+
+
 async def test_what_a_replay_yields_is_not_said_again(server, tmp_path):
     say: list[Message] = [fill(1)]
     halt = HaltV1(
