@@ -1,11 +1,13 @@
 """Positions, summed here from fills, against risk's, the ledger's and the venue's."""
 
+from array import array
 from collections import deque
 from collections.abc import Mapping
 
 import msgspec
 
 from shared.clock import NS_PER_S
+from shared.dedupe import Ids
 from shared.invariant import Invariant
 from shared.messages.desk import RecordV1
 from shared.messages.message import tag_of
@@ -34,25 +36,28 @@ class PositionChecks:
     def __init__(self, invariants: Mapping[str, Invariant]) -> None:
         self._all = invariants
         self.lots: dict[str, dict[str, int]] = {}  # underlying -> instrument -> lots
-        self._fills: dict[str, int] = {}  # trade -> fingerprint
-        self._order: dict[str, list[int]] = {}  # underlying -> when each fill was made
+        self._fills = Ids()  # trades,
+        self._told = Ids()  # and each with all that it was
+        self._order: dict[str, array[int]] = {}  # underlying -> when each fill was made, ns
         self._venue_ns: dict[str, int] = {}
         self._waiting: deque[PortfolioV1] = deque(maxlen=RECENT_MAX)
         self._excess: dict[str, dict[str, int]] = {}
         self._awaited: dict[str, str] = {}
         self._ledger_lots: dict[str, int] = {}
-        self._sequences: dict[str, int] = {}  # trade -> its record
+        self._recorded = Ids()  # trades,
+        self._sequences = Ids()  # and each with its record's place
         self._unrecorded: dict[str, FillV1] = {}  # oldest first
         self._early: dict[str, _Fact] = {}  # recorded before we saw them published
 
     def on_fill(self, fill: FillV1) -> None:
-        known = self._fills.get(fill.trade_id)
-        same = known is None or known == _fingerprint(fill)
-        self._all["fills_idempotent"].expect(same, lambda: f"{fill.trade_id} differs from itself")
-        if known is not None:
+        is_new = self._fills.add(fill.trade_id)
+        is_same = not self._told.add(_whole(fill)) or is_new
+        self._all["fills_idempotent"].expect(
+            is_same, lambda: f"{fill.trade_id} differs from itself"
+        )
+        if not is_new:
             return
-        self._fills[fill.trade_id] = _fingerprint(fill)
-        self._order.setdefault(fill.underlying, []).append(fill.created_ns)
+        self._order.setdefault(fill.underlying, array("q")).append(fill.created_ns)
         book = self.lots.setdefault(fill.underlying, {})
         book[fill.instrument] = book.get(fill.instrument, 0) + _signed(fill.side, fill.amount_lots)
         newest_ns = self._venue_ns.get(fill.underlying, 0)
@@ -60,7 +65,7 @@ class PositionChecks:
         early = self._early.pop(fill.trade_id, None)
         if early is not None:
             self._expect_recorded(early, fill)
-        elif fill.trade_id not in self._sequences:
+        elif fill.trade_id not in self._recorded:
             self._unrecorded[fill.trade_id] = fill
         for portfolio in [p for p in self._waiting if p.underlying == fill.underlying]:
             if portfolio.fill_count <= len(self._order[fill.underlying]):
@@ -116,10 +121,10 @@ class PositionChecks:
         if record.kind != FILL_ENTRY:
             return
         fact = msgspec.json.decode(record.payload, type=_Body).fact
-        is_new = fact.trade_id not in self._sequences
-        sequence = self._sequences.setdefault(fact.trade_id, record.sequence)
+        is_new = self._recorded.add(fact.trade_id)
+        is_same = not self._sequences.add(f"{fact.trade_id} {record.sequence}") or is_new
         self._all["ledger_equals_fills"].expect(
-            sequence == record.sequence, lambda: f"{fact.trade_id} was recorded twice"
+            is_same, lambda: f"{fact.trade_id} was recorded twice"
         )
         if not is_new:
             return
@@ -137,7 +142,7 @@ class PositionChecks:
 
     def _expect_ledger_not_behind(self, portfolio: PortfolioV1) -> None:
         """For who hears the ledger at all."""
-        if self._sequences and self._unrecorded:
+        if self._ledger_lots and self._unrecorded:
             oldest = next(iter(self._unrecorded.values()))
             self._all["ledger_equals_fills"].expect(
                 portfolio.created_ns - oldest.created_ns <= BEHIND_NS_MAX,
@@ -160,9 +165,10 @@ def _open(lots: dict[str, int]) -> dict[str, int]:
     return {name: held for name, held in lots.items() if held}
 
 
-def _fingerprint(fill: FillV1) -> int:
-    """Returns a hash of what makes a trade: the day's fills are too many to keep whole."""
-    return hash((fill.instrument, fill.side, fill.amount_lots, fill.price_ticks, fill.fee_coin_e12))
+def _whole(fill: FillV1) -> str:
+    """Returns what makes a trade."""
+    what = (fill.instrument, fill.side, fill.amount_lots, fill.price_ticks, fill.fee_coin_e12)
+    return f"{fill.trade_id} {what}"
 
 
 def _difference(ours: dict[str, int], others: dict[str, int]) -> str:

@@ -6,6 +6,7 @@ independent: a future bought for A dollars at f is owed A/f coins back.
 
 from dataclasses import dataclass, field
 
+from shared.dedupe import Ids
 from shared.messages.market import Instrument
 from shared.messages.orders import FillV1, SettlementV1
 from shared.settlement import delivery_coin_e12
@@ -20,7 +21,7 @@ class Book:
     cash_coin_e12: dict[str, int] = field(default_factory=dict)  # by underlying, fees included
     fees_coin_e12: dict[str, int] = field(default_factory=dict)
     fill_count: int = 0
-    _trade_ids: set[str] = field(default_factory=set)
+    _trade_ids: Ids = field(default_factory=Ids)
     _instruments: dict[str, Instrument] = field(default_factory=dict)
     _delivered: dict[str, SettlementV1] = field(default_factory=dict)
     _uncounted: dict[str, list[FillV1]] = field(default_factory=dict)
@@ -42,9 +43,8 @@ class Book:
 
     def add_fill(self, fill: FillV1) -> bool:
         """Returns False for a trade that is in the book already."""
-        if fill.trade_id in self._trade_ids:
+        if not self._trade_ids.add(fill.trade_id):
             return False
-        self._trade_ids.add(fill.trade_id)
         self.fill_count += 1
         sign = 1 if fill.side == "buy" else -1
         held = self.lots.get(fill.instrument, 0) + sign * fill.amount_lots

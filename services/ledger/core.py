@@ -12,6 +12,7 @@ from services.ledger.breakers import Breakers
 from services.ledger.entries import Append, Appended, Body, Flush, Opened, Row, entry_kind
 from services.ledger.projection_rows import fill_row, order_row, plain_row
 from shared.clock import NS_PER_MS
+from shared.dedupe import Ids
 from shared.messages.desk import RecordV1, TimerV1
 from shared.messages.market import InstrumentsV1
 from shared.messages.message import Message, encode
@@ -48,7 +49,7 @@ class Ledger:
         self.book = Book()
         self.is_open = False
         self.appended_count = 0
-        self._keys: set[str] = set()
+        self._keys = Ids()
         self._waiting: list[Append] = []
         self._waiting_rows: list[Row] = []
         self._under_way = 0
@@ -61,7 +62,8 @@ class Ledger:
         self.is_open = True
         yield from opened.tail
         waiting, self._waiting = self._waiting, []
-        self._keys |= opened.keys
+        for key in opened.keys:
+            self._keys.add(key)
         for entry in waiting:
             if entry.key not in opened.keys:
                 self._under_way += 1
@@ -174,9 +176,8 @@ class Ledger:
         yield from self._append(entry_kind(InstrumentsV1), f"instrument-{name}", data, created_ns)
 
     def _append(self, kind: str, key: str, fact: bytes, created_ns: int) -> Iterator[Append]:
-        if key in self._keys:
+        if not self._keys.add(key):
             return
-        self._keys.add(key)
         payload = msgspec.json.encode(Body(key, msgspec.Raw(fact)))
         entry = Append(created_ns, kind, key, payload)
         if self.is_open:

@@ -9,6 +9,7 @@ from bisect import insort
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from shared.dedupe import Ids
 from shared.messages.market import Instrument
 from shared.messages.orders import FillV1, SettlementV1
 from shared.settlement import delivery_coin_e12
@@ -76,7 +77,7 @@ class Positions:
         self.fees_coin_e12 = 0
         self.fill_count = 0
         self._newest = (0, "")  # venue time and trade id
-        self._seen: set[str] = set()
+        self._seen = Ids()
         self._futures: dict[str, tuple[Instrument, FutureLeg]] = {}
 
     @property
@@ -92,9 +93,8 @@ class Positions:
 
     def apply(self, fill: FillV1, instrument: Instrument) -> bool:
         """Books a fill; returns False for one already booked."""
-        if fill.trade_id in self._seen:
+        if not self._seen.add(fill.trade_id):
             return False
-        self._seen.add(fill.trade_id)
         name = fill.instrument
         self.lots[name] = self.lots.get(name, 0) + signed_lots(fill)
         self.cash_coin_e12 += trade_coin_e12(instrument, fill) - fill.fee_coin_e12

@@ -3,7 +3,6 @@ import asyncio
 import pytest
 
 from shared import inbox as inbox_module
-from shared.dedupe import Seen
 from shared.inbox import Entry, Inbox, InboxFullError
 from shared.outlet import Countdown
 
@@ -67,13 +66,6 @@ async def test_nobody_is_woken_for_what_is_attended_to():
     inbox.leave()
     await asyncio.wait_for(reader, 1)
     assert inbox.take().message == "y"
-
-
-def test_seen_remembers_the_newest_ids():
-    seen = Seen(ids_max=2)
-    assert [seen.add(name) for name in "aabbc"] == [True, False, True, False, True]
-    assert "a" not in seen
-    assert "b" in seen
 
 
 def test_a_countdown_ends_when_everything_expected_has_come():
