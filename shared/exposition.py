@@ -43,13 +43,9 @@ class Page:
         return ("".join(self._lines) + end).encode()
 
     def numbers(self, declared: Declared, values: Iterable[tuple[Labels, float]]) -> None:
-        """A counter's or a gauge's series: the values of its labels, and its own."""
-        name, text, labels, kind = declared[:4]
-        self._lines.append(_heading(name, text, kind, self.is_open))
-        shown = f"{name}_total" if kind == "counter" else name
-        self._lines += [
-            f"{_series(shown, labels, one)} {_number(value)}\n" for one, value in values
-        ]
+        """A counter's or a gauge's series: the values of its labels, and its own number."""
+        self.heading(declared)
+        self._lines += [_line(declared, labels, value) for labels, value in values]
 
     def heading(self, declared: Declared) -> None:
         """Begins a family whose series are added as texts."""
@@ -63,15 +59,29 @@ class Page:
     ) -> str:
         """Returns a histogram's series; a bucket with a sampled trace names it, where there is
         room."""
-        *buckets, count, total = _buckets(declared.name, declared.labels, labels, measured.bounds)
         reached = [*accumulate(measured.counts)]
-        shown = exemplars if self.is_open else {}
-        lines = [
-            f"{bucket} {_number(number)}{_exemplar(shown[place]) if place in shown else ''}\n"
-            for place, (bucket, number) in enumerate(zip(buckets, reached, strict=True))
-        ]
-        lines.append(f"{count} {_number(reached[-1])}\n{total} {_spelt(measured.total)}\n")
-        return "".join(lines)
+        numbers = [*map(_number, reached)]
+        if self.is_open:
+            for place, sampled in exemplars.items():
+                numbers[place] += _exemplar(sampled)
+        form = _histogram_form(declared.name, declared.labels, labels, measured.bounds)
+        return form % (*numbers, _number(reached[-1]), _spelt(measured.total))
+
+
+def _line(declared: Declared, labels: Labels, value: float) -> str:
+    """Returns a series of one number; most are the same at the next look."""
+    key = (declared.name, labels)
+    held = _lines.get(key)
+    if held is None or held[0] != value:
+        if len(_lines) >= SERIES_KEPT:
+            _lines.clear()
+        shown = f"{declared.name}_total" if declared.kind == "counter" else declared.name
+        text = f"{_series(shown, declared.labels, labels)} {_number(value)}\n"
+        held = _lines[key] = (value, text)
+    return held[1]
+
+
+_lines: dict[tuple[str, Labels], tuple[float, str]] = {}
 
 
 def _spelt(value: float) -> str:
@@ -98,11 +108,12 @@ def _series(name: str, labels: Labels, values: Labels) -> str:
 
 
 @lru_cache(maxsize=SERIES_KEPT)
-def _buckets(name: str, labels: Labels, values: Labels, bounds: Sequence[float]) -> tuple[str, ...]:
-    """Returns the series of a histogram: its buckets, its count, its sum."""
+def _histogram_form(name: str, labels: Labels, values: Labels, bounds: Sequence[float]) -> str:
+    """Returns a histogram's series with room for their numbers: buckets, count, sum."""
     edges = [*map(_spelt, bounds), "+Inf"]
-    buckets = (_series(f"{name}_bucket", (*labels, "le"), (*values, edge)) for edge in edges)
-    return (*buckets, *(_series(f"{name}_{one}", labels, values) for one in ("count", "sum")))
+    series = [_series(f"{name}_bucket", (*labels, "le"), (*values, edge)) for edge in edges]
+    series += [_series(f"{name}_{one}", labels, values) for one in ("count", "sum")]
+    return "".join(f"{one.replace('%', '%%')} %s\n" for one in series)
 
 
 def _escaped(value: str) -> str:

@@ -124,9 +124,9 @@ class Kept:
             declared = self._declared.get(name)
             assert declared is not None, f"{name} is no declared metric"
             assert len(readings) <= SERIES_MAX, f"{name} has more than {SERIES_MAX} series"
-            for one in readings:
-                has_labels = len(one.labels) == len(declared.labels)
-                assert has_labels, f"{name} has labels {declared.labels}"
+            count = len(declared.labels)
+            has_labels = all(len(one.labels) == count for one in readings)
+            assert has_labels, f"{name} has labels {declared.labels}"
             if page.wants(name):
                 self._write(page, declared, readings)
 

@@ -22,7 +22,7 @@ class Process:
             lambda: started_s,
             _cpu_s,
             lambda: max_fds,
-            lambda: sum(1 for _ in Path("/proc/self/fd").iterdir()),
+            lambda: len(os.listdir("/proc/self/fd")),  # noqa: PTH208  # a third of the time
         )
 
     def write(self, page: Page) -> None:
@@ -36,8 +36,8 @@ def resident_bytes() -> int:
 
 
 def _bytes(place: int) -> int:
-    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()
-    return int(pages[place]) * PAGE_BYTES
+    with Path("/proc/self/statm").open("rb", buffering=0) as file:
+        return int(file.read(128).split()[place]) * PAGE_BYTES
 
 
 def _cpu_s() -> float:

@@ -23,6 +23,7 @@ class Portfolio:
         self.book = Book()
         self._amounts = self.book.amounts({})
         self._values: Values | None = None
+        self.told: PortfolioV1 | None = None  # the newest message
         self._valued: tuple[int, int] = (0, 0)  # time and market change of `_values`
         self._settled: set[str] = set()
         self._delivered: dict[str, SettlementV1] = {}  # by instrument
@@ -127,7 +128,7 @@ class Portfolio:
         assert values is not None, "the book has not been valued"
         delta = float(amounts @ values.delta_coin)
         is_option = values.inputs.vols > 0.0
-        return PortfolioV1(
+        self.told = PortfolioV1(
             created_ns=created_ns,
             underlying=self.underlying,
             positions=tuple(
@@ -145,6 +146,7 @@ class Portfolio:
             index_usd=values.inputs.index_usd,
             surface_version=self.market.surface_version,
         )
+        return self.told
 
     def pnl(self, created_ns: int, *, is_final: bool = False) -> PnlV1:
         explain = self.explain

@@ -11,6 +11,7 @@ from services.risk.portfolio import Portfolio
 from services.risk.quote_quality import QuoteQuality
 from services.risk.reconciliation import Reconciliation
 from shared.clock import NS_PER_S
+from shared.messages.risk import PortfolioV1
 from shared.service import Reading
 
 
@@ -46,15 +47,15 @@ def readings(known: Known, now_ns: int) -> Iterator[Reading]:
         yield Reading("tick_age_seconds", (now_ns - market.ticks_ns) / NS_PER_S, here)
     if market.surface_ns:
         yield Reading("surface_age_seconds", (now_ns - market.surface_ns) / NS_PER_S, here)
-    if known.portfolio.is_valued:
-        yield from _book(known, now_ns)
+    if known.portfolio.told is not None:
+        yield from _book(known, known.portfolio.told)
     yield from known.markouts.readings()
     yield from known.quality.readings(market, now_ns)
 
 
-def _book(known: Known, now_ns: int) -> Iterator[Reading]:
+def _book(known: Known, held: PortfolioV1) -> Iterator[Reading]:
+    """Of what was published last, some milliseconds ago: nothing is valued for who looks."""
     name, limits = known.name, known.limits
-    held = known.portfolio.message(now_ns)
     yield Reading("greek_coin", held.delta_coin, (name, "delta"))
     yield Reading("greek_coin", held.gamma_coin_per_usd, (name, "gamma"))
     yield Reading("greek_usd", held.vega_usd, (name, "vega"))
