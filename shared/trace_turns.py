@@ -47,15 +47,15 @@ class Causes:
         """Returns what a timer's word under a key continues, oldest first; the last is its parent.
         Orders come before a tick."""
         spoken = self._spoken.get(timer, 0)
-        orders = [
-            one.cause
-            for one in self._orders
-            if one.number > spoken
-            and (not key or not one.key or one.key == key)
-            and now_ns - one.at_ns <= ORDER_STALE_NS
-        ]
+        orders: list[Cause] = []
+        for one in reversed(self._orders):
+            is_over = one.number <= spoken or now_ns - one.at_ns > ORDER_STALE_NS
+            if is_over or len(orders) == LINKS_MAX:
+                break
+            if not key or not one.key or one.key == key:
+                orders.append(one.cause)
         if orders:
-            return orders[-LINKS_MAX:]
+            return orders[::-1]
         newest = self._newest
         if newest is None or newest.number <= spoken or now_ns - newest.at_ns > STALE_NS:
             return []
