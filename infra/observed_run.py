@@ -1,6 +1,6 @@
 """One run of the desk for `make observation-cost`: what its processes cost, how long ticks took.
 
-`on`: spans to a collector, every agent's metrics read each second as Prometheus does, the watcher
+`on`: spans to a collector, every agent's metrics read as often and as Prometheus does, the watcher
 beside the agents, logs as usual. `off`: none of it, logs from warnings on. What both have: the
 agents count, and the loop's records go to the journal.
 """
@@ -8,6 +8,7 @@ agents count, and the loop's records go to the journal.
 import contextlib
 import http.client
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra import bench_collector, runs
-from infra.alerting import targets
+from infra.alerting import prometheus_rules, targets
 from infra.bench_ticks import processor_s
 from infra.status import process_usage
 from native.path_records import QUOTE, RECORD_DTYPE
@@ -33,7 +34,6 @@ from shared.journal import read_entries
 START_S_MAX = 60.0
 WARM_S = 8.0  # after the last process's start: a surface fitted, quotes out
 END_S_MAX = 40.0
-SCRAPE_S = 1.0
 SCRAPE_S_MAX = 1.0
 FAILED_SHARE_MAX = 0.02
 SCRAPER_HEADERS = {  # Prometheus' own
@@ -203,10 +203,19 @@ def of_batch(batch: NDArray[np.void], from_ns: int, to_ns: int) -> Samples:
     return np.asarray((ticks[1] - ticks[0]) / NS_PER_US, dtype=np.float64)
 
 
+def scrape_interval_s() -> float:
+    """Returns how often infra/prometheus has the desk read."""
+    text = (prometheus_rules.FOLDER / "prometheus.yml").read_text(encoding="utf-8")
+    found = re.search(r"^global:\n  scrape_interval: (\d+)s", text, re.MULTILINE)
+    assert found is not None
+    return float(found[1])
+
+
 class Scraper:
-    """Reads every target's /metrics each second over a connection that is kept."""
+    """Reads every target's /metrics, as often as our Prometheus, over a connection that is kept."""
 
     def __init__(self) -> None:
+        self._interval_s = scrape_interval_s()
         self.count = self.failed_count = self.byte_count = 0
         self._is_over = threading.Event()
         self._connections: list[http.client.HTTPConnection] = []
@@ -227,9 +236,9 @@ class Scraper:
             thread.join()
 
     def _run(self) -> None:
-        due_s = time.monotonic() + SCRAPE_S
+        due_s = time.monotonic() + self._interval_s
         while not self._is_over.wait(max(0.0, due_s - time.monotonic())):
-            due_s += SCRAPE_S
+            due_s += self._interval_s
             for connection in self._connections:
                 self._read(connection)
 
