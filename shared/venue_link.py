@@ -37,7 +37,8 @@ class VenueRequest(msgspec.Struct, frozen=True):
 
 
 class VenueReply(msgspec.Struct, frozen=True):
-    """The answer: `result`, or `error_code` (not 0) with its text and data."""
+    """The answer: `result`, or `error_code` (not 0) with its text and data. When the venue took the
+    request and answered is told by its clock, 0 where it does not say."""
 
     created_ns: int
     request_id: int
@@ -45,6 +46,8 @@ class VenueReply(msgspec.Struct, frozen=True):
     error_code: int = 0
     error_message: str = ""
     error_data: Any = None
+    venue_in_ns: int = 0
+    venue_out_ns: int = 0
 
 
 class VenueNotice(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from shared.clock import NS_PER_MS, NS_PER_S
+from shared.clock import NS_PER_MS, NS_PER_S, NS_PER_US
 from shared.venue_budget import CANCEL_METHODS, TRADING_METHODS, CreditBudget
 from shared.venue_link import (
     NOT_SENT,
@@ -38,6 +38,7 @@ REFRESH_AT_RATIO = 0.8  # of the token's life
 IN_FLIGHT_MAX = 2048
 QUEUED_MAX = 2048
 QUEUED_ORDER_NS_MAX = NS_PER_S  # an order or quote that waited longer is about an old market
+STAMP_US_MAX = 2**62 // NS_PER_US
 QUEUED_NS_MAX = 30 * NS_PER_S
 MALFORMED_IN_A_ROW_MAX = 20
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
@@ -285,7 +286,14 @@ class VenueSession:
             self._on_own_reply(out, call.own, message, now_ns)
             return
         if error is None:
-            out.events.append(VenueReply(now_ns, call.request_id, message.result))
+            reply = VenueReply(
+                now_ns,
+                call.request_id,
+                message.result,
+                venue_in_ns=_stamp_ns(message.in_us),
+                venue_out_ns=_stamp_ns(message.out_us),
+            )
+            out.events.append(reply)
             return
         code = error.code or OUTCOME_UNKNOWN  # an error without a code says nothing
         out.events.append(
@@ -387,6 +395,13 @@ class _Envelope(msgspec.Struct):
     params: _Params | None = None
     result: Any = None
     error: _Error | None = None
+    in_us: Any = msgspec.field(name="usIn", default=0)
+    out_us: Any = msgspec.field(name="usOut", default=0)
+
+
+def _stamp_ns(us: Any) -> int:
+    """Returns a time the venue told in microseconds; 0 for what cannot be one."""
+    return us * NS_PER_US if isinstance(us, int) and 0 < us < STAMP_US_MAX else 0
 
 
 def _refusal(call: _Call, now_ns: int, code: int, text: str) -> VenueReply:

@@ -1,9 +1,9 @@
 """The account's trades, each published once as a fill whatever way and however often it comes."""
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.gateway.calls import Calls
 from services.gateway.listing import Listing
@@ -16,6 +16,14 @@ from shared.venue_link import NOT_SENT, OUTCOME_UNKNOWN, VenueReply, is_quote_tr
 
 KNOWN_MAX = 200_000
 WAITING_MAX = 1000
+RECENT_MAX = 256
+
+
+class Made(NamedTuple):
+    """A trade that the venue has made."""
+
+    venue_ns: int
+    trade_id: str
 
 
 class Fills:
@@ -27,6 +35,7 @@ class Fills:
         self._alerts = alerts
         self._known: OrderedDict[str, None] = OrderedDict()
         self._waiting: dict[str, list[dict[str, Any]]] = {}  # trades of unlisted instruments
+        self._recent: dict[str, deque[Made]] = {}  # by currency
         self.count: dict[str, int] = {}  # by currency
         self.last_id: dict[str, str] = {}
         self.last_ns: dict[str, int] = {}  # venue time of the newest
@@ -57,6 +66,12 @@ class Fills:
             self._note(fill)
             yield fill
 
+    def since(self, currency: str, count: int) -> list[Made] | None:
+        """Returns what has come since there were so many; None if that is too long ago."""
+        new_count = self.count.get(currency, 0) - count
+        recent = self._recent.get(currency, ())
+        return [*recent][len(recent) - new_count :] if new_count <= len(recent) else None
+
     def waiting_count(self) -> int:
         return sum(len(rows) for rows in self._waiting.values())
 
@@ -66,6 +81,8 @@ class Fills:
             self._known.popitem(last=False)
         currency = fill.underlying
         self.count[currency] = self.count.get(currency, 0) + 1
+        recent = self._recent.setdefault(currency, deque(maxlen=RECENT_MAX))
+        recent.append(Made(fill.venue_ns, fill.trade_id))
         if fill.venue_ns >= self.last_ns.get(currency, 0):
             self.last_ns[currency] = fill.venue_ns
             self.last_id[currency] = fill.trade_id

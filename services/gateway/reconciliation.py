@@ -1,7 +1,9 @@
 """What the venue holds of the desk: trades since the last known, open orders, positions and cash.
 
 After every reconnect all of it is read again; trades also every few seconds in case a notification
-was lost, and the account so that risk can compare it with its own.
+was lost, and the account so that risk can compare it with its own. An account is read in two
+requests; the venue says when it took and answered each, so that of a trade that comes meanwhile it
+is known whether both have it, neither has it, or perhaps one.
 """
 
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from typing import Any
 import msgspec
 
 from services.gateway.calls import Calls, rows_of
-from services.gateway.fills import Fills
+from services.gateway.fills import Fills, Made
 from services.gateway.listing import Listing
 from services.gateway.orders import Orders
 from services.gateway.readings import NONSENSE, coin_e12, number
@@ -28,17 +30,39 @@ POLL_OVERLAP_NS = 5 * NS_PER_S
 SOON_NS = 300 * NS_PER_MS  # the account is read so soon after a fill
 HOLD_NS = 200 * NS_PER_MS  # and held so long, to see that no trade was on its way
 RETRY_NS = NS_PER_S
+READ_NS_MIN = NS_PER_S  # between two readings: each takes credits that orders' questions need too
+CROSSED_NS_MIN = 500 * NS_PER_MS  # and where a trade has spoilt the first
+STAMP_NS = 5 * NS_PER_MS  # a trade is stamped in whole ms, and not in the moment it counts
+FOREVER_NS = 2**62
 
 
 class _Reading(msgspec.Struct):
-    """One reading of an account, under way."""
+    """One reading of an account, under way. `newest`: the last trade that it is known to have."""
 
     asked_ns: int
     fill_count: int
-    last_trade_id: str
+    newest: Made
     rows: list[dict[str, Any]] | None = None
     summary: dict[str, Any] | None = None
     complete_ns: int = 0
+    venue_in_ns: int = FOREVER_NS  # when the venue took the first of the two; 0: it did not say
+    venue_out_ns: int = 0  # when it answered the last
+
+    def hear(self, reply: VenueReply) -> None:
+        self.venue_in_ns = min(self.venue_in_ns, reply.venue_in_ns)
+        self.venue_out_ns = max(self.venue_out_ns, reply.venue_out_ns)
+
+    def is_spoilt(self, since: list[Made]) -> bool:
+        """Says whether of the trades since it was asked for one may be in one half only."""
+        if since and not self.venue_in_ns:
+            return True
+        begin_ns, end_ns = self.venue_in_ns - STAMP_NS, self.venue_out_ns + STAMP_NS
+        return any(begin_ns <= made.venue_ns <= end_ns for made in since)
+
+    def take(self, since: list[Made]) -> None:
+        """Counts the trades that both halves have."""
+        both = [made for made in since if made.venue_ns < self.venue_in_ns]
+        self.newest = max([self.newest, *both], key=lambda made: made.venue_ns)
 
 
 class Reconciliation:
@@ -68,6 +92,7 @@ class Reconciliation:
         self._caught_up: set[str] = set()  # currencies whose missed trades have been read
         self._readings: dict[str, _Reading] = {}
         self._account_due_ns: dict[str, int] = {}
+        self._asked_ns: dict[str, int] = {}
         self._trades_due_ns: dict[str, int] = {}
         self._counts_seen: dict[str, int] = {}
 
@@ -102,8 +127,8 @@ class Reconciliation:
             count = self._fills.count.get(currency, 0)
             if count != self._counts_seen.get(currency, 0):
                 self._counts_seen[currency] = count
-                due_ns = min(self._account_due_ns[currency], now_ns + SOON_NS)
-                self._account_due_ns[currency] = due_ns
+                soon_ns = max(now_ns + SOON_NS, self._asked_ns.get(currency, 0) + READ_NS_MIN)
+                self._account_due_ns[currency] = min(self._account_due_ns[currency], soon_ns)
             yield from self._finish_reading(currency, now_ns)
             if currency not in self._readings and now_ns >= self._account_due_ns[currency]:
                 yield from self._read_account(currency, now_ns)
@@ -159,10 +184,12 @@ class Reconciliation:
 
     def _read_account(self, currency: str, now_ns: int) -> Iterator[object]:
         self._account_due_ns[currency] = now_ns + self._account_ns
+        self._asked_ns[currency] = now_ns
+        fills = self._fills
         reading = self._readings[currency] = _Reading(
             asked_ns=now_ns,
-            fill_count=self._fills.count.get(currency, 0),
-            last_trade_id=self._fills.last_id.get(currency, ""),
+            fill_count=fills.count.get(currency, 0),
+            newest=Made(fills.last_ns.get(currency, 0), fills.last_id.get(currency, "")),
         )
         params = {"currency": currency}
         yield self._calls.request(
@@ -177,6 +204,7 @@ class Reconciliation:
             self._give_up(currency, reading)
         else:
             reading.rows = rows_of(reply.result)
+            reading.hear(reply)
         return ()
 
     def _on_summary(self, currency: str, reading: _Reading, reply: VenueReply) -> tuple[()]:
@@ -185,6 +213,7 @@ class Reconciliation:
         else:
             reading.summary = reply.result
             reading.complete_ns = reply.created_ns
+            reading.hear(reply)
         return ()
 
     def _give_up(self, currency: str, reading: _Reading) -> None:
@@ -192,17 +221,19 @@ class Reconciliation:
             del self._readings[currency]
 
     def _finish_reading(self, currency: str, now_ns: int) -> Iterator[object]:
-        """Publishes a reading that no trade has crossed: one would make it half old, half new."""
+        """Publishes a reading that no trade has spoilt: one would make it half old, half new."""
         reading = self._readings.get(currency)
         if reading is None or reading.rows is None or reading.summary is None:
             return
-        if self._fills.count.get(currency, 0) != reading.fill_count:
+        since = self._fills.since(currency, reading.fill_count)
+        if since is None or reading.is_spoilt(since):
             del self._readings[currency]
-            self._account_due_ns[currency] = now_ns
+            self._account_due_ns[currency] = max(now_ns, reading.asked_ns + CROSSED_NS_MIN)
             return
         if now_ns - reading.complete_ns < HOLD_NS:
             return
         del self._readings[currency]
+        reading.take(since)
         try:
             yield self._account(currency, reading, reading.rows, reading.summary, now_ns)
         except NONSENSE as error:
@@ -235,7 +266,7 @@ class Reconciliation:
                 number(summary["balance"]) + number(summary.get("futures_session_rpl", 0.0))
             ),
             equity_coin_e12=coin_e12(summary["equity"]),
-            venue_ns=reading.asked_ns,
-            last_trade_id=reading.last_trade_id,
+            venue_ns=reading.venue_in_ns or reading.asked_ns,
+            last_trade_id=reading.newest.trade_id,
             open_order_count=self._orders.live_count(currency),
         )

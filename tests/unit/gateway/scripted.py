@@ -153,11 +153,17 @@ class Scripted:
     def methods(self) -> list[str]:
         return [request.method for request in self.open]
 
-    def answer(self, method: str, result: Any = None, error: tuple[int, str] = (0, "")) -> None:
+    def answer(
+        self,
+        method: str,
+        result: Any = None,
+        error: tuple[int, str] = (0, ""),
+        venue_ns: tuple[int, int] = (0, 0),
+    ) -> None:
         request = self.request(method)
         self.open.remove(request)
         code, text = error
-        reply = VenueReply(self.now_ns, request.request_id, result, code, text)
+        reply = VenueReply(self.now_ns, request.request_id, result, code, text, None, *venue_ns)
         self.take(self.core.on_reply(reply))
 
     def answer_all(self) -> None:

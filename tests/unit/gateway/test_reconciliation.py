@@ -179,6 +179,43 @@ def test_account_reading_that_a_trade_crossed_is_read_again(gateway: Scripted) -
     assert [one.last_trade_id for one in gateway.said(AccountV1)] == ["a"]
 
 
+@pytest.mark.parametrize(
+    ("made_ms", "known"),
+    [
+        (990, "a"),  # both halves have it
+        (996, None),
+        (1_000, None),
+        (1_007, None),
+        (1_020, ""),  # neither has it
+    ],
+)
+def test_whether_a_trade_spoils_a_reading_the_venues_clock_says(
+    gateway: Scripted, made_ms: int, known: str | None
+) -> None:
+    gateway.tick(25)
+    begin = gateway.ms
+    taken, answered = [(begin + ms) * NS_PER_MS for ms in (1_000, 1_004)]
+    gateway.answer("private/get_positions", [], venue_ns=(taken, taken))
+    gateway.notice("user.trades.any.any.raw", [trade_row("a", timestamp=begin + made_ms)])
+    summary = {"balance": 1.0, "equity": 1.0}
+    gateway.answer("private/get_account_summary", summary, venue_ns=(answered, answered))
+    gateway.published.clear()
+    gateway.tick(3)
+    words = gateway.said(AccountV1)
+    assert [one.last_trade_id for one in words] == ([] if known is None else [known])
+    assert all(one.venue_ns == taken for one in words)
+
+
+def test_trades_in_a_row_do_not_use_up_the_credits(gateway: Scripted) -> None:
+    asked = 0
+    for number in range(100):  # ten seconds
+        gateway.notice("user.trades.any.any.raw", [trade_row(f"a{number}")])
+        gateway.tick(1)
+        asked += gateway.methods().count("private/get_positions")
+        gateway.answer_all()
+    assert 15 <= asked <= 21
+
+
 def test_fill_brings_the_account_soon() -> None:
     gateway = Scripted(Config(account_ms=60_000))
     gateway.ready()

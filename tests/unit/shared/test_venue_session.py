@@ -7,6 +7,7 @@ import random
 from itertools import count
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -116,6 +117,18 @@ def test_request_gets_its_own_reply() -> None:
     assert session.on_bytes(refusal(first, 10004, "order_not_found"), T0 + 2).events == [
         VenueReply(T0 + 2, 7, None, 10004, "order_not_found")
     ]
+
+
+@pytest.mark.parametrize(
+    ("told", "known_ns"), [(T0 // 1_000, T0), (-5, 0), (2**80, 0), ("now", 0), (1.5, 0), (None, 0)]
+)
+def test_reply_tells_when_the_venue_took_and_answered_it(told: object, known_ns: int) -> None:
+    session = new_session()
+    log_in(session)
+    [call] = sent(session.on_request(VenueRequest(7, "public/get_time", {}), T0))
+    answer = {"jsonrpc": "2.0", "id": call["id"], "result": 1, "usIn": told, "usOut": told}
+    [event] = session.on_bytes(json.dumps(answer).encode(), T0).events
+    assert event == VenueReply(T0, 7, 1, venue_in_ns=known_ns, venue_out_ns=known_ns)
 
 
 def test_reply_that_never_came_is_an_unknown_outcome_once() -> None:
