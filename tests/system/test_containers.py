@@ -107,12 +107,16 @@ def test_streams_are_kept_by_all_three_servers(stack):
 
 def calm(stack):
     """Waits until no alert has been active for a while."""
-    since = time.monotonic()
+    since, told = time.monotonic(), None
 
     def is_calm():
-        nonlocal since
-        if stack.active():
+        nonlocal since, told
+        active = stack.active()
+        if active:
             since = time.monotonic()
+        if active != told:
+            print("active:", active)  # noqa: T201  # shown if it fails
+            told = active
         return time.monotonic() - since >= CALM_S
 
     until(is_calm, CALM_S_MAX, "calm")
