@@ -288,6 +288,7 @@ WATCHED = (
         "platform",
         "{value} replicas of {stream} are away or behind",
         Condition("stream_peer_away_count", ">", 0, ("stream",)),
+        for_s=1,  # a burst leaves a replica behind for a moment
     ),
     _ticket(
         "ConsumerBehind",

@@ -187,7 +187,7 @@ CASES = (
     Case(
         "StreamPeerAway",
         {"stream_peer_away_count" + of("alerting", stream="RECORD"): "1x30"},
-        {"stream_peer_away_count" + of("alerting", stream="RECORD"): "0x30"},
+        {"stream_peer_away_count" + of("alerting", stream="RECORD"): "0x18 1x0 0x10"},
     ),
     Case(
         "ConsumerBehind",
