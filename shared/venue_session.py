@@ -16,7 +16,8 @@ from typing import Any
 
 import msgspec
 
-from shared.clock import NS_PER_MS, NS_PER_S, NS_PER_US
+from shared import venue_wire
+from shared.clock import NS_PER_MS, NS_PER_S
 from shared.venue_budget import CANCEL_METHODS, TRADING_METHODS, CreditBudget
 from shared.venue_link import (
     NOT_SENT,
@@ -29,6 +30,7 @@ from shared.venue_link import (
     VenueRequest,
     VenueUp,
 )
+from shared.venue_wire import Envelope
 
 TIMER_INTERVAL_MS = 50  # how often `on_timer` wants to be called
 LOGIN_NS_MAX = 10 * NS_PER_S
@@ -38,7 +40,6 @@ REFRESH_AT_RATIO = 0.8  # of the token's life
 IN_FLIGHT_MAX = 2048
 QUEUED_MAX = 2048
 QUEUED_ORDER_NS_MAX = NS_PER_S  # an order or quote that waited longer is about an old market
-STAMP_US_MAX = 2**62 // NS_PER_US
 QUEUED_NS_MAX = 30 * NS_PER_S
 MALFORMED_IN_A_ROW_MAX = 20
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
@@ -152,7 +153,7 @@ class VenueSession:
         try:
             if len(data) > MESSAGE_BYTES_MAX:
                 raise ValueError("message too long")  # noqa: TRY301
-            message = _decoder.decode(data)
+            message = venue_wire.read(data)
         except Exception:  # noqa: BLE001 - bad bytes are weather: msgspec raises many kinds
             self._malformed(out)
             return out
@@ -217,7 +218,7 @@ class VenueSession:
         self._next_wire_id += 1
         call.sent_ns = now_ns
         self._in_flight[wire_id] = call
-        out.sends.append(_encoder.encode(_Wire(wire_id, call.method, call.params)))
+        out.sends.append(venue_wire.request(wire_id, call.method, call.params))
 
     def _drain_queue(self, out: SessionOutput, now_ns: int) -> None:
         """Sends what may go, in order within each method; refuses what has waited too long."""
@@ -271,9 +272,7 @@ class VenueSession:
             elif call.own is not _Own.LIMITS:
                 out.close_reason = f"{call.method} was not answered"
 
-    def _on_reply(
-        self, out: SessionOutput, message: "_Envelope", wire_id: int, now_ns: int
-    ) -> None:
+    def _on_reply(self, out: SessionOutput, message: Envelope, wire_id: int, now_ns: int) -> None:
         call = self._in_flight.pop(wire_id, None)
         if call is None:
             self.late_reply_count += 1
@@ -290,8 +289,8 @@ class VenueSession:
                 now_ns,
                 call.request_id,
                 message.result,
-                venue_in_ns=_stamp_ns(message.in_us),
-                venue_out_ns=_stamp_ns(message.out_us),
+                venue_in_ns=venue_wire.stamp_ns(message.in_us),
+                venue_out_ns=venue_wire.stamp_ns(message.out_us),
             )
             out.events.append(reply)
             return
@@ -301,7 +300,7 @@ class VenueSession:
         )
 
     def _on_own_reply(
-        self, out: SessionOutput, own: "_Own", message: "_Envelope", now_ns: int
+        self, out: SessionOutput, own: "_Own", message: Envelope, now_ns: int
     ) -> None:
         error = message.error
         if error is not None and own is _Own.REFRESH:
@@ -370,43 +369,5 @@ class _Call(msgspec.Struct):
     own: _Own | None = None
 
 
-class _Wire(msgspec.Struct):
-    id: int
-    method: str
-    params: dict[str, Any]
-    jsonrpc: str = "2.0"
-
-
-class _Params(msgspec.Struct):
-    channel: str = ""
-    data: Any = None
-    type: str = ""
-
-
-class _Error(msgspec.Struct):
-    code: int = 0
-    message: str = ""
-    data: Any = None
-
-
-class _Envelope(msgspec.Struct):
-    id: int | str | None = None
-    method: str = ""
-    params: _Params | None = None
-    result: Any = None
-    error: _Error | None = None
-    in_us: Any = msgspec.field(name="usIn", default=0)
-    out_us: Any = msgspec.field(name="usOut", default=0)
-
-
-def _stamp_ns(us: Any) -> int:
-    """Returns a time the venue told in microseconds; 0 for what cannot be one."""
-    return us * NS_PER_US if isinstance(us, int) and 0 < us < STAMP_US_MAX else 0
-
-
 def _refusal(call: _Call, now_ns: int, code: int, text: str) -> VenueReply:
     return VenueReply(now_ns, call.request_id, None, code, text)
-
-
-_decoder = msgspec.json.Decoder(_Envelope)
-_encoder = msgspec.json.Encoder()
