@@ -25,22 +25,24 @@ class Ids:
         self._free = 0  # of the newest table
 
     def __contains__(self, one: str) -> bool:
-        digest = _digest(one)
-        return any(self._place(table, digest) is None for table in reversed(self._tables))
+        return self._has(_digest(one))
 
     def add(self, one: str) -> bool:
         """Returns whether it was new."""
-        if one in self:
+        digest = _digest(one)
+        if self._has(digest):
             return False
         if self._free == 0:
             self._tables.append(bytearray(self._slots * DIGEST_BYTES))
             self._free = self._slots // 2
-        digest = _digest(one)
         place = self._place(self._tables[-1], digest)
         assert place is not None
         self._tables[-1][place : place + DIGEST_BYTES] = digest
         self._free -= 1
         return True
+
+    def _has(self, digest: bytes) -> bool:
+        return any(self._place(table, digest) is None for table in reversed(self._tables))
 
     def _place(self, table: bytearray, digest: bytes) -> int | None:
         """Returns where a digest would go, None if it is there."""

@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import contextlib
 
 import aiohttp
 import msgspec
@@ -55,11 +56,9 @@ async def test_a_late_reader_starts_from_state_then_record_then_start(server, tm
             await until(lambda: order[-1] == "fill T-3")
 
 
-@pytest.mark.parametrize("is_held", [True, False])
-async def test_an_account_waits_for_the_fills_it_speaks_of(server, tmp_path, monkeypatch, is_held):
-    """The reader's consumer of the record falls silent: what it lacks is not known to it yet."""
-    if not is_held:
-        monkeypatch.setattr(follow, "WHOLE_NS_MAX", 10**18)
+@contextlib.asynccontextmanager
+async def account_reader(server, tmp_path):
+    """An agent that reads fills and accounts, what it got, and what another is to say."""
     sink, say = Sink(), []
     reader = Service(name="reader", consumes=(on(FillV1, sink.take), on(AccountV1, sink.take)))
     speaker = publisher(frozenset({FillV1, AccountV1}), say)
@@ -67,6 +66,15 @@ async def test_an_account_waits_for_the_fills_it_speaks_of(server, tmp_path, mon
         run_agent(reader, server, tmp_path) as running,
         run_agent(speaker, server, tmp_path),
     ):
+        yield running, sink, say
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+async def test_an_account_waits_for_the_fills_it_speaks_of(server, tmp_path, monkeypatch, is_held):
+    """The reader's consumer of the record falls silent: what it lacks is not known to it yet."""
+    if not is_held:
+        monkeypatch.setattr(follow, "WHOLE_NS_MAX", 10**18)
+    async with account_reader(server, tmp_path) as (running, sink, say):
         say.append(fill(1))
         await until(lambda: len(sink.got) == 1)
         [record] = [one for one in running.agent.intake._followers if one._stream == RECORD]
@@ -80,13 +88,7 @@ async def test_an_account_waits_for_the_fills_it_speaks_of(server, tmp_path, mon
 
 
 async def test_an_account_that_waited_is_not_handed_on_after_a_newer_one(server, tmp_path):
-    sink, say = Sink(), []
-    reader = Service(name="reader", consumes=(on(FillV1, sink.take), on(AccountV1, sink.take)))
-    speaker = publisher(frozenset({FillV1, AccountV1}), say)
-    async with (
-        run_agent(reader, server, tmp_path) as running,
-        run_agent(speaker, server, tmp_path),
-    ):
+    async with account_reader(server, tmp_path) as (running, sink, say):
         intake = running.agent.intake
         running.agent.bus.on_tick.remove(intake._take_late)  # the test says when
         [record] = [one for one in intake._followers if one._stream == RECORD]

@@ -120,7 +120,7 @@ def test_request_gets_its_own_reply() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "known_ns"), [(T0 // 1_000, T0), (-5, 0), (2**80, 0), ("now", 0), (1.5, 0), (None, 0)]
+    ("told", "known_ns"), [(T0 // 1_000, T0), (-5, 0), (2**80, 0), ("now", 0), (1.5, 0), (True, 0)]
 )
 def test_reply_tells_when_the_venue_took_and_answered_it(told: object, known_ns: int) -> None:
     session = new_session()
