@@ -268,6 +268,9 @@ hr_status hr_engine_decide_slot(hr_engine *engine, int64_t slot, int64_t now_ns,
  * matter most go out; the rest stays marked. */
 hr_status hr_engine_decide_index(hr_engine *engine, int64_t now_ns, int64_t capacity,
                                  hr_engine_decision *decisions_out, hr_engine_pass *pass_out);
+/* Values anew in their turn what passes step from, as many as are due at `now_ns`; returns how
+ * many. For the time between ticks: a pass does what nobody has. 0 on bad memory. */
+int64_t hr_engine_refresh(hr_engine *engine, int64_t now_ns);
 /* Bars an option from being quoted, or allows it again: its book is stale, or the venue does not
  * trade it. What is held of it counts all the same. */
 hr_status hr_engine_set_barred(hr_engine *engine, int64_t slot, int32_t is_barred);

@@ -5,11 +5,9 @@
 #include <stddef.h>
 #include <string.h>
 
-#define REFRESHED_MIN 4 /* Anchors renewed in their turn by each pass: never all at once, */
-#define REFRESHED_MAX 32
 #define REFRESH_NS                                                                                 \
-    8e9 /* and all of them in so long, before they are too old (hr_engine_step.c).                 \
-         */
+    8000000000           /* In so long all anchors are renewed (hr_engine_step.c: their age), */
+#define REFRESHED_MAX 32 /* in their turn, and never all at once. */
 #define FLOW_KEEP_NS 5000000
 #define LIMIT_SLACK 0.999999999
 
@@ -142,52 +140,75 @@ static int64_t follow(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
     return 0;
 }
 
-static int64_t refresh_count(const hr_engine *engine, int64_t now_ns) {
-    const double share = (double)(now_ns - engine->pass_ns) / REFRESH_NS;
-    const double wanted = ceil(share * (double)engine->used_count);
-    return wanted > REFRESHED_MAX   ? REFRESHED_MAX
-           : wanted > REFRESHED_MIN ? (int64_t)wanted
-                                    : REFRESHED_MIN;
-}
-
-/* Anchors the next slot in its turn anew. Where it was not picked anyway the screen judges it, from
- * where it stands now; it is decided only if it entered or left the quoted range. */
+/* Anchors the next slot in its turn anew, for the screen to judge it from there; it is decided only
+ * if it entered or left the quoted range. */
 static void refresh_next(hr_engine *engine, int64_t now_ns) {
     const int64_t next = engine->refresh_at + 1;
     engine->refresh_at = next < engine->used_count ? next : 0;
-    const int64_t slot_index = engine->refresh_at;
-    if (hr_set_has(engine->picks, slot_index)) {
-        return;
-    }
-    const int32_t was_quotable = engine->slots[slot_index].is_quotable;
-    renew(engine, slot_index, now_ns);
-    if (engine->slots[slot_index].is_quotable != was_quotable) {
-        hr_set_add(engine->picks, slot_index);
-    } else {
-        hr_engine_rest(engine, slot_index, now_ns);
+    hr_slot *slot = &engine->slots[engine->refresh_at];
+    const int32_t was_quotable = slot->is_quotable;
+    renew(engine, engine->refresh_at, now_ns);
+    hr_engine_rest(engine, engine->refresh_at, now_ns);
+    if (slot->is_quotable != was_quotable) {
+        hr_engine_mark_slot(engine, engine->refresh_at);
     }
 }
 
-/* Picks what left its reach or its time and what is marked; of the others a few are valued anew in
- * their turn. Afterwards every slot can be stepped. */
-static void pick_far(hr_engine *engine, const hr_screen *pass, int64_t now_ns) {
+int64_t hr_engine_refresh(hr_engine *engine, int64_t now_ns) {
+    if (!hr_engine_is_valid(engine) || !engine->is_stepped || engine->used_count == 0) {
+        return 0;
+    }
+    const int64_t turn_ns = REFRESH_NS / engine->used_count;
+    const int64_t due = (now_ns - engine->refreshed_ns) / turn_ns;
+    const int64_t count = due < 0 || due > REFRESHED_MAX ? REFRESHED_MAX : due;
+    for (int64_t i = 0; i < count; i++) {
+        refresh_next(engine, now_ns);
+    }
+    /* Who comes too late leaves the rest to their age: a pass sees it. */
+    engine->refreshed_ns = count == due ? engine->refreshed_ns + due * turn_ns : now_ns;
+    return count;
+}
+
+/* Anchors a slot that left its reach or its time where it stands now; returns 1 if it can be
+ * screened from there, 0 if it has to be decided. */
+static int come_along(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
+    const hr_step_block *at = hr_engine_block(engine, slot_index);
+    const int64_t i = hr_engine_lane(slot_index);
+    const int32_t was_quotable = engine->slots[slot_index].is_quotable;
+    if (hr_set_has(engine->marks, slot_index) || at->reach[i] < 0.0) {
+        follow(engine, slot_index, now_ns);
+        return 0;
+    }
+    renew(engine, slot_index, now_ns);
+    hr_engine_rest(engine, slot_index, now_ns);
+    return engine->slots[slot_index].is_quotable == was_quotable && at->reach[i] >= 0.0 &&
+           at->until_ns[i] >= (double)now_ns;
+}
+
+/* Picks what is marked, and what left its reach or its time and cannot be screened anew. Afterwards
+ * every slot can be stepped. Returns how many were valued anew and not picked. */
+static int64_t pick_far(hr_engine *engine, const hr_screen *pass, int64_t now_ns) {
     const int64_t words = hr_engine_set_words(engine);
+    int64_t renewed = 0;
     for (int64_t word = 0; word < words; word++) {
         for (uint64_t bits = engine->owed[word]; bits != 0; bits &= bits - 1) {
             hr_engine_rest(engine, word * HR_SET_BITS + __builtin_ctzll(bits), now_ns);
         }
         engine->owed[word] = 0;
     }
+    renewed += hr_engine_refresh(engine, now_ns); /* What no idle turn has. */
     hr_engine_find_far(engine, pass);
     for (int64_t word = 0; word < words; word++) {
         engine->picks[word] |= engine->marks[word];
         for (uint64_t bits = engine->picks[word]; bits != 0; bits &= bits - 1) {
-            follow(engine, word * HR_SET_BITS + __builtin_ctzll(bits), now_ns);
+            const int64_t i = word * HR_SET_BITS + __builtin_ctzll(bits);
+            if (come_along(engine, i, now_ns)) {
+                hr_set_remove(engine->picks, i);
+                renewed++;
+            }
         }
     }
-    for (int64_t i = refresh_count(engine, now_ns); i > 0; i--) {
-        refresh_next(engine, now_ns);
-    }
+    return renewed;
 }
 
 /* Everything in full, and every anchor anew: after a new block, or where sums stand near a limit.
@@ -209,7 +230,7 @@ static hr_status decide_whole(hr_engine *engine, int64_t now_ns, int64_t capacit
     }
     memset(engine->owed, 0, (size_t)hr_engine_set_words(engine) * sizeof *engine->owed);
     engine->pass_log_index = engine->log_index;
-    engine->pass_ns = now_ns;
+    engine->pass_ns = engine->refreshed_ns = now_ns;
     engine->is_stepped = 1;
     pass_out->revalued_count = engine->used_count;
     return HR_OK;
@@ -292,7 +313,7 @@ static hr_status decide_stepped(hr_engine *engine, int64_t now_ns, int64_t capac
     hr_step_sums sums;
     uint64_t far[HR_SET_WORDS_MAX];
     hr_engine_set_screen(engine, &pass, now_ns);
-    pick_far(engine, &pass, now_ns);
+    pass_out->revalued_count = pick_far(engine, &pass, now_ns);
     hr_engine_sum_steps(engine, &pass, &sums);
     set_book(engine, &sums);
     if (engine->quotable_count > engine->policy.quoted_max || !has_room(engine, &sums)) {

@@ -120,7 +120,8 @@ struct hr_engine {
     int32_t is_stepped; /* The blocks stand for what the slots hold. */
     int32_t has_limits; /* All that the gate wants: judged when they came. */
     int32_t reserved;
-    int64_t refresh_at; /* The next slot whose anchor is renewed in its turn. */
+    int64_t refresh_at;   /* The slot whose anchor was last renewed in its turn, */
+    int64_t refreshed_ns; /* and the time that the turns have come to. */
     int64_t flow_keep_ns;
     int64_t quotable_count;
     int64_t pass_ns;       /* Of the last stepped pass, */

@@ -255,6 +255,7 @@ hr_status hr_path_on_time(hr_path *path, int64_t now_ns) {
     for (int32_t i = 0; i < path->config.underlying_count; i++) {
         if (path->is_logged_on && path->books[i].is_used) {
             hr_path_step(path, i, now_ns);
+            hr_engine_refresh(path->books[i].engine, now_ns);
         }
     }
     hr_path_publish(path);

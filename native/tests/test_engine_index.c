@@ -18,7 +18,7 @@ static void random_event(many *one, double *index_usd) {
     hr_engine_value value;
     int64_t position;
     assert(hr_engine_read_quote(one->engine, slot, &live, &value, &position) == HR_OK);
-    switch (many_below(one, 9)) {
+    switch (many_below(one, 10)) {
     case 0: {
         const int64_t lots = live.bid_lots > 2 ? 2 : live.bid_lots;
         const hr_engine_fill fill = {slot, lots, live.bid_ticks, 1, 0};
@@ -53,6 +53,9 @@ static void random_event(many *one, double *index_usd) {
         break;
     case 6:
         *index_usd *= 1.0 + many_uniform(one, -3e-3, 3e-3);
+        break;
+    case 7:
+        hr_engine_refresh(one->engine, one->now_ns);
         break;
     default:
         many_set_rival(one, slot);
@@ -169,6 +172,35 @@ static void test_what_did_not_move_is_not_looked_at(void) {
     free(one.memory);
 }
 
+/* Twenty seconds with the index at rest; returns how many slots the last pass valued anew. */
+static int64_t revalued_after_a_rest(int32_t is_refreshed) {
+    many one;
+    open_many(&one);
+    hr_gate_limits limits = many_limits();
+    limits.surface_age_ns_max = 60 * many_second_ns; /* None comes. */
+    assert(hr_engine_set_limits(one.engine, &limits) == HR_OK);
+    int64_t refreshed = 0;
+    many_set_index(&one, many_index_usd);
+    assert(hr_engine_decide_index(one.engine, one.now_ns, MANY, one.decisions, &one.pass) == HR_OK);
+    for (int64_t turn = 0; turn < 1000; turn++) {
+        one.now_ns += many_second_ns / 50;
+        refreshed += is_refreshed ? hr_engine_refresh(one.engine, one.now_ns) : 0;
+    }
+    assert(!is_refreshed || (refreshed >= 2 * MANY && refreshed < 3 * MANY));
+    many_set_index(&one, many_index_usd);
+    assert(hr_engine_decide_index(one.engine, one.now_ns, MANY, one.decisions, &one.pass) == HR_OK);
+    const int64_t revalued = one.pass.revalued_count;
+    assert(one.pass.blocked_reason == HR_GATE_OK);
+    free(one.memory);
+    return revalued;
+}
+
+static void test_anchors_are_renewed_between_ticks(void) {
+    const int64_t refreshed = revalued_after_a_rest(1); /* Days from expiry they age faster. */
+    assert(refreshed * 2 < revalued_after_a_rest(0));
+    assert(hr_engine_refresh(NULL, many_start_ns) == 0);
+}
+
 static void test_what_has_no_budget_stays_marked_and_goes_next(void) {
     many one;
     open_many(&one);
@@ -238,6 +270,7 @@ static void test_a_trip_and_an_excess_stop_until_they_are_ended(void) {
 
 int main(void) {
     test_what_did_not_move_is_not_looked_at();
+    test_anchors_are_renewed_between_ticks();
     test_what_has_no_budget_stays_marked_and_goes_next();
     test_a_barred_option_is_pulled_by_the_next_pass_of_any_kind();
     test_a_trip_and_an_excess_stop_until_they_are_ended();
