@@ -25,6 +25,7 @@ from chaos.weaken import NO_RESTART, NO_SPARE
 from infra import runs
 from infra.alerting import asking
 from infra.deployment import HTTP_PORT, ROWS
+from infra.desk_reach import NoAnswerError
 from infra.embedded_nats import free_port
 from infra.runs import ProcessEntry, ProcessTable
 from infra.trial_containers import RUNTIME_PATH, Stack, docker
@@ -138,8 +139,8 @@ class Mirror:
         runs.write_processes(self._directory, table)
         for name, facts in found.items():
             self._obey(NAMES.get(name, name), facts)
-        with contextlib.suppress(asking.NoWatcherError):
-            observed = asking.get_json(self._ports["observer"], "/observed")
+        with contextlib.suppress(NoAnswerError):
+            observed = asking.get_json(f"127.0.0.1:{self._ports['observer']}", "/observed")
             runs.write_observed(self._directory, observed)
 
     def _obey(self, name: str, facts: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from chaos.faults import home
 from infra import runs
 from infra.alerting import asking
 from infra.alerting.scraper import parsed
+from infra.desk_reach import NoAnswerError
 from infra.venue_account import VenueAccount
 from shared.messages.message import Delivery
 from shared.messages.registry import KINDS
@@ -199,7 +200,7 @@ def _waited(ask: Callable[[], float | None], limit_s: float) -> float:
     while time.monotonic() < deadline:
         try:
             found = ask()
-        except (OSError, asking.NoWatcherError):
+        except (OSError, NoAnswerError):
             found = None
         if found is not None:
             return round(found, 2)

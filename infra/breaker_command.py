@@ -10,21 +10,18 @@ import json
 import secrets
 import sys
 import time
-from pathlib import Path
 from typing import Literal
 
 import msgspec
-import nats.errors
-from nats.aio.client import Client
 
-from infra import runs
-from infra.operator_bus import operator, put
+from infra import desk_reach
+from infra.operator_bus import OperatorBus, operator
 from shared.clock import SystemClock
 from shared.configuration import Runtime
 from shared.messages.desk import BreakerStanding, BreakerV1, HeartbeatV1
 from shared.messages.message import decode
 
-EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_NOT_RUNNING = 0, 1, 2, 3
+EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 ANSWER_S = 1.0
 TAKEN_S = 3.0
 Action = Literal["force_open", "disable", "metrics_only", "reset"]
@@ -38,25 +35,16 @@ STATES = {
 
 def run(service: str, dependency: str, action: Action | None, reason: str, *, as_json: bool) -> int:
     """Says it and shows what became of it; without an action shows how the breakers stand."""
-    directory = runs.current()
-    if directory is None or not runs.is_alive(directory):
-        print("hedgerow: nothing is running", file=sys.stderr)
-        return EXIT_NOT_RUNNING
-    return asyncio.run(_run(directory, service, dependency, action, reason, as_json=as_json))
+    return asyncio.run(_run(service, dependency, action, reason, as_json=as_json))
 
 
 async def _run(
-    directory: Path,
-    service: str,
-    dependency: str,
-    action: Action | None,
-    reason: str,
-    *,
-    as_json: bool,
+    service: str, dependency: str, action: Action | None, reason: str, *, as_json: bool
 ) -> int:
-    runtime = runs.read_runtime(directory)
-    async with operator(runtime) as client:
-        standings = await ask(client, service)
+    desk = desk_reach.running()
+    desk.address_of(service)  # there is such an agent
+    async with operator(desk) as bus:
+        standings = await ask(bus, service)
         if standings is None:
             print(f"hedgerow: {service} does not answer", file=sys.stderr)
             return EXIT_FAILED
@@ -66,15 +54,17 @@ async def _run(
             return EXIT_USAGE
         is_taken = True
         if action is not None:
-            await say(client, runtime, service, dependency, action, reason)
-            is_taken, standings = await wait_for(client, service, dependency, STATES[action])
+            await say(bus, desk.runtime, service, dependency, action, reason)
+            is_taken, standings = await wait_for(bus, service, dependency, STATES[action])
     shown = [standings[dependency]] if dependency else list(standings.values())
     show(service, shown, as_json=as_json)
+    if not is_taken:
+        print(f"hedgerow: {dependency} is not {STATES[action or 'reset']}", file=sys.stderr)
     return EXIT_OK if is_taken else EXIT_FAILED
 
 
 async def say(
-    client: Client, runtime: Runtime, service: str, dependency: str, action: Action, reason: str
+    bus: OperatorBus, runtime: Runtime, service: str, dependency: str, action: Action, reason: str
 ) -> None:
     command = BreakerV1(
         created_ns=SystemClock(runtime.clock_offset_ns).wall_ns(),
@@ -85,27 +75,26 @@ async def say(
         author=getpass.getuser(),
         reason=reason,
     )
-    await put(client, command)
+    await bus.put(command)
 
 
-async def ask(client: Client, service: str) -> dict[str, BreakerStanding] | None:
+async def ask(bus: OperatorBus, service: str) -> dict[str, BreakerStanding] | None:
     """Returns the breakers of an agent as it tells them now; None without an answer."""
-    try:
-        answer = await client.request(f"desk.ask.{service}", b"", timeout=ANSWER_S)
-    except (nats.errors.Error, TimeoutError):
+    answer = await bus.request(f"desk.ask.{service}", ANSWER_S)
+    if answer is None:
         return None
     beat = decode(HeartbeatV1, answer.data)
     return {one.dependency: one for one in beat.breakers}
 
 
 async def wait_for(
-    client: Client, service: str, dependency: str, state: str
+    bus: OperatorBus, service: str, dependency: str, state: str
 ) -> tuple[bool, dict[str, BreakerStanding]]:
     """Returns whether the breaker came to be in a state in time, and how all stand then."""
     deadline = time.monotonic() + TAKEN_S
     standings: dict[str, BreakerStanding] = {}
     while time.monotonic() < deadline:
-        standings = await ask(client, service) or standings
+        standings = await ask(bus, service) or standings
         if dependency in standings and standings[dependency].state == state:
             return True, standings
         await asyncio.sleep(0.05)

@@ -55,6 +55,18 @@ def write_certificates(directory: Path, servers: tuple[str, ...], owner: int = -
     write_secret(paths[2], private, owner)
 
 
+def remove_certificates(directory: Path) -> None:
+    """Has the next `write_certificates` make a new authority: the old one can sign no more."""
+    for name in FILES:
+        (directory / name).unlink(missing_ok=True)
+
+
+def good_until(directory: Path) -> dt.datetime:
+    """Returns when the servers' certificate ends."""
+    certificate = x509.load_pem_x509_certificate((directory / FILES[1]).read_bytes())
+    return certificate.not_valid_after_utc
+
+
 def write_secret(path: Path, data: bytes, owner: int) -> None:
     """Writes a file that one user can read, whole or not at all."""
     fresh = path.with_name(f".{path.name}-{os.getpid()}")

@@ -17,6 +17,7 @@ from typing import Any
 
 from infra import runs
 from infra.alerting import asking
+from infra.desk_reach import NoAnswerError
 
 LOOK_S = 5.0
 START_S_MAX = 90.0
@@ -59,7 +60,7 @@ def watch(home: Path, seconds: float) -> tuple[list[dict[str, Any]], int]:
                 time.sleep(LOOK_S)
                 try:
                     report = asking.ask()
-                except asking.NoWatcherError:
+                except NoAnswerError:
                     continue
                 looks += 1
                 for one in (*report["active"], *report["ended"]):

@@ -1,7 +1,7 @@
 """The command `hedgerow` (also `python -m services`).
 
 Exit codes: 0 well · 1 something failed or a check found a fault · 2 wrong usage or configuration ·
-3 nothing is running · 4 a process kept crashing.
+3 nothing is running, or does not answer · 4 a process kept crashing.
 """
 
 import argparse
@@ -14,6 +14,8 @@ from typing import TypeAlias
 from rich.console import Console
 
 from infra import watch_commands
+from infra.desk_reach import NoAnswerError, UnknownServiceError
+from infra.operator_bus import RefusedError
 from shared.configuration import ConfigurationError
 from shared.recorded_chain import ChainError
 
@@ -29,9 +31,15 @@ def main(argv: list[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = arguments.command
     try:
         return command(arguments)
-    except (ConfigurationError, ChainError) as error:
+    except (ConfigurationError, ChainError, UnknownServiceError) as error:
         print(f"hedgerow: {error}", file=sys.stderr)
         return EXIT_USAGE
+    except RefusedError as error:
+        print(f"hedgerow: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except NoAnswerError as error:
+        print(f"hedgerow: {error}", file=sys.stderr)
+        return EXIT_NOT_RUNNING
     except KeyboardInterrupt:
         return EXIT_FAILED
 

@@ -71,6 +71,8 @@ ROWS = (
 )
 # `hedgerow up` starts it beside the services; no service, and it may see them all.
 WATCHER = Row("alerting", "tools", (), 256, 0.5, "as the tools")
+# A person's commands: no service either. It keeps nothing and answers nobody.
+OPERATOR = Row("operator", "tools", (), 256, 0.5, "as the tools")
 OTHER_IMAGES = {
     "nats": "the base image and one program of 19 MB",
     "tools": "all services' code, cryptography and rich: streams, the watcher, people",

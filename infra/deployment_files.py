@@ -18,6 +18,7 @@ from infra.deployment import (
     HTTP_PORT,
     NATS_PODS,
     NATS_SERVERS,
+    OPERATOR,
     ROOT,
     ROWS,
     USER_ID,
@@ -74,7 +75,7 @@ def runtime(run_id: str, servers: Iterable[str], running: Iterable[Instance]) ->
 
 
 def agent_documents(running: Mapping[str, Instance]) -> Iterator[dict[str, Any]]:
-    """Yields the manifests of all agents of a layout, and of their watcher."""
+    """Yields the manifests of all agents of a layout, of their watcher and of the operator."""
     rows = {row.service: row for row in (*ROWS, WATCHER)}
     for one in running.values():
         row = rows[one.service]
@@ -82,6 +83,7 @@ def agent_documents(running: Mapping[str, Instance]) -> Iterator[dict[str, Any]]
         yield deployment(row, one)
         yield disruption_budget(one)
         yield network_service(one, ports_of(row))
+    yield standing(OPERATOR)
 
 
 def target_groups(running: Iterable[Instance]) -> list[dict[str, Any]]:
@@ -90,6 +92,26 @@ def target_groups(running: Iterable[Instance]) -> list[dict[str, Any]]:
         {"targets": [f"{dns_name(one.name)}:{HTTP_PORT}"], "labels": {"service": one.name}}
         for one in running
     ]
+
+
+def standing(row: Row) -> dict[str, Any]:
+    """Returns the Deployment of a pod that does nothing but stand by for `kubectl exec`: at night
+    nobody waits for a pod to be placed. It has no part in what agents are asked and keep."""
+    one = Instance(row.service)
+    document = deployment(row, one)
+    template = document["spec"]["template"]
+    del template["metadata"]["labels"]["app.kubernetes.io/part-of"]
+    template["spec"]["terminationGracePeriodSeconds"] = 1  # sleep hears no SIGTERM
+    del template["spec"]["topologySpreadConstraints"]
+    is_data = {"name": "data", "persistentVolumeClaim": {"claimName": row.dns_name}}
+    template["spec"]["volumes"].remove(is_data)
+    (inner,) = template["spec"]["containers"]
+    for key in ("args", "ports", "startupProbe", "livenessProbe", "readinessProbe"):
+        del inner[key]
+    inner["name"] = row.service
+    inner["command"] = ["/usr/bin/sleep", "infinity"]
+    inner["volumeMounts"] = [one for one in inner["volumeMounts"] if one["name"] != "data"]
+    return document
 
 
 def labels(one: Instance) -> dict[str, str]:

@@ -1,10 +1,11 @@
 """Writes the secrets of a deployment, as files: `make secrets`.
 
-    python -m infra.deployment_keys [DIR] [--shards]
+    python -m infra.deployment_keys [DIR] [--shards] [--renew]
 
 DIR (var/compose) gets what `python -m infra.permissions render` writes, for the three servers and
 the user that containers run under, and venue.secret, a fresh one for the simulated venue. What is
-there stays: delete a file to have a new one. Containers run as user 10001 and can read nobody
+there stays: delete a file to have a new one; --renew has a new authority and certificate, which
+every server and agent has to be started again for. Containers run as user 10001 and can read nobody
 else's private files, so this must run as root (or as that user).
 """
 
@@ -14,7 +15,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from infra import permissions
+from infra import bus_keys, permissions
 from infra.deployment import NATS_PODS, NATS_SERVERS, ROOT, USER_ID
 
 MOUNTED_AT = "/etc/nats/security"  # where infra/nats/cluster.conf looks
@@ -47,14 +48,19 @@ def main() -> int:
     )
     parser.add_argument("directory", type=Path, nargs="?", default=DEFAULT)
     parser.add_argument("--shards", action="store_true")
+    parser.add_argument("--renew", action="store_true", help="a new authority and certificate")
     given = parser.parse_args()
     os.umask(0o077)
+    certificates = given.directory / "nats"
     try:
+        if given.renew:
+            bus_keys.remove_certificates(certificates)
         written = write(given.directory, is_sharded=given.shards)
     except PermissionError as error:
         print(f"hedgerow: {error}; run this as root", file=sys.stderr)
         return 1
     print(f"{len(written)} files in {given.directory}, for user {USER_ID} alone")
+    print(f"the bus's certificate is good until {bus_keys.good_until(certificates):%Y-%m-%d}")
     return 0
 
 

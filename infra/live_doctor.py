@@ -12,14 +12,14 @@ from typing import Any
 
 from rich.console import Console
 
-from infra import runs
+from infra import desk_reach
 from infra.alerting import asking
 from infra.alerting.conditions import History, Sample, all_hold
 from infra.alerting.declared import BY_NAME, RANKS, SAFETY, text_of
 from infra.alerting.scraper import parsed
-from shared.configuration import Runtime
+from infra.desk_reach import WATCHER, Desk, NoAnswerError
 
-WATCHER = "WatcherSilent"
+WATCHER_SILENT = "WatcherSilent"
 
 # Every alert stands on one branch; the first is looked at first.
 TREE: Mapping[str, tuple[str, ...]] = {
@@ -67,41 +67,39 @@ class Branch:
     wrong: tuple[tuple[str, str, str], ...] = ()
 
 
-def examine() -> list[Branch] | None:
-    """Returns the branches, in the order of the walk; None where no desk runs."""
-    directory = runs.current()
-    if directory is None or not runs.is_alive(directory):
-        return None
-    runtime = runs.read_runtime(directory)
-    samples, silent = look(runtime)
+def examine() -> list[Branch]:
+    """Returns the branches, in the order of the walk. Raises NoAnswerError where no desk runs."""
+    samples, silent = look(desk_reach.running())
+    if len(silent) == sum(sample.name == "up" for sample in samples):
+        raise NoAnswerError(f"no agent answers: {', '.join(silent)}")
     wrong = judge(samples)
     watcher = ""
     try:
         for one in asking.ask()["active"]:
             wrong.setdefault(one["name"], set()).add(one["text"])
-    except asking.NoWatcherError as error:
+    except NoAnswerError as error:
         watcher = str(error)
     branches = [
         Branch(name, found(name, samples, silent), ranked(wrong, alerts))
         for name, alerts in TREE.items()
     ]
     if watcher:
-        runbook = f"infra/runbooks/{WATCHER}.md"
-        branches.append(Branch("watcher", watcher, ((WATCHER, watcher, runbook),)))
+        runbook = f"infra/runbooks/{WATCHER_SILENT}.md"
+        branches.append(Branch("watcher", watcher, ((WATCHER_SILENT, watcher, runbook),)))
     return branches
 
 
-def look(runtime: Runtime) -> tuple[list[Sample], list[str]]:
+def look(desk: Desk) -> tuple[list[Sample], list[str]]:
     """Returns what all agents tell now, and who does not answer."""
 
     def ask(service: str) -> list[Sample] | None:
         try:
-            text = asking.get_text(runtime.http_ports[service], "/metrics")
-        except asking.NoWatcherError:
+            text = asking.get_text(desk.address_of(service), "/metrics")
+        except NoAnswerError:
             return None
         return list(parsed(text, service))
 
-    services = [name for name in runtime.http_ports if name != "alerting"]
+    services = [name for name in desk.addresses if name != WATCHER]
     with ThreadPoolExecutor(len(services)) as pool:
         answers = dict(zip(services, pool.map(ask, services), strict=True))
     samples = [sample for told in answers.values() for sample in told or ()]

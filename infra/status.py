@@ -1,5 +1,7 @@
-"""`hedgerow status`: what the newest run's processes and the ledger's projection say."""
+"""`hedgerow status`: what the newest run's processes and the ledger's projection say; of a desk
+elsewhere, what it tells itself (infra/status_told.py)."""
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -8,52 +10,88 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from infra import runs
+from infra import desk_reach, runs, status_told
+from infra.desk_reach import Desk
 from infra.runs import ProcessEntry
 from services.ledger.projection import read_table
 from shared.clock import NS_PER_S, SystemClock
+from shared.configuration import RUNTIME_VARIABLE, Runtime
 
 SILENT_S = 3.0
+TABLES_SHOWN = (
+    "agents", "quoting", "portfolios", "pnl", "feed", "reconciliations", "halts", "alerts",
+)  # fmt: skip
 PORTFOLIO_GREEKS = (
     "delta_coin", "option_delta_coin", "gamma_coin_per_usd", "vega_usd", "theta_usd_per_day",
 )  # fmt: skip
 
 
 def facts() -> dict[str, Any]:
-    """Returns everything `hedgerow status --json` prints; `is_running` is False when nothing is."""
+    """Returns everything `hedgerow status --json` prints; `is_running` is False when nothing is.
+
+    Raises NoAnswerError where the environment names a desk elsewhere and nothing of it answers."""
+    if os.environ.get(RUNTIME_VARIABLE):
+        return facts_told(desk_reach.of_environment())
     directory = runs.current()
     table = runs.read_processes(directory) if directory is not None else None
     if directory is None or table is None:
         return {"is_running": False, "agents": []}
     runtime = runs.read_runtime(directory)
+    rows = {name: read_table(str(directory), name) for name in TABLES_SHOWN}
     now_ns = SystemClock(runtime.clock_offset_ns).wall_ns()
-    rows = {name: read_table(str(directory), name) for name in ("agents", "portfolios", "cash")}
     return {
         "is_running": runs.is_alive(directory),
         "run_id": runtime.run_id,
         "directory": str(directory),
         "up_s": round(time.time() - table.started_unix_s, 1),
+        **places(runtime),
+        "observed": runs.read_observed(directory),
+        "agents": [
+            agent_facts(entry, rows["agents"].get(entry.name), now_ns) for entry in table.processes
+        ],
+        **books(rows, now_ns),
+    }
+
+
+def facts_told(desk: Desk) -> dict[str, Any]:
+    """Returns the same of a desk elsewhere, less what only its own machine knows."""
+    agents, rows, reason = asyncio.run(status_told.told(desk))
+    now_ns = SystemClock(desk.runtime.clock_offset_ns).wall_ns()
+    return {
+        "is_running": True,
+        "run_id": desk.runtime.run_id,
+        **places(desk.runtime),
+        **({"bus": reason} if reason else {}),
+        "agents": agents,
+        **books(rows, now_ns),
+    }
+
+
+def places(runtime: Runtime) -> dict[str, Any]:
+    return {
         "nats_url": runtime.nats_url,
         "venue": {
             "http_url": runtime.venue_http_url,
             "ws_url": runtime.venue_ws_url,
             "fix_url": runtime.venue_fix_url,
         },
-        "observed": runs.read_observed(directory),
-        "agents": [
-            agent_facts(entry, rows["agents"].get(entry.name), now_ns) for entry in table.processes
-        ],
-        "quotes": with_ages(read_table(str(directory), "quoting"), now_ns),
+    }
+
+
+def books(rows: dict[str, dict[str, dict[str, Any]]], now_ns: int) -> dict[str, Any]:
+    """Returns what the projection's rows say of quotes, positions, P&L, halts and alerts."""
+    return {
+        "quotes": with_ages(rows["quoting"], now_ns),
         "positions": {name: dict(book["positions"]) for name, book in rows["portfolios"].items()},
         "greeks": {
             name: {greek: book[greek] for greek in PORTFOLIO_GREEKS}
             for name, book in rows["portfolios"].items()
         },
-        "pnl": with_ages(read_table(str(directory), "pnl"), now_ns),
-        "feed": read_table(str(directory), "feed").get("feed", {}),
-        "reconciliation": with_ages(read_table(str(directory), "reconciliations"), now_ns),
-        "halts": list(read_table(str(directory), "halts").values()),
-        "alerts": newest(read_table(str(directory), "alerts"), 10),
+        "pnl": with_ages(rows["pnl"], now_ns),
+        "feed": rows["feed"].get("feed", {}),
+        "reconciliation": with_ages(rows["reconciliations"], now_ns),
+        "halts": list(rows["halts"].values()),
+        "alerts": newest(rows["alerts"], 10),
     }
 
 
@@ -131,7 +169,8 @@ def show(console: Console, known: dict[str, Any]) -> None:
         console.print("nothing has run here yet: start the desk with `hedgerow up`")
         return
     state = "running" if known["is_running"] else "ended"
-    console.print(f"run {known['run_id']} {state} · {known['directory']}", highlight=False)
+    where = f" · {known['directory']}" if "directory" in known else ""
+    console.print(f"run {known['run_id']} {state}{where}", highlight=False)
     console.print(f"venue {known['venue']['http_url']} · bus {known['nats_url']}", highlight=False)
     agents = Table(title="Agents", title_justify="left")
     for column in ("agent", "pid", "health", "beat", "restarts", "MB", "CPU s"):
@@ -139,21 +178,30 @@ def show(console: Console, known: dict[str, Any]) -> None:
     for one in known["agents"]:
         agents.add_row(
             one["service"],
-            str(one["pid"]),
+            str(one.get("pid", "-")),
             one["health"],
-            "-" if one["age_s"] is None else f"{one['age_s']:.1f} s",
-            str(one["restarts"]),
-            f"{one['rss_mb']:.0f}",
-            f"{one['cpu_s']:.1f}",
+            "-" if one.get("age_s") is None else f"{one['age_s']:.1f} s",
+            str(one.get("restarts", "-")),
+            f"{one['rss_mb']:.0f}" if "rss_mb" in one else "-",
+            f"{one['cpu_s']:.1f}" if "cpu_s" in one else "-",
         )
     console.print(agents)
-    books = Table(title="Books", title_justify="left")
+    if "bus" in known:
+        console.print(f"[red]nothing of the books:[/red] {known['bus']}", highlight=False)
+    show_books(console, known)
+    show_breakers(console, known["agents"])
+    for alert in known["alerts"]:
+        console.print(f"{alert['severity']}: {alert['source']}: {alert['name']}: {alert['text']}")
+
+
+def show_books(console: Console, known: dict[str, Any]) -> None:
+    table = Table(title="Books", title_justify="left")
     columns = ("", "two-sided", "of", "uptime", "delta coin", "vega USD", "P&L USD", "state")
     for column in columns:
-        books.add_column(column, justify="right" if column else "left")
+        table.add_column(column, justify="right" if column else "left")
     for name, quotes in known["quotes"].items():
         greeks, pnl = known["greeks"].get(name), known["pnl"].get(name)
-        books.add_row(
+        table.add_row(
             name,
             str(quotes["quoted_count"]),
             str(quotes["quotable_count"]),
@@ -163,10 +211,7 @@ def show(console: Console, known: dict[str, Any]) -> None:
             f"{pnl['usd']['total']:+,.2f}" if pnl else "-",
             quotes["state"],
         )
-    console.print(books)
-    show_breakers(console, known["agents"])
-    for alert in known["alerts"]:
-        console.print(f"{alert['severity']}: {alert['source']}: {alert['name']}: {alert['text']}")
+    console.print(table)
 
 
 def show_breakers(console: Console, agents: list[dict[str, Any]]) -> None:

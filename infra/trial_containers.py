@@ -81,7 +81,7 @@ class Stack:
 
     def down(self) -> None:
         """As `docker-compose down -v`, whatever the profile was."""
-        os.environ["COMPOSE_PROFILES"] = "observe,chaos"
+        os.environ["COMPOSE_PROFILES"] = "operator,observe,chaos"
         self.compose.stop(down=True)
         os.environ.clear()
         os.environ.update(self._before)
@@ -126,6 +126,15 @@ class Stack:
         url = f"http://127.0.0.1:{HTTP_PORT}{path}"
         container = self.containers()[service]["Id"]
         return docker("exec", container, "python3", "-ISc", PRINT, url)
+
+    def operator(
+        self, *words: str, options: tuple[str, ...] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a person's command as one would at night; `options` are of docker-compose run."""
+        command = [*self.compose.compose_command_property, "run", "--rm", "-T", *options]
+        return subprocess.run(
+            [*command, "operator", *words], cwd=ROOT, capture_output=True, text=True, check=False
+        )
 
     def alerts(self) -> dict[str, Any]:
         """Returns what the watcher holds: `looked_unix_s`, `active` and `ended`."""

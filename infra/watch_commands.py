@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from typing import TypeAlias
 
 from rich.console import Console
@@ -10,7 +9,7 @@ from rich.console import Console
 from infra import live_doctor
 from infra.alerting import asking
 
-EXIT_OK, EXIT_FAILED, EXIT_NOT_RUNNING = 0, 1, 3
+EXIT_OK, EXIT_FAILED = 0, 1
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
 
@@ -25,12 +24,6 @@ def add(commands: Commands) -> None:
         ),
     )
     alerts.add_argument("--json", action="store_true")
-    alerts.add_argument(
-        "--port",
-        type=int,
-        default=0,
-        help="of a watcher that no `hedgerow up` began: a container's",
-    )
     alerts.set_defaults(command=run_alerts)
     metrics = commands.add_parser("metrics", help="what an agent of the running desk measures now")
     metrics.add_argument("agent", metavar="AGENT", help="gateway, risk, alerting, ...")
@@ -39,11 +32,7 @@ def add(commands: Commands) -> None:
 
 
 def run_alerts(arguments: argparse.Namespace) -> int:
-    try:
-        report = asking.ask(arguments.port)
-    except asking.NoWatcherError as error:
-        print(f"hedgerow: {error}", file=sys.stderr)
-        return EXIT_NOT_RUNNING
+    report = asking.ask()
     if arguments.json:
         print(json.dumps(report, indent=2))
     else:
@@ -52,19 +41,12 @@ def run_alerts(arguments: argparse.Namespace) -> int:
 
 
 def run_metrics(arguments: argparse.Namespace) -> int:
-    try:
-        print(asking.metrics(arguments.agent, arguments.name))
-    except asking.NoWatcherError as error:
-        print(f"hedgerow: {error}", file=sys.stderr)
-        return EXIT_NOT_RUNNING
+    print(asking.metrics(arguments.agent, arguments.name))
     return EXIT_OK
 
 
 def run_live_doctor(*, as_json: bool) -> int:
     branches = live_doctor.examine()
-    if branches is None:
-        print("hedgerow: no desk is running", file=sys.stderr)
-        return EXIT_NOT_RUNNING
     if as_json:
         print(json.dumps(live_doctor.as_json(branches), indent=2))
     else:

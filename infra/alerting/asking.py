@@ -9,57 +9,43 @@ from urllib.parse import urlencode
 from rich.console import Console
 from rich.table import Table
 
-from infra import runs
+from infra import desk_reach
+from infra.desk_reach import WATCHER, NoAnswerError
 
 ANSWER_S_MAX = 3.0
 OLD_S = 5.0  # a watcher that has not looked for so long is no watcher
 
 
-class NoWatcherError(RuntimeError):
-    """Nothing runs, or its watcher does not answer; says which."""
-
-
-def ask(port: int = 0) -> dict[str, Any]:
-    """Returns the report of the running desk's watcher, or of one on a port of this machine:
-    `looked_unix_s`, `active` and `ended` (newest first)."""
-    if port:
-        return dict(get_json(port, "/alerts"))
-    directory = runs.current()
-    if directory is None or not runs.is_alive(directory):
-        raise NoWatcherError("no desk is running")
-    runtime = runs.read_runtime(directory)
-    answer: dict[str, Any] = get_json(runtime.http_ports["alerting"], "/alerts")
-    return answer
+def ask() -> dict[str, Any]:
+    """Returns the report of the running desk's watcher: `looked_unix_s`, `active` and `ended`
+    (newest first). Raises NoAnswerError."""
+    report: dict[str, Any] = get_json(desk_reach.running().address_of(WATCHER), "/alerts")
+    return report
 
 
 def metrics(service: str, names: list[str]) -> str:
-    """Returns what an agent tells of some metrics, or of all. Raises NoWatcherError."""
-    directory = runs.current()
-    if directory is None or not runs.is_alive(directory):
-        raise NoWatcherError("no desk is running")
-    port = runs.read_runtime(directory).http_ports.get(service)
-    if port is None:
-        raise NoWatcherError(f"there is no agent {service}")
+    """Returns what an agent tells of some metrics, or of all. Raises NoAnswerError, and
+    UnknownServiceError."""
     query = urlencode([("name[]", name.removesuffix("_total")) for name in names])
-    text = get_text(port, f"/metrics?{query}")
+    text = get_text(desk_reach.running().address_of(service), f"/metrics?{query}")
     return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
 
 
-def get_json(port: int, path: str) -> Any:
+def get_json(address: str, path: str) -> Any:
     try:
-        return json.loads(get_text(port, path))
+        return json.loads(get_text(address, path))
     except ValueError as error:
-        raise NoWatcherError(f"127.0.0.1:{port}{path} answers nonsense: {error}") from error
+        raise NoAnswerError(f"{address}{path} answers nonsense: {error}") from error
 
 
-def get_text(port: int, path: str) -> str:
-    """Returns what an agent of this machine answers. Raises NoWatcherError."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_S_MAX)
+def get_text(address: str, path: str) -> str:
+    """Returns what an agent answers, whatever the status. Raises NoAnswerError."""
+    connection = http.client.HTTPConnection(address, timeout=ANSWER_S_MAX)
     try:
         connection.request("GET", path)
         return connection.getresponse().read().decode()
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise NoWatcherError(f"127.0.0.1:{port}{path} does not answer: {error}") from error
+        raise NoAnswerError(f"{address}{path} does not answer: {error}") from error
     finally:
         connection.close()
 

@@ -16,6 +16,7 @@ from infra.alerting import asking, targets
 from infra.alerting.conditions import Sample
 from infra.alerting.scraper import Scraper
 from infra.desk_config import toml_lines
+from infra.desk_reach import NoAnswerError
 from infra.status import usages
 from infra.trial_desk import Desk, running_desk
 
@@ -124,7 +125,7 @@ def _is_quoting(underlyings: int) -> bool:
     quoted = 0
     for name in runs.read_runtime(directory).http_ports:
         if name.startswith("market_making"):
-            with contextlib.suppress(asking.NoWatcherError):
+            with contextlib.suppress(NoAnswerError):
                 text = asking.metrics(name, ["quote_live_count"])
                 two = [line for line in text.splitlines() if 'sides="two"' in line]
                 quoted += sum(float(line.split()[-1]) > 0 for line in two)
@@ -148,7 +149,7 @@ async def _look(desk: Desk, seconds: float) -> tuple[list[Look], list[dict[str, 
             looks.append(Look(at_s, tuple(samples), usages(directory), machine_busy_s()))
             due_s = max(due_s + LOOK_S, at_s)
     alerts: list[dict[str, Any]] = []
-    with contextlib.suppress(asking.NoWatcherError):
+    with contextlib.suppress(NoAnswerError):
         report = asking.ask()
         alerts = [
             one

@@ -12,7 +12,7 @@ import yaml
 from infra import deployment_files
 from infra.alerting import targets
 from infra.alerting.core import Config as AlertingConfig
-from infra.deployment import HTTP_PORT, NATS_SERVERS, ROOT, ROWS, USER_ID, WATCHER
+from infra.deployment import HTTP_PORT, NATS_SERVERS, OPERATOR, ROOT, ROWS, USER_ID, WATCHER
 from shared.agent import DRAIN_S_MAX, FLUSH_S_MAX
 from shared.configuration import DeskConfig, load_tables, section
 
@@ -52,7 +52,8 @@ def test_a_container_of_compose_is_hardened_and_bounded(name):
     assert "cap_add" not in service
     for limit in ("mem_limit", "cpus", "pids_limit"):
         assert service[limit], limit
-    assert service["healthcheck"]["test"][0] == "CMD"
+    if name != OPERATOR.service:  # it is gone once it has spoken
+        assert service["healthcheck"]["test"][0] == "CMD"
     assert service["networks"]
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
     for entry in (service.get("environment") or {}).values():
@@ -102,6 +103,61 @@ def test_the_observer_of_experiments_stands_in_a_profile_with_its_own_key():
         assert service[key] == watcher[key], key
     assert {"source": "nkey_observer", "target": "bus_nkey"} in service["secrets"]
     assert service["command"] == ["-m", "infra.observing"]
+
+
+def test_the_operator_of_compose_is_run_by_a_person_with_a_key_of_its_own():
+    service, watcher = (COMPOSE["services"][name] for name in ("operator", "alerting"))
+    assert service["profiles"] == ["operator"]
+    assert service["restart"] == "no"
+    assert "depends_on" not in service  # at night it starts nothing
+    assert "ports" not in service
+    assert service["image"] == watcher["image"]
+    assert set(service["networks"]) == {"bus", "observe"}
+    assert service["mem_limit"] == f"{OPERATOR.memory_mib}m"
+    assert service["cpus"] == OPERATOR.cpus
+    assert service["secrets"] == ["bus_ca", {"source": "nkey_operator", "target": "bus_nkey"}]
+    shared = set(service["volumes"])
+    assert shared == {
+        one for one in watcher["volumes"] if "alerting" not in one
+    }  # it keeps nothing
+    holders = [
+        name
+        for name, one in COMPOSE["services"].items()
+        if any(
+            isinstance(s, dict) and s["source"] == "nkey_operator" for s in one.get("secrets", ())
+        )
+    ]
+    assert holders == ["operator"]
+
+
+@pytest.mark.parametrize("layout", LAYOUT_PATHS)
+def test_the_operator_of_a_layout_stands_by_and_reaches_everybody(layout):
+    every = list(documents(*LAYOUT_PATHS[layout]))
+    (one,) = [
+        each
+        for each in every
+        if each["kind"] == "Deployment" and each["metadata"]["name"] == "operator"
+    ]
+    pod = one["spec"]["template"]
+    labels = pod["metadata"]["labels"]
+    assert labels["hedgerow.example/plane-bus"] == "true"
+    assert "app.kubernetes.io/part-of" not in labels  # nobody scrapes it
+    (inner,) = pod["spec"]["containers"]
+    assert inner["image"] == "hedgerow/tools"
+    assert inner["command"] == ["/usr/bin/sleep", "infinity"]
+    assert not [name for name in inner if name.endswith("Probe")]
+    mounted = {volume["name"] for volume in inner["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in pod["spec"]["volumes"]}
+    assert "data" not in mounted
+    policies = {
+        each["metadata"]["name"]: each["spec"] for each in documents(K8S / "base/network.yaml")
+    }
+    own = {"podSelector": policies["operator"]["podSelector"]}
+    assert own["podSelector"]["matchLabels"].items() <= labels.items()
+    assert own in policies["metrics"]["ingress"][0]["from"]
+    (asked,) = policies["operator"]["egress"]
+    assert asked["to"] == [{"podSelector": policies["metrics"]["podSelector"]}]
+    assert asked["ports"] == policies["metrics"]["ingress"][0]["ports"]
 
 
 def test_alertmanager_hears_the_watcher_where_there_is_one():
@@ -187,7 +243,7 @@ def test_every_process_of_a_layout_is_one_workload(layout):
     names = {name.replace("_", "-") for name in processes}
     assert names > {"alerting"}
     deployed = {one["metadata"]["name"]: one for one in every if one["kind"] == "Deployment"}
-    assert set(deployed) == names | {"provision"}
+    assert set(deployed) == names | {"provision", OPERATOR.service}
     budgets = [one for one in every if one["kind"] == "PodDisruptionBudget"]
     assert {one["metadata"]["name"] for one in budgets} == names | {"nats"}
     assert not [one for one in every if one["kind"] == "HorizontalPodAutoscaler"]

@@ -56,7 +56,7 @@ async def test_the_desk_serves_its_fallbacks_and_obeys_the_operator(tmp_path):
         await closed(desk, "market_making", "lease")
         await desk.quoting(400, BACK_S_MAX)
         assert hedgerow(tmp_path, "breaker", "market_making", "nonsense", "--reset").returncode == 2
-        assert hedgerow(tmp_path, "breaker", "nobody").returncode == 1
+        assert hedgerow(tmp_path, "breaker", "nobody").returncode == 2
         await halted_and_resumed(desk, tmp_path)
     assert desk.report["violations"] == 0, desk.report["invariants"]
     assert desk.report["positions_equal_venue"] is True

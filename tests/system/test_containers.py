@@ -9,9 +9,10 @@ import re
 import time
 from urllib.request import urlopen
 
+import nkeys
 import pytest
 
-from infra.deployment import ROWS, WATCHER, dns_name
+from infra.deployment import ROWS, USER_ID, WATCHER, dns_name
 from infra.desk_plan import STOP_ORDER
 from infra.trial_containers import Stack, docker
 from tests.system.engine import alertmanager_image, require, until
@@ -127,6 +128,88 @@ def test_in_calm_the_watcher_looks_and_holds_no_alert(stack):
     report = stack.alerts()
     assert report["active"] == []
     assert time.time() - report["looked_unix_s"] < DETECTED_S_MAX
+
+
+def as_json(done):
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_person_sees_the_desk_from_a_container(stack):
+    calm(stack)
+    found = as_json(stack.operator("status", "--json"))
+    assert {one["service"] for one in found["agents"]} == {row.service for row in AGENTS.values()}
+    assert all(one["is_ready"] and "pid" not in one for one in found["agents"]), found["agents"]
+    assert sum(one["quoted_count"] for one in found["quotes"].values()) > 0
+    assert found["greeks"].keys() == found["pnl"].keys() == {"BTC", "ETH"}
+    assert found["halts"] == []
+    walk = stack.operator("doctor", "--live")
+    assert walk.returncode == 0, walk.stdout + walk.stderr
+    assert "8 of 8 answer" in walk.stdout
+    assert stack.operator("alerts").returncode == 0
+    asked = stack.operator("metrics", "risk", "halt_active")
+    assert asked.returncode == 0
+    assert 'halt_active{underlying="BTC"} 0.0' in asked.stdout
+    assert stack.operator("metrics", "nobody").returncode == 2
+
+
+def test_a_halt_from_a_container_empties_the_venues_books_until_the_resume(stack):
+    assert stack.operator("halt", "DOGE", "--reason", "a test").returncode == 2
+    until(lambda: stack.live_quotes() >= QUOTES_MIN, BACK_S_MAX, "quotes")
+    done = stack.operator("halt", "--reason", "a test", options=("-e", "LOGNAME=ada"))
+    assert done.returncode == 0, done.stderr
+    assert "BTC halted: halted, 0 instruments quoted" in done.stdout
+    assert stack.live_quotes() == 0
+    docker("restart", stack.containers()["market-making"]["Id"])  # it is latched
+    until(stack.is_healthy, BACK_S_MAX, "health of every container")
+    found = as_json(stack.operator("status", "--json"))
+    assert [(one["action"], one["author"]) for one in found["halts"]] == [("halt", "ada")]
+    assert {one["state"] for one in found["quotes"].values()} == {"halted: halted"}
+    assert stack.live_quotes() == 0
+    assert stack.operator("alerts").returncode == 1
+    assert stack.operator("doctor", "--live").returncode == 1
+    done = stack.operator("resume", "--reason", "a test", "--json")
+    assert done.returncode == 0, done.stderr
+    assert as_json(done)["is_taken"] is True
+    until(lambda: stack.live_quotes() >= QUOTES_MIN, BACK_S_MAX, "quotes")
+
+
+def test_a_breaker_is_opened_and_closed_from_a_container(stack):
+    done = stack.operator("breaker", "risk", "reconciliation", "--force-open", "--reason", "a test")
+    assert done.returncode == 0, done.stderr
+    until(lambda: stack.live_quotes() == 0, DETECTED_S_MAX, "empty books")
+    docker("restart", stack.containers()["risk"]["Id"])
+    until(stack.is_healthy, BACK_S_MAX, "health of every container")
+    assert "forced_open" in stack.operator("breaker", "risk", "reconciliation").stdout
+    assert stack.live_quotes() == 0
+    done = stack.operator("breaker", "risk", "reconciliation", "--reset", "--reason", "a test")
+    assert done.returncode == 0, done.stderr
+    assert "closed" in done.stdout
+    until(lambda: stack.live_quotes() >= QUOTES_MIN, BACK_S_MAX, "quotes")
+
+
+@pytest.mark.parametrize(
+    ("key", "code", "says"),
+    [("/run/secrets/none", 2, "No such file"), ("/tmp/risk.nk", 1, "ermission"),  # noqa: S108
+     ("/tmp/other.nk", 1, "refuses this login")],  # noqa: S108
+    ids=["no key", "another role's key", "a key that nobody granted"],
+)  # fmt: skip
+def test_without_the_operators_key_nobody_halts_anything(stack, tmp_path, key, code, says):
+    """The off leg: the same word, without the key that it takes."""
+    calm(stack)
+    other = nkeys.encode_seed(bytes(range(32)), nkeys.PREFIX_BYTE_USER)
+    keys = {"risk.nk": (stack.secrets / "keys" / "risk.nk").read_bytes(), "other.nk": bytes(other)}
+    options = ["-e", f"HEDGEROW_BUS_NKEY_FILE={key}"]
+    if (name := key.rpartition("/")[2]) in keys:
+        path = tmp_path / name
+        path.write_bytes(keys[name])
+        os.chown(path, USER_ID, USER_ID)
+        options += ["-v", f"{path}:{key}:ro"]
+    done = stack.operator("halt", "--reason", "a test", options=tuple(options))
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert stack.live_quotes() >= QUOTES_MIN
 
 
 @pytest.mark.parametrize(
