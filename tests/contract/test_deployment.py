@@ -9,10 +9,19 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from infra import deployment_files
+from infra import deployment_files, permissions
 from infra.alerting import targets
 from infra.alerting.core import Config as AlertingConfig
-from infra.deployment import HTTP_PORT, NATS_SERVERS, OPERATOR, ROOT, ROWS, USER_ID, WATCHER
+from infra.deployment import (
+    HTTP_PORT,
+    NATS_SERVERS,
+    OPERATOR,
+    ROOT,
+    ROWS,
+    USER_ID,
+    WATCHER,
+    dns_name,
+)
 from shared.agent import DRAIN_S_MAX, FLUSH_S_MAX
 from shared.configuration import DeskConfig, load_tables, section
 
@@ -298,6 +307,22 @@ def test_the_watcher_of_a_layout_reaches_everybody(layout):
     own = {"podSelector": policies["watcher"]["podSelector"]}
     assert own in policies["metrics"]["ingress"][0]["from"]
     assert asked["ports"] == policies["metrics"]["ingress"][0]["ports"]
+
+
+@pytest.mark.parametrize("layout", LAYOUT_PATHS)
+def test_every_secret_that_a_layout_mounts_is_one_that_the_readme_makes(layout):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    made = set(re.findall(r"create secret generic (?!bus-\$)([a-z-]+)", readme))
+    assert "create secret generic bus-${role//_/-} --from-file=bus_nkey=" in readme
+    granted = permissions.roles_of("", is_sharded=bool(deployment_files.LAYOUTS[layout]))
+    made |= {f"bus-{dns_name(role)}" for role in granted}
+    mounted = set()
+    for _, pod in pods(layout):
+        for volume in pod["volumes"]:
+            mounted |= {one["secret"]["name"] for one in volume.get("projected", {}).get("sources", ())}
+            mounted |= {volume["secret"]["secretName"]} if "secret" in volume else set()
+    assert {"bus-ca", "venue-secret", "nats-security", "bus-operator"} <= mounted
+    assert mounted <= made
 
 
 def test_nats_is_probed_so_that_recovery_is_no_reason_to_die():
