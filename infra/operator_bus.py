@@ -122,6 +122,11 @@ def subjects(kinds: Iterable[type[Message]]) -> list[str]:
     return [f"{tag_of(kind)}.*" if is_keyed(kind) else tag_of(kind) for kind in kinds]
 
 
+def is_refusal(said: Exception) -> bool:
+    """Says whether a server was there and would not have us, or we would not have it."""
+    return isinstance(said, ssl.SSLError) or "authorization violation" in str(said).lower()
+
+
 @asynccontextmanager
 async def operator(desk: Desk) -> AsyncIterator[OperatorBus]:
     """Yields the operator's connection. Raises NoAnswerError if no server answers, RefusedError if
@@ -145,10 +150,9 @@ async def operator(desk: Desk) -> AsyncIterator[OperatorBus]:
                 **options,
             )
     except BUS_FAULTS as error:
+        if refusal := next(filter(is_refusal, said), None):
+            raise RefusedError(f"the bus refuses this login: {refusal}") from error
         why = said[-1] if said else error
-        is_refused = any(isinstance(one, nats.errors.AuthorizationError) for one in (*said, error))
-        if is_refused or any(isinstance(one, ssl.SSLError) for one in said):
-            raise RefusedError(f"the bus refuses this login: {why}") from error
         raise NoAnswerError(f"the bus does not answer at {desk.runtime.nats_url}: {why}") from error
     try:
         yield OperatorBus(client, said)

@@ -319,7 +319,9 @@ def test_every_secret_that_a_layout_mounts_is_one_that_the_readme_makes(layout):
     mounted = set()
     for _, pod in pods(layout):
         for volume in pod["volumes"]:
-            mounted |= {one["secret"]["name"] for one in volume.get("projected", {}).get("sources", ())}
+            mounted |= {
+                one["secret"]["name"] for one in volume.get("projected", {}).get("sources", ())
+            }
             mounted |= {volume["secret"]["secretName"]} if "secret" in volume else set()
     assert {"bus-ca", "venue-secret", "nats-security", "bus-operator"} <= mounted
     assert mounted <= made
