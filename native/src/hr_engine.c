@@ -286,7 +286,8 @@ int32_t hr_engine_blocked(const hr_engine *engine, int64_t now_ns) {
     if (!hr_engine_is_valid(engine) || engine->policy.version <= 0 || !engine->has_limits) {
         return HR_GATE_NO_LIMITS;
     }
-    const hr_gate_state state = hr_engine_still_state(engine, now_ns);
+    hr_gate_state state;
+    hr_engine_read_moment(engine, now_ns, &state);
     return hr_gate_check_moment(&engine->limits, &state);
 }
 

@@ -37,10 +37,11 @@ void hr_engine_count_in_flight(hr_engine *engine, const hr_slot *slot, int32_t s
 }
 
 /* What may be filled before it can be taken back, no more than the window lets through. */
-static void set_flight(const hr_engine *engine, hr_gate_state *state) {
+static void set_flight(hr_engine *engine) {
     const hr_in_flight *sums = &engine->in_flight;
     const hr_engine_policy *policy = &engine->policy;
     const hr_book_error *error = &engine->book_error;
+    hr_gate_state *state = &engine->gate;
     const double gamma_bound = policy->window_quantity_coin * sums->gamma_most;
     state->delta_up_in_flight_coin =
         least(sums->delta[0], policy->window_delta_coin) + error->delta_coin;
@@ -53,27 +54,24 @@ static void set_flight(const hr_engine *engine, hr_gate_state *state) {
     state->gamma_down_in_flight = least(sums->gamma[1], gamma_bound) + error->gamma_coin_per_usd;
 }
 
-hr_gate_state hr_engine_still_state(const hr_engine *engine, int64_t now_ns) {
-    return (hr_gate_state){
-        .now_ns = now_ns,
-        .surface_ns = engine->surface.slice_count > 0 ? engine->surface.market_ns : 0,
-        .tick_ns = engine->tick_ns,
-        .lease_expires_ns = engine->lease_expires_ns,
-        .frozen_until_ns = engine->frozen_until_ns,
-        .index_usd = engine->index_usd,
-        .delta_coin = engine->book.delta_coin,
-        .vega_usd = engine->book.vega_usd,
-        .gamma_coin_per_usd = engine->book.gamma_coin_per_usd,
-        .state = engine->is_halted ? HR_STATE_HALTED : engine->lease_state,
-        .latches = (engine->trip.is_tripped ? HR_LATCH_TRIPPED : 0) |
-                   (engine->is_excess ? HR_LATCH_EXCESS : 0),
-    };
+void hr_engine_read_moment(const hr_engine *engine, int64_t now_ns, hr_gate_state *state_out) {
+    state_out->now_ns = now_ns;
+    state_out->surface_ns = engine->surface.slice_count > 0 ? engine->surface.market_ns : 0;
+    state_out->tick_ns = engine->tick_ns;
+    state_out->lease_expires_ns = engine->lease_expires_ns;
+    state_out->frozen_until_ns = engine->frozen_until_ns;
+    state_out->index_usd = engine->index_usd;
+    state_out->delta_coin = engine->book.delta_coin;
+    state_out->vega_usd = engine->book.vega_usd;
+    state_out->gamma_coin_per_usd = engine->book.gamma_coin_per_usd;
+    state_out->state = engine->is_halted ? HR_STATE_HALTED : engine->lease_state;
+    state_out->latches = (engine->trip.is_tripped ? HR_LATCH_TRIPPED : 0) |
+                         (engine->is_excess ? HR_LATCH_EXCESS : 0);
 }
 
-hr_gate_state hr_engine_gate_state(const hr_engine *engine, int64_t now_ns) {
-    hr_gate_state state = hr_engine_still_state(engine, now_ns);
-    set_flight(engine, &state);
-    return state;
+void hr_engine_set_gate(hr_engine *engine, int64_t now_ns) {
+    hr_engine_read_moment(engine, now_ns, &engine->gate);
+    set_flight(engine);
 }
 
 /* Shares of the limits that more of one direction would use; 0 where it would be less. */
@@ -164,8 +162,8 @@ static void stay_behind(const hr_slot *slot, const int64_t *others, hr_engine_ta
 }
 
 /* What both sides of a slot, and what rests there, have in common for the gate. */
-static hr_gate_order order_of(const hr_slot *slot) {
-    return (hr_gate_order){
+static void set_order(const hr_slot *slot, hr_gate_order *order_out) {
+    *order_out = (hr_gate_order){
         .position_lots = slot->position_lots,
         .execution_count = 0, /* Counted into the latch as fills arrive. */
         .step_above_ticks = slot->spec.step_above_ticks,
@@ -220,7 +218,6 @@ static double score_of_move(const hr_engine *engine, const hr_slot *slot, int32_
 
 /* What the gate is asked about a slot. */
 typedef struct {
-    hr_gate_state state;
     hr_gate_order order;
     int64_t others[2]; /* Somebody else's best prices. */
     int32_t numbers;   /* Its verdict on what both sides share. */
@@ -229,7 +226,7 @@ typedef struct {
 
 static int32_t ask_gate(const hr_engine *engine, const question *asked) {
     return asked->numbers == HR_GATE_OK
-               ? hr_gate_check_side(&engine->limits, &asked->state, &asked->order)
+               ? hr_gate_check_side(&engine->limits, &engine->gate, &asked->order)
                : asked->numbers;
 }
 
@@ -240,7 +237,7 @@ static int decide_side(const hr_engine *engine, const hr_slot *slot, int32_t sid
     hr_gate_order *order = &asked->order;
     const int64_t live_lots = slot->live_lots[side];
     const int64_t position = slot->position_lots;
-    if (asked->state.state == HR_STATE_REDUCING) {
+    if (engine->gate.state == HR_STATE_REDUCING) {
         const int64_t reducible = side == HR_SIDE_BID ? -position : position;
         if (target->lots[side] > reducible) {
             target->lots[side] = reducible > 0 ? reducible : 0;
@@ -260,7 +257,7 @@ static int decide_side(const hr_engine *engine, const hr_slot *slot, int32_t sid
         out->score = live_lots > 0 ? out->score + SCORE_CANCEL : out->score;
         return live_lots > 0;
     }
-    if (live_lots == 0 && asked->state.now_ns < slot->hold_until_ns[side]) {
+    if (live_lots == 0 && engine->gate.now_ns < slot->hold_until_ns[side]) {
         target->lots[side] = 0;
         return 0;
     }
@@ -287,13 +284,14 @@ int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int
                        int32_t is_unranked, hr_engine_decision *candidate_out,
                        int64_t *refused_out) {
     hr_engine_target target = {0};
-    hr_engine_decision decision = {.slot = slot_index, .theo_coin = slot->value.theo_coin};
-    question asked = {.state = hr_engine_still_state(engine, now_ns),
-                      .order = order_of(slot),
-                      .others = {hr_engine_others_ticks(slot, HR_SIDE_BID),
-                                 hr_engine_others_ticks(slot, HR_SIDE_ASK)},
-                      .is_unranked = is_unranked};
-    asked.numbers = hr_gate_check_numbers(&asked.state, &asked.order);
+    hr_engine_decision *decision = candidate_out;
+    question asked;
+    *decision = (hr_engine_decision){.slot = slot_index, .theo_coin = slot->value.theo_coin};
+    set_order(slot, &asked.order);
+    asked.others[HR_SIDE_BID] = hr_engine_others_ticks(slot, HR_SIDE_BID);
+    asked.others[HR_SIDE_ASK] = hr_engine_others_ticks(slot, HR_SIDE_ASK);
+    asked.is_unranked = is_unranked;
+    asked.numbers = hr_gate_check_numbers(&engine->gate, &asked.order);
     if (slot->is_quotable) {
         const hr_engine_stance stance = stance_of(engine, slot, now_ns);
         if (hr_engine_aim(&engine->policy, &slot->spec, &slot->value, &stance, &target) != HR_OK) {
@@ -304,25 +302,24 @@ int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int
     }
     for (int32_t side = 0; side < 2; side++) {
         hr_engine_count_in_flight(engine, slot, side, slot->live_lots[side], -1.0);
-        set_flight(engine, &asked.state);
+        set_flight(engine);
         asked.order.is_buy = side == HR_SIDE_BID;
         asked.order.is_latched = slot->is_latched[side];
-        decision.is_moved[side] = decide_side(engine, slot, side, &asked, &target, &decision);
-        *refused_out += decision.reasons[side] != HR_GATE_OK;
-        const int64_t rests = decision.is_moved[side] ? target.lots[side] : slot->live_lots[side];
+        decision->is_moved[side] = decide_side(engine, slot, side, &asked, &target, decision);
+        *refused_out += decision->reasons[side] != HR_GATE_OK;
+        const int64_t rests = decision->is_moved[side] ? target.lots[side] : slot->live_lots[side];
         hr_engine_count_in_flight(engine, slot, side, rests, 1.0);
-        decision.ticks[side] = target.ticks[side];
-        decision.lots[side] = target.lots[side];
+        decision->ticks[side] = target.ticks[side];
+        decision->lots[side] = target.lots[side];
     }
     /* A side that stays must not be met by the one that moves: then both move. */
     for (int32_t side = 0; side < 2; side++) {
-        if (!decision.is_moved[side] && slot->live_lots[side] > 0 && decision.is_moved[!side] &&
-            decision.lots[!side] > 0) {
-            const int64_t bid = side == HR_SIDE_BID ? slot->live_ticks[side] : decision.ticks[0];
-            const int64_t ask = side == HR_SIDE_ASK ? slot->live_ticks[side] : decision.ticks[1];
-            decision.is_moved[side] |= bid >= ask;
+        if (!decision->is_moved[side] && slot->live_lots[side] > 0 && decision->is_moved[!side] &&
+            decision->lots[!side] > 0) {
+            const int64_t bid = side == HR_SIDE_BID ? slot->live_ticks[side] : decision->ticks[0];
+            const int64_t ask = side == HR_SIDE_ASK ? slot->live_ticks[side] : decision->ticks[1];
+            decision->is_moved[side] |= bid >= ask;
         }
     }
-    *candidate_out = decision;
-    return decision.is_moved[HR_SIDE_BID] || decision.is_moved[HR_SIDE_ASK];
+    return decision->is_moved[HR_SIDE_BID] || decision->is_moved[HR_SIDE_ASK];
 }

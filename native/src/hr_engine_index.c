@@ -76,14 +76,14 @@ static void set_book(hr_engine *engine, const hr_step_sums *sums) {
 static int has_room(const hr_engine *engine, const hr_step_sums *sums) {
     const hr_gate_limits *limits = &engine->limits;
     const hr_engine_policy *policy = &engine->policy;
-    const hr_gate_state state = hr_engine_gate_state(engine, engine->now_ns);
+    const hr_gate_state *state = &engine->gate;
     const double amount = most(sums->live_most, (double)policy->amount_lots * engine->lot_coin_max);
-    const double delta = amount * sums->delta_most + fabs(state.delta_coin) +
-                         most(state.delta_up_in_flight_coin, state.delta_down_in_flight_coin);
-    const double vega = amount * sums->vega_most + fabs(state.vega_usd) +
-                        most(state.vega_up_in_flight_usd, state.vega_down_in_flight_usd);
-    const double gamma = amount * sums->gamma_most + fabs(state.gamma_coin_per_usd) +
-                         most(state.gamma_up_in_flight, state.gamma_down_in_flight);
+    const double delta = amount * sums->delta_most + fabs(state->delta_coin) +
+                         most(state->delta_up_in_flight_coin, state->delta_down_in_flight_coin);
+    const double vega = amount * sums->vega_most + fabs(state->vega_usd) +
+                        most(state->vega_up_in_flight_usd, state->vega_down_in_flight_usd);
+    const double gamma = amount * sums->gamma_most + fabs(state->gamma_coin_per_usd) +
+                         most(state->gamma_up_in_flight, state->gamma_down_in_flight);
     return policy->amount_lots <= limits->quote_lots_max &&
            amount * engine->index_usd <= LIMIT_SLACK * limits->value_usd_max &&
            delta <= LIMIT_SLACK * limits->delta_coin_max &&
@@ -316,6 +316,7 @@ static hr_status decide_stepped(hr_engine *engine, int64_t now_ns, int64_t capac
     pass_out->revalued_count = pick_far(engine, &pass, now_ns);
     hr_engine_sum_steps(engine, &pass, &sums);
     set_book(engine, &sums);
+    hr_engine_set_gate(engine, now_ns);
     if (engine->quotable_count > engine->policy.quoted_max || !has_room(engine, &sums)) {
         return decide_whole(engine, now_ns, capacity, decisions_out, pass_out);
     }
@@ -388,6 +389,7 @@ hr_status hr_engine_decide_slot(hr_engine *engine, int64_t slot, int64_t now_ns,
         target->is_quotable = target->is_quotable && hr_engine_is_in_range(engine, target, now_ns);
     }
     hr_engine_unmark_slot(engine, slot);
+    hr_engine_set_gate(engine, now_ns);
     if (hr_engine_consider(engine, target, slot, now_ns, 1, decision_out,
                            &pass_out->refused_count)) {
         hr_engine_send(engine, decision_out, now_ns);

@@ -290,6 +290,7 @@ hr_status hr_engine_decide(hr_engine *engine, int64_t now_ns, int64_t capacity,
     }
     if (pass_out->blocked_reason == HR_GATE_OK) {
         int64_t found = 0;
+        hr_engine_set_gate(engine, now_ns);
         for (int64_t i = 0; i < engine->used_count; i++) {
             hr_slot *slot = &engine->slots[i];
             hr_engine_unmark_slot(engine, i);

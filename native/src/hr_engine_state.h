@@ -96,6 +96,7 @@ struct hr_engine {
     hr_book_error book_error;
     hr_window window;
     hr_gate_trip trip;
+    hr_gate_state gate; /* What the gate is asked with in this pass. */
     double index_usd;
     double log_index;
     double realised_variance_per_s;
@@ -151,17 +152,20 @@ void hr_engine_unmark_slot(hr_engine *engine, int64_t slot_index);
 /* Finds a slot; HR_ERR_MAGIC or HR_ERR_NOT_FOUND if there is none. */
 hr_status hr_engine_find_slot(hr_engine *engine, int64_t slot, hr_slot **slot_out);
 
-/* Returns the engine's state as the gate wants it, with what is in flight bounded by the window. */
-hr_gate_state hr_engine_gate_state(const hr_engine *engine, int64_t now_ns);
-/* The same without what is in flight, which hr_gate_check_moment does not look at. */
-hr_gate_state hr_engine_still_state(const hr_engine *engine, int64_t now_ns);
+/* Fills what the gate wants to know of the moment, all but what is in flight: as much as
+ * hr_gate_check_moment looks at. */
+void hr_engine_read_moment(const hr_engine *engine, int64_t now_ns, hr_gate_state *state_out);
+/* Sets what the gate is asked with, before a pass considers anything: the moment, and what is in
+ * flight, bounded by the window. */
+void hr_engine_set_gate(hr_engine *engine, int64_t now_ns);
 
 /* Adds (sign +1) or takes away (-1) what one side of one slot may still be filled. */
 void hr_engine_count_in_flight(hr_engine *engine, const hr_slot *slot, int32_t side, int64_t lots,
                                double sign);
 
-/* Decides one slot; returns 1 and fills the candidate if something should move. `is_unranked`: it
- * is sent whatever its score, which is not to be used. */
+/* Decides one slot, once hr_engine_set_gate has told the moment; returns 1 and fills the candidate
+ * if something should move. `is_unranked`: it is sent whatever its score, which is not to be used.
+ */
 int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int64_t now_ns,
                        int32_t is_unranked, hr_engine_decision *candidate_out,
                        int64_t *refused_out);

@@ -20,8 +20,7 @@ static int32_t hindrance(const hr_path *path, const hr_path_book *book, int64_t 
 }
 
 static int is_records_short(hr_path *path, int64_t share) {
-    return hr_ring_claim(path->records,
-                         path->pending_records + path->config.record_capacity / share) == NULL;
+    return !hr_path_has_room(path, path->config.record_capacity / share);
 }
 
 static int is_unanswered(const hr_path *path, int32_t underlying, int64_t now_ns) {
@@ -197,8 +196,7 @@ static void take_event(hr_path *path, const hr_feed_event *event, int64_t now_ns
 hr_status hr_path_on_datagram(hr_path *path, int32_t is_snapshot, const uint8_t *bytes,
                               int64_t byte_count, int64_t now_ns) {
     int64_t count = 0;
-    path->received_ns = now_ns;
-    path->decoded_ns = path->valued_ns = 0;
+    hr_path_begin(path, now_ns);
     path->datagram_number++;
     path->stats.datagrams++;
     hr_path_take_news(path, now_ns);
@@ -250,7 +248,7 @@ void hr_path_step(hr_path *path, int32_t underlying, int64_t now_ns) {
 }
 
 hr_status hr_path_on_time(hr_path *path, int64_t now_ns) {
-    path->received_ns = path->decoded_ns = path->valued_ns = 0;
+    hr_path_begin(path, 0);
     hr_path_take_news(path, now_ns);
     for (int32_t i = 0; i < path->config.underlying_count; i++) {
         if (path->is_logged_on && path->books[i].is_used) {

@@ -11,6 +11,9 @@
 #define RECORDS_RESERVED(path) ((path)->config.record_capacity / 4)
 
 hr_record *hr_path_record(hr_path *path, int32_t kind, int32_t underlying) {
+    if (path->unsettled.count > 0) {
+        hr_path_settle(path); /* Records stand in the order of what they tell. */
+    }
     hr_record *record = hr_ring_claim(path->records, path->pending_records);
     if (record == NULL) {
         record = &path->lost;
@@ -68,6 +71,9 @@ hr_status hr_path_on_sent(hr_path *path, int64_t byte_count, int64_t now_ns) {
     if (byte_count < 0 || byte_count > path->out_end - path->out_begin) {
         return HR_ERR_ARGUMENT;
     }
+    if (path->unsettled.count > 0) {
+        hr_path_settle(path);
+    }
     path->out_begin += byte_count;
     path->stats.stream_bytes_out += byte_count;
     if (path->out_begin < path->out_end) {
@@ -107,6 +113,9 @@ static hr_path_request *request_at(hr_path *path, int64_t id) {
 }
 
 int64_t hr_path_capacity(hr_path *path, int32_t underlying, int64_t now_ns) {
+    if (path->unsettled.count > 0) {
+        hr_path_settle(path); /* Who asks is about to decide anew. */
+    }
     const hr_path_book *book = &path->books[underlying];
     int64_t requests = path->config.in_flight_max - book->shown.in_flight;
     const int64_t credits = hr_gate_budget_requests(&path->budget, now_ns);
@@ -114,7 +123,7 @@ int64_t hr_path_capacity(hr_path *path, int32_t underlying, int64_t now_ns) {
     if (requests < 1 || path->out_begin != path->out_end ||
         hr_gate_rate_check(&path->rate, now_ns, 0) != HR_GATE_OK ||
         request_at(path, path->request_id)->id != 0 ||
-        hr_ring_claim(path->records, path->pending_records + RECORDS_RESERVED(path)) == NULL) {
+        !hr_path_has_room(path, RECORDS_RESERVED(path))) {
         return 0;
     }
     const int64_t quotes = hr_gate_budget_quotes(&path->budget, now_ns);
@@ -122,16 +131,19 @@ int64_t hr_path_capacity(hr_path *path, int32_t underlying, int64_t now_ns) {
     return quotes < fitting ? quotes : fitting;
 }
 
-static void record_quote(hr_path *path, int32_t underlying, const hr_engine_decision *decision,
-                         int64_t request, int64_t decided_ns) {
-    hr_path_option *option = &path->options[hr_path_handle(path, underlying, decision->slot)];
-    hr_record *record = hr_path_record(path, HR_RECORD_QUOTE, underlying);
+/* Records a decision that has become bytes. */
+static void record_quote(hr_path *path, const hr_path_unsettled *sent,
+                         const hr_engine_decision *decision) {
+    hr_path_underlying *shown = &path->books[sent->underlying].shown;
+    hr_path_option *option = &path->options[hr_path_handle(path, sent->underlying, decision->slot)];
+    hr_record *record = hr_path_record(path, HR_RECORD_QUOTE, sent->underlying);
     record->valued_ns = path->valued_ns;
-    record->decided_ns = decided_ns;
+    record->decided_ns = sent->decided_ns;
+    record->gated_ns = sent->gated_ns;
     record->feed_change_id = option->change_id;
     record->slot = decision->slot;
     record->instrument_id = option->instrument_id;
-    record->request = request;
+    record->request = sent->request;
     record->theo_coin = decision->theo_coin;
     for (int32_t side = 0; side < 2; side++) {
         record->ticks[side] = decision->ticks[side];
@@ -139,10 +151,18 @@ static void record_quote(hr_path *path, int32_t underlying, const hr_engine_deci
         record->is_moved[side] = decision->is_moved[side];
         record->reasons[side] = decision->reasons[side];
         if (decision->is_moved[side]) {
-            option->newest[side] = request;
-            path->books[underlying].shown.quotes_sent++;
+            option->newest[side] = sent->request;
+            shown->quotes_sent++;
         }
-        path->books[underlying].shown.quotes_refused += decision->reasons[side] != HR_GATE_OK;
+        shown->quotes_refused += decision->reasons[side] != HR_GATE_OK;
+    }
+}
+
+void hr_path_settle(hr_path *path) {
+    const hr_path_unsettled sent = path->unsettled;
+    path->unsettled.count = 0;
+    for (int64_t i = 0; i < sent.count; i++) {
+        record_quote(path, &sent, &sent.decisions[i]);
     }
 }
 
@@ -186,19 +206,20 @@ void hr_path_quote(hr_path *path, int32_t underlying, const hr_engine_decision *
         const int64_t left = count - from;
         const int64_t size = left < HR_FIX_QUOTES_MAX ? left : HR_FIX_QUOTES_MAX;
         const int64_t request = path->request_id;
-        const int64_t first = path->pending_records;
+        hr_path_settle(path);
         if (!send_request(path, underlying, decisions + from, size, now_ns)) {
             /* It counts as sent in the engine: only a cancel of all sets that right. */
             hr_path_pull(path, underlying, HR_PULL_SEND, now_ns);
             return;
         }
-        for (int64_t i = 0; i < size; i++) {
-            record_quote(path, underlying, &decisions[from + i], request, decided_ns);
-        }
-        const int64_t gated_ns = hr_path_now(path, now_ns);
-        for (int64_t i = first; i < path->pending_records; i++) {
-            ((hr_record *)hr_ring_claim(path->records, i))->gated_ns = gated_ns;
-        }
+        path->unsettled = (hr_path_unsettled){
+            .decisions = decisions + from,
+            .count = size,
+            .request = request,
+            .decided_ns = decided_ns,
+            .gated_ns = hr_path_now(path, now_ns),
+            .underlying = underlying,
+        };
     }
     book->shown.quoted_ns = now_ns;
 }

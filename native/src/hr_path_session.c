@@ -58,7 +58,7 @@ static void judge(hr_path *path, const hr_fix_message *message, int64_t now_ns) 
 
 hr_status hr_path_on_stream(hr_path *path, const uint8_t *bytes, int64_t byte_count,
                             int64_t now_ns) {
-    path->received_ns = path->decoded_ns = path->valued_ns = 0;
+    hr_path_begin(path, 0);
     if (!path->is_connected) {
         return HR_ERR_NOT_FOUND;
     }
@@ -92,7 +92,7 @@ hr_status hr_path_on_connected(hr_path *path, int64_t now_ns) {
     if (path->is_connected) {
         hr_path_on_lost(path, now_ns);
     }
-    path->received_ns = path->decoded_ns = 0;
+    hr_path_begin(path, 0);
     const char *sender = path->config.sender;
     const char *target = path->config.target;
     const hr_status status =
@@ -114,7 +114,7 @@ hr_status hr_path_on_lost(hr_path *path, int64_t now_ns) {
     if (!path->is_connected) {
         return HR_OK;
     }
-    path->received_ns = path->decoded_ns = 0;
+    hr_path_begin(path, 0);
     path->is_connected = path->is_logged_on = 0;
     path->out_begin = path->out_end = 0;
     path->stalled_ns = 0;

@@ -68,6 +68,17 @@ typedef struct {
     int32_t has_more; /* A decision waits for budget or room. */
 } hr_path_book;
 
+/* The quotes of the newest request, whose records are not written yet: its bytes go first. */
+typedef struct {
+    const hr_engine_decision *decisions;
+    int64_t count;
+    int64_t request;
+    int64_t decided_ns;
+    int64_t gated_ns;
+    int32_t underlying;
+    int32_t reserved;
+} hr_path_unsettled;
+
 struct hr_path {
     uint64_t magic;
     hr_path_config config;
@@ -89,6 +100,7 @@ struct hr_path {
     int64_t out_begin;
     int64_t out_end;
     int64_t pending_records; /* Claimed, and published with what they wait to be sent. */
+    hr_path_unsettled unsettled;
     int64_t touched_count;
     int64_t datagram_number;
     int64_t request_id;
@@ -116,6 +128,24 @@ struct hr_path {
 
 static inline int64_t hr_path_now(const hr_path *path, int64_t now_ns) {
     return path->clock != NULL ? path->clock(path->clock_context) : now_ns;
+}
+
+/* Writes the records of what is unsettled (hr_path_send.c). */
+void hr_path_settle(hr_path *path);
+
+/* Begins with an input; `received_ns`: of a datagram, else 0. */
+static inline void hr_path_begin(hr_path *path, int64_t received_ns) {
+    if (path->unsettled.count > 0) {
+        hr_path_settle(path); /* By the stamps of its own input. */
+    }
+    path->received_ns = received_ns;
+    path->decoded_ns = path->valued_ns = 0;
+}
+
+/* Says whether the ring has room for so many records more. */
+static inline int hr_path_has_room(hr_path *path, int64_t count) {
+    return hr_ring_claim(path->records, path->pending_records + path->unsettled.count + count) !=
+           NULL;
 }
 
 static inline int64_t hr_path_handle(const hr_path *path, int32_t underlying, int64_t slot) {

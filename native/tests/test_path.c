@@ -110,6 +110,39 @@ static void test_a_book_tick_moves_its_own_quote_and_is_stamped_through(void) {
     close_venue(&one);
 }
 
+/* Its record is written once its bytes are out, or when the next input comes, whichever is first.
+ */
+static void test_a_record_tells_of_its_own_tick_however_late_its_bytes_go(void) {
+    open_here();
+    one.now_ns += 1000000;
+    const int64_t first_ns = one.now_ns;
+    compose_bid(&one, RIVAL_SLOT, RIVAL_HIGH);
+    const int64_t change_id = (int64_t)one.books[RIVAL_SLOT].change_id;
+    deliver(&one, 0);
+    assert(find_record(take_records(), HR_RECORD_QUOTE) == NULL); /* Nothing is told unsent. */
+    one.now_ns += 1000000;
+    compose_bid(&one, RIVAL_SLOT, RIVAL_LOW);
+    deliver(&one, 0);
+    serve(&one);
+    const int64_t count = take_records();
+    const hr_record *quote = find_record(count, HR_RECORD_QUOTE);
+    assert(quote != NULL && quote->slot == RIVAL_SLOT && quote->ticks[HR_SIDE_BID] == 605);
+    assert(quote->received_ns == first_ns && quote->decided_ns == first_ns);
+    assert(quote->feed_change_id == change_id && quote->sent_ns == one.now_ns);
+    close_venue(&one);
+}
+
+static void test_a_record_outlives_the_session_that_it_was_sent_on(void) {
+    open_here();
+    one.now_ns += 1000000;
+    compose_bid(&one, RIVAL_SLOT, RIVAL_HIGH);
+    deliver(&one, 0);
+    assert(hr_path_on_lost(one.path, one.now_ns) == HR_OK);
+    const hr_record *quote = find_record(take_records(), HR_RECORD_QUOTE);
+    assert(quote != NULL && quote->slot == RIVAL_SLOT && quote->sent_ns == 0);
+    close_venue(&one);
+}
+
 static void test_an_index_tick_moves_many_quotes_in_few_messages(void) {
     open_here();
     const int64_t before = one.quotes;
@@ -247,6 +280,8 @@ static void test_histogram_buckets_cover_every_time_once(void) {
 
 int main(void) {
     test_a_configuration_that_cannot_be_is_refused();
+    test_a_record_tells_of_its_own_tick_however_late_its_bytes_go();
+    test_a_record_outlives_the_session_that_it_was_sent_on();
     test_everything_is_quoted_after_log_on_and_nothing_before();
     test_a_new_session_begins_with_no_credits();
     test_a_book_tick_moves_its_own_quote_and_is_stamped_through();
