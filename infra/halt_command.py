@@ -14,7 +14,7 @@ import sys
 from typing import Literal
 
 from infra import desk_reach
-from infra.operator_bus import OperatorBus, operator
+from infra.operator_bus import AGAIN_S, OperatorBus, RefusedError, operator
 from shared.clock import SystemClock
 from shared.configuration import Runtime
 from shared.messages.quoting import QuotingStatusV1
@@ -34,21 +34,21 @@ def run(action: Action, underlying: str, reason: str, *, as_json: bool) -> int:
 async def _run(action: Action, underlying: str, reason: str, *, as_json: bool) -> int:
     desk = desk_reach.running()
     async with operator(desk) as bus:
-        known = {one.underlying: one for one in await quoting(bus)}
-        if underlying not in ("all", *known):
-            quoted = ", ".join(sorted(known)) or "nothing yet"
-            print(f"hedgerow: {underlying} is not quoted here: {quoted}", file=sys.stderr)
+        if underlying != "all" and (known := await quoted(bus)) and underlying not in known:
+            print(f"hedgerow: {underlying} is not quoted here: {', '.join(known)}", file=sys.stderr)
             return EXIT_USAGE
-        rows = {name: row for name, row in known.items() if underlying in ("all", name)}
         word = word_of(desk.runtime, action, underlying, reason)
         await bus.put(word)
-        is_taken = await was_taken(bus, word, rows)
-    return show(rows, is_taken=is_taken, as_json=as_json)
+        is_taken, rows = await wait_for(bus, word)
+    return show(rows, word, is_taken=is_taken, as_json=as_json)
 
 
-async def quoting(bus: OperatorBus) -> list[QuotingStatusV1]:
-    held = await bus.held(QuotingStatusV1)
-    return [one for one in held if isinstance(one, QuotingStatusV1)]
+async def quoted(bus: OperatorBus) -> list[str]:
+    """Returns what is quoted. None may be known: a halt does not wait for that."""
+    with contextlib.suppress(RefusedError):
+        held = await bus.held(QuotingStatusV1)
+        return sorted(one.underlying for one in held if isinstance(one, QuotingStatusV1))
+    return []
 
 
 def word_of(runtime: Runtime, action: Action, underlying: str, reason: str) -> HaltV1:
@@ -62,19 +62,38 @@ def word_of(runtime: Runtime, action: Action, underlying: str, reason: str) -> H
     )
 
 
-async def was_taken(bus: OperatorBus, word: HaltV1, rows: Quoting) -> bool:
-    """Waits until market making says that it has taken the word; keeps its newest in `rows`."""
-    waiting = set(rows)
+async def wait_for(bus: OperatorBus, word: HaltV1) -> tuple[bool, Quoting]:
+    """Returns whether market making says in time that it has taken the word, and how quoting stands
+    then. A stream that cannot be read now is asked again."""
+    rows: Quoting = {}
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(TAKEN_S), contextlib.aclosing(bus.told(QuotingStatusV1)) as told:
-            async for status in told:
-                if isinstance(status, QuotingStatusV1) and status.underlying in rows:
-                    rows[status.underlying] = status
-                    waiting -= {status.underlying}
-                    waiting |= set() if has_taken(status, word) else {status.underlying}
-                if not waiting:
+        async with asyncio.timeout(TAKEN_S):
+            while True:
+                if await was_taken(bus, word, rows):
                     break
-    return bool(rows) and not waiting
+                await asyncio.sleep(AGAIN_S)
+    return bool(rows) and all(has_taken(row, word) for row in rows.values()), rows
+
+
+async def was_taken(bus: OperatorBus, word: HaltV1, rows: Quoting) -> bool:
+    """Reads until all that is quoted has taken the word; False where it cannot be read."""
+    is_whole = False
+    try:
+        async with contextlib.aclosing(bus.told(QuotingStatusV1)) as told:
+            async for status in told:
+                if status is None:
+                    is_whole = True
+                elif isinstance(status, QuotingStatusV1) and is_meant(status, word):
+                    rows[status.underlying] = status
+                if is_whole and rows and all(has_taken(row, word) for row in rows.values()):
+                    return True
+    except RefusedError:
+        return False
+    return False
+
+
+def is_meant(status: QuotingStatusV1, word: HaltV1) -> bool:
+    return word.underlying in ("all", status.underlying)
 
 
 def has_taken(status: QuotingStatusV1, word: HaltV1) -> bool:
@@ -91,14 +110,15 @@ def live_count(status: QuotingStatusV1) -> int:
     return status.quoted_count + status.one_sided_count
 
 
-def show(rows: Quoting, *, is_taken: bool, as_json: bool) -> int:
+def show(rows: Quoting, word: HaltV1, *, is_taken: bool, as_json: bool) -> int:
     if as_json:
         shown = {name: row.state for name, row in sorted(rows.items())}
         print(json.dumps({"is_taken": is_taken, "quoting": shown}))
     else:
         for name, row in sorted(rows.items()):
-            print(f"{name} {row.state}, {live_count(row)} instruments quoted")
+            when = "" if row.created_ns >= word.created_ns else ", as last heard of before"
+            print(f"{name} {row.state}, {live_count(row)} instruments quoted{when}")
         if not is_taken:
-            late = f"market making has not taken it within {TAKEN_S:.0f} s"
+            late = f"market making has not said within {TAKEN_S:.0f} s that it has taken it"
             print(f"hedgerow: it is in the record, but {late}", file=sys.stderr)
     return EXIT_OK if is_taken else EXIT_FAILED

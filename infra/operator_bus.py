@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import secrets
 import ssl
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -25,6 +26,8 @@ from shared.streams import RECORD, STATE, StreamError, api
 SERVER_S = 2.0  # for each server of a cluster
 CONNECT_S = 8.0  # for all of them
 CALL_S = 3.0
+PUT_S = 12.0  # an election takes up to nine seconds
+AGAIN_S = 0.25
 INACTIVE_NS = 10_000_000_000
 BUS_FAULTS = (nats.errors.Error, OSError, TimeoutError, StreamError)
 
@@ -41,16 +44,22 @@ class OperatorBus:
         self._said = said  # by the server, newest last: it refuses without an answer
 
     async def put(self, message: Message) -> None:
-        """Puts a durable message into the record. Raises RefusedError if it is not taken."""
-        try:
-            await self.client.jetstream().publish(
-                subject_of(message),
-                encode(message),
-                stream=RECORD,
-                headers={"Nats-Msg-Id": message.message_id()},
-            )
-        except BUS_FAULTS as error:
-            raise RefusedError(f"the record did not take it: {self._why(error)}") from error
+        """Puts a durable message into the record, over an election of its servers too. Raises
+        RefusedError if it is not taken."""
+        stream = self.client.jetstream()
+        headers = {"Nats-Msg-Id": message.message_id()}  # said twice it counts once
+        deadline = time.monotonic() + PUT_S
+        while True:
+            try:
+                await stream.publish(
+                    subject_of(message), encode(message), CALL_S, stream=RECORD, headers=headers
+                )
+            except BUS_FAULTS as error:
+                if self._said or time.monotonic() > deadline:
+                    raise RefusedError(f"the record did not take it: {self._why(error)}") from error
+                await asyncio.sleep(AGAIN_S)
+            else:
+                return
 
     async def told(self, *kinds: type[Message]) -> AsyncGenerator[Message | None, None]:
         """Yields what a stream holds of some kinds (of states the newest of each key), then None,
@@ -152,7 +161,7 @@ async def operator(desk: Desk) -> AsyncIterator[OperatorBus]:
     except BUS_FAULTS as error:
         if refusal := next(filter(is_refusal, said), None):
             raise RefusedError(f"the bus refuses this login: {refusal}") from error
-        why = said[-1] if said else error
+        why = str(said[-1] if said else "") or f"nothing within {CONNECT_S:.0f} s"
         raise NoAnswerError(f"the bus does not answer at {desk.runtime.nats_url}: {why}") from error
     try:
         yield OperatorBus(client, said)

@@ -188,7 +188,8 @@ def show(console: Console, known: dict[str, Any]) -> None:
     console.print(agents)
     if "bus" in known:
         console.print(f"[red]nothing of the books:[/red] {known['bus']}", highlight=False)
-    show_books(console, known)
+    else:
+        show_books(console, known)
     show_breakers(console, known["agents"])
     for alert in known["alerts"]:
         console.print(f"{alert['severity']}: {alert['source']}: {alert['name']}: {alert['text']}")

@@ -90,6 +90,11 @@ def agent(name: str, answer: dict[str, Any] | None, beat: dict[str, Any] | None)
     if answer is None and beat is None:
         return known | {"health": "silent", "is_ready": False}
     said = answer or beat or {}
+    if answer is not None and "breakers" not in known:
+        states = answer["breakers"].items()
+        known["breakers"] = [
+            {"dependency": name, "state": state, "fallback": ""} for name, state in states
+        ]
     return known | {"health": said["reason"] or "ready", "is_ready": said["is_ready"]}
 
 

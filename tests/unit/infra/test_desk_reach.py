@@ -146,6 +146,8 @@ def test_a_resume_is_taken_once_the_halt_is_not_the_reason():
 
 
 def test_what_only_its_own_machine_knows_of_an_agent_is_absent():
-    ready = {"is_ready": True, "reason": ""}
-    assert agent("risk", ready, None) == {"service": "risk", "health": "ready", "is_ready": True}
+    ready = {"is_ready": True, "reason": "", "breakers": {"ticks": "open"}}
+    found = agent("risk", ready, None)
+    assert found.pop("breakers") == [{"dependency": "ticks", "state": "open", "fallback": ""}]
+    assert found == {"service": "risk", "health": "ready", "is_ready": True}
     assert agent("risk", None, None) == {"service": "risk", "health": "silent", "is_ready": False}
