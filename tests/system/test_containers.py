@@ -190,7 +190,7 @@ def test_a_breaker_is_opened_and_closed_from_a_container(stack):
 
 @pytest.mark.parametrize(
     ("key", "code", "says"),
-    [("/run/secrets/none", 2, "No such file"), ("/tmp/risk.nk", 1, "ermission"),  # noqa: S108
+    [("/run/secrets/none", 2, "No such file"), ("/tmp/hedging.nk", 1, "ermission"),  # noqa: S108
      ("/tmp/other.nk", 1, "refuses this login")],  # noqa: S108
     ids=["no key", "another role's key", "a key that nobody granted"],
 )  # fmt: skip
@@ -198,7 +198,10 @@ def test_without_the_operators_key_nobody_halts_anything(stack, tmp_path, key, c
     """The off leg: the same word, without the key that it takes."""
     calm(stack)
     other = nkeys.encode_seed(bytes(range(32)), nkeys.PREFIX_BYTE_USER)
-    keys = {"risk.nk": (stack.secrets / "keys" / "risk.nk").read_bytes(), "other.nk": bytes(other)}
+    keys = {
+        "hedging.nk": (stack.secrets / "keys" / "hedging.nk").read_bytes(),
+        "other.nk": bytes(other),
+    }
     options = ["-e", f"HEDGEROW_BUS_NKEY_FILE={key}"]
     if (name := key.rpartition("/")[2]) in keys:
         path = tmp_path / name
