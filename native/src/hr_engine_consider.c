@@ -18,26 +18,32 @@ static double most(double one, double other) {
     return one > other ? one : other;
 }
 
-void hr_engine_count_in_flight(hr_engine *engine, const hr_slot *slot, int32_t side, int64_t lots,
-                               double sign) {
-    if (lots == 0) {
+void hr_engine_count_in_flight(hr_engine *engine, const hr_slot *slot, int64_t bid_lots,
+                               int64_t ask_lots, double sign) {
+    if ((bid_lots | ask_lots) == 0) {
         return;
     }
     const hr_engine_value *value = &slot->value;
-    const double amount = sign * (double)lots * slot->spec.lot_coin;
-    const int is_ask = side == HR_SIDE_ASK;
+    const double bid_coin = sign * (double)bid_lots * slot->spec.lot_coin;
+    const double ask_coin = sign * (double)ask_lots * slot->spec.lot_coin;
+    const double gamma = fabs(value->gamma_coin_per_usd);
+    const int is_delta_down = value->delta_coin < 0.0; /* By a bid. */
+    const int is_vega_down = value->vega_usd < 0.0;
+    const int is_gamma_down = value->gamma_coin_per_usd < 0.0;
     hr_in_flight *sums = &engine->in_flight;
-    sums->delta[(value->delta_coin < 0.0) ^ is_ask] += amount * fabs(value->delta_coin);
-    sums->vega[(value->vega_usd < 0.0) ^ is_ask] += amount * fabs(value->vega_usd);
-    sums->gamma[(value->gamma_coin_per_usd < 0.0) ^ is_ask] +=
-        amount * fabs(value->gamma_coin_per_usd);
+    sums->delta[is_delta_down] += bid_coin * fabs(value->delta_coin);
+    sums->delta[!is_delta_down] += ask_coin * fabs(value->delta_coin);
+    sums->vega[is_vega_down] += bid_coin * fabs(value->vega_usd);
+    sums->vega[!is_vega_down] += ask_coin * fabs(value->vega_usd);
+    sums->gamma[is_gamma_down] += bid_coin * gamma;
+    sums->gamma[!is_gamma_down] += ask_coin * gamma;
     if (sign > 0.0) {
-        sums->gamma_most = most(sums->gamma_most, fabs(slot->value.gamma_coin_per_usd));
+        sums->gamma_most = most(sums->gamma_most, gamma);
     }
 }
 
 /* What may be filled before it can be taken back, no more than the window lets through. */
-static void set_flight(hr_engine *engine) {
+void hr_engine_set_flight(hr_engine *engine) {
     const hr_in_flight *sums = &engine->in_flight;
     const hr_engine_policy *policy = &engine->policy;
     const hr_book_error *error = &engine->book_error;
@@ -67,11 +73,6 @@ void hr_engine_read_moment(const hr_engine *engine, int64_t now_ns, hr_gate_stat
     state_out->state = engine->is_halted ? HR_STATE_HALTED : engine->lease_state;
     state_out->latches = (engine->trip.is_tripped ? HR_LATCH_TRIPPED : 0) |
                          (engine->is_excess ? HR_LATCH_EXCESS : 0);
-}
-
-void hr_engine_set_gate(hr_engine *engine, int64_t now_ns) {
-    hr_engine_read_moment(engine, now_ns, &engine->gate);
-    set_flight(engine);
 }
 
 /* Shares of the limits that more of one direction would use; 0 where it would be less. */
@@ -300,18 +301,22 @@ int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int
             stay_behind(slot, asked.others, &target);
         }
     }
+    /* A bid and an ask work in opposite directions, whichever the greek: what one side may bring is
+     * in no sum that the other is judged by. */
+    hr_engine_count_in_flight(engine, slot, slot->live_lots[HR_SIDE_BID],
+                              slot->live_lots[HR_SIDE_ASK], -1.0);
+    hr_engine_set_flight(engine);
+    int64_t rests[2];
     for (int32_t side = 0; side < 2; side++) {
-        hr_engine_count_in_flight(engine, slot, side, slot->live_lots[side], -1.0);
-        set_flight(engine);
         asked.order.is_buy = side == HR_SIDE_BID;
         asked.order.is_latched = slot->is_latched[side];
         decision->is_moved[side] = decide_side(engine, slot, side, &asked, &target, decision);
         *refused_out += decision->reasons[side] != HR_GATE_OK;
-        const int64_t rests = decision->is_moved[side] ? target.lots[side] : slot->live_lots[side];
-        hr_engine_count_in_flight(engine, slot, side, rests, 1.0);
+        rests[side] = decision->is_moved[side] ? target.lots[side] : slot->live_lots[side];
         decision->ticks[side] = target.ticks[side];
         decision->lots[side] = target.lots[side];
     }
+    hr_engine_count_in_flight(engine, slot, rests[HR_SIDE_BID], rests[HR_SIDE_ASK], 1.0);
     /* A side that stays must not be met by the one that moves: then both move. */
     for (int32_t side = 0; side < 2; side++) {
         if (!decision->is_moved[side] && slot->live_lots[side] > 0 && decision->is_moved[!side] &&

@@ -5,19 +5,11 @@
 #include <stddef.h>
 #include <string.h>
 
-#define REFRESH_NS                                                                                 \
-    8000000000           /* In so long all anchors are renewed (hr_engine_step.c: their age), */
-#define REFRESHED_MAX 32 /* in their turn, and never all at once. */
 #define FLOW_KEEP_NS 5000000
 #define LIMIT_SLACK 0.999999999
 
 static double most(double one, double other) {
     return one > other ? one : other;
-}
-
-static double stepped_theo(const hr_step_block *from, int64_t i, double move) {
-    return (double)from->theo[i] +
-           move * ((double)from->theo_slope[i] + move * (double)from->theo_bend[i]);
 }
 
 /* The price of a rival who is seen moves away from theo with the index: before he goes, note how
@@ -30,7 +22,7 @@ void hr_engine_before_change(hr_engine *engine, int64_t slot_index) {
     const int64_t i = hr_engine_lane(slot_index);
     hr_slot *slot = &engine->slots[slot_index];
     const double move = engine->pass_log_index - from->log_index[i];
-    const double theo = stepped_theo(from, i, move);
+    const double theo = hr_engine_stepped_theo(from, i, move);
     for (int32_t side = 0; side < 2; side++) {
         const double slope = (double)from->rival_slope[side][i];
         if (slope > 0.5 || slope < -0.5) {
@@ -91,100 +83,6 @@ static int has_room(const hr_engine *engine, const hr_step_sums *sums) {
            gamma <= LIMIT_SLACK * limits->gamma_coin_per_usd_max;
 }
 
-/* Values a slot anew and anchors it there. */
-static void renew(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
-    hr_slot *slot = &engine->slots[slot_index];
-    hr_engine_value_slot(engine, slot, now_ns);
-    if (engine->is_stepped) {
-        engine->quotable_count -= slot->is_quotable;
-        slot->is_quotable = hr_engine_is_in_range(engine, slot, now_ns);
-        engine->quotable_count += slot->is_quotable;
-        hr_engine_anchor(engine, slot_index, now_ns);
-    }
-}
-
-/* Returns 1 if a slot's value is of another index than now's. */
-static int is_elsewhere(const hr_engine *engine, const hr_slot *slot) {
-    return engine->index_usd > slot->valued_usd || engine->index_usd < slot->valued_usd;
-}
-
-/* Brings a slot's value to now: as it is, by a step, or anew. */
-static int64_t follow(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
-    const hr_step_block *from = hr_engine_block(engine, slot_index);
-    const int64_t i = hr_engine_lane(slot_index);
-    hr_slot *slot = &engine->slots[slot_index];
-    hr_engine_value *value = &slot->value;
-    const double move = engine->log_index - from->log_index[i];
-    if (!engine->is_stepped || !slot->is_valued || !(fabs(move) <= from->value_reach[i]) ||
-        !((double)now_ns <= from->value_until_ns[i])) {
-        renew(engine, slot_index, now_ns);
-        return 1;
-    }
-    if (is_elsewhere(engine, slot)) {
-        const hr_engine_slice *slice = &engine->surface.slices[slot->slice];
-        slot->valued_usd = engine->index_usd;
-        slot->valued_ns = 0;
-        value->forward_usd = engine->index_usd * slice->forward_ratio;
-        value->theo_coin = stepped_theo(from, i, move);
-        value->delta_coin = (double)from->delta[i] + move * (double)from->delta_slope[i];
-        value->vega_coin = (double)from->vega[i] + move * (double)from->vega_slope[i];
-        value->vega_usd = value->vega_coin * value->forward_usd * 0.01;
-        value->call_delta = value->delta_coin + value->theo_coin + (slot->spec.is_call ? 0.0 : 1.0);
-        const double moneyness = slot->spec.strike_usd / value->forward_usd;
-        value->price_coin_min = most(0.0, slot->spec.is_call ? 1.0 - moneyness : moneyness - 1.0);
-        value->price_coin_max = slot->spec.is_call ? 1.0 : moneyness;
-    }
-    if (slot->is_quotable != hr_engine_is_in_range(engine, slot, now_ns)) {
-        renew(engine, slot_index, now_ns); /* Barred, or free again. */
-    }
-    return 0;
-}
-
-/* Anchors the next slot in its turn anew, for the screen to judge it from there; it is decided only
- * if it entered or left the quoted range. */
-static void refresh_next(hr_engine *engine, int64_t now_ns) {
-    const int64_t next = engine->refresh_at + 1;
-    engine->refresh_at = next < engine->used_count ? next : 0;
-    hr_slot *slot = &engine->slots[engine->refresh_at];
-    const int32_t was_quotable = slot->is_quotable;
-    renew(engine, engine->refresh_at, now_ns);
-    hr_engine_rest(engine, engine->refresh_at, now_ns);
-    if (slot->is_quotable != was_quotable) {
-        hr_engine_mark_slot(engine, engine->refresh_at);
-    }
-}
-
-int64_t hr_engine_refresh(hr_engine *engine, int64_t now_ns) {
-    if (!hr_engine_is_valid(engine) || !engine->is_stepped || engine->used_count == 0) {
-        return 0;
-    }
-    const int64_t turn_ns = REFRESH_NS / engine->used_count;
-    const int64_t due = (now_ns - engine->refreshed_ns) / turn_ns;
-    const int64_t count = due < 0 || due > REFRESHED_MAX ? REFRESHED_MAX : due;
-    for (int64_t i = 0; i < count; i++) {
-        refresh_next(engine, now_ns);
-    }
-    /* Who comes too late leaves the rest to their age: a pass sees it. */
-    engine->refreshed_ns = count == due ? engine->refreshed_ns + due * turn_ns : now_ns;
-    return count;
-}
-
-/* Anchors a slot that left its reach or its time where it stands now; returns 1 if it can be
- * screened from there, 0 if it has to be decided. */
-static int come_along(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
-    const hr_step_block *at = hr_engine_block(engine, slot_index);
-    const int64_t i = hr_engine_lane(slot_index);
-    const int32_t was_quotable = engine->slots[slot_index].is_quotable;
-    if (hr_set_has(engine->marks, slot_index) || at->reach[i] < 0.0) {
-        follow(engine, slot_index, now_ns);
-        return 0;
-    }
-    renew(engine, slot_index, now_ns);
-    hr_engine_rest(engine, slot_index, now_ns);
-    return engine->slots[slot_index].is_quotable == was_quotable && at->reach[i] >= 0.0 &&
-           at->until_ns[i] >= (double)now_ns;
-}
-
 /* Picks what is marked, and what left its reach or its time and cannot be screened anew. Afterwards
  * every slot can be stepped. Returns how many were valued anew and not picked. */
 static int64_t pick_far(hr_engine *engine, const hr_screen *pass, int64_t now_ns) {
@@ -202,7 +100,7 @@ static int64_t pick_far(hr_engine *engine, const hr_screen *pass, int64_t now_ns
         engine->picks[word] |= engine->marks[word];
         for (uint64_t bits = engine->picks[word]; bits != 0; bits &= bits - 1) {
             const int64_t i = word * HR_SET_BITS + __builtin_ctzll(bits);
-            if (come_along(engine, i, now_ns)) {
+            if (hr_engine_come_along(engine, i, now_ns)) {
                 hr_set_remove(engine->picks, i);
                 renewed++;
             }
@@ -281,7 +179,8 @@ static void decide_picked(hr_engine *engine, int64_t now_ns, int64_t capacity, c
         for (uint64_t bits = engine->picks[word]; bits != 0; bits &= bits - 1) {
             const int64_t i = word * HR_SET_BITS + __builtin_ctzll(bits);
             hr_slot *slot = &engine->slots[i];
-            if (!slot->is_valued || slot->valued_ns != now_ns || is_elsewhere(engine, slot)) {
+            if (!slot->is_valued || slot->valued_ns != now_ns ||
+                hr_engine_is_elsewhere(engine, slot)) {
                 hr_engine_value_slot(engine, slot, now_ns);
             }
             pass_out->revalued_count++;
@@ -316,7 +215,8 @@ static hr_status decide_stepped(hr_engine *engine, int64_t now_ns, int64_t capac
     pass_out->revalued_count = pick_far(engine, &pass, now_ns);
     hr_engine_sum_steps(engine, &pass, &sums);
     set_book(engine, &sums);
-    hr_engine_set_gate(engine, now_ns);
+    hr_engine_read_moment(engine, now_ns, &engine->gate);
+    hr_engine_set_flight(engine);
     if (engine->quotable_count > engine->policy.quoted_max || !has_room(engine, &sums)) {
         return decide_whole(engine, now_ns, capacity, decisions_out, pass_out);
     }
@@ -383,13 +283,13 @@ hr_status hr_engine_decide_slot(hr_engine *engine, int64_t slot, int64_t now_ns,
         pass_out->candidate_count = 1;
         return HR_OK;
     }
-    pass_out->revalued_count = follow(engine, slot, now_ns);
+    pass_out->revalued_count = hr_engine_follow(engine, slot, now_ns);
     hr_engine_see_rivals(target, now_ns);
     if (!engine->is_stepped) {
         target->is_quotable = target->is_quotable && hr_engine_is_in_range(engine, target, now_ns);
     }
     hr_engine_unmark_slot(engine, slot);
-    hr_engine_set_gate(engine, now_ns);
+    hr_engine_read_moment(engine, now_ns, &engine->gate);
     if (hr_engine_consider(engine, target, slot, now_ns, 1, decision_out,
                            &pass_out->refused_count)) {
         hr_engine_send(engine, decision_out, now_ns);

@@ -109,12 +109,8 @@ static void sum_book(hr_engine *engine) {
             engine->book.vega_of_slice[slot->slice] += vega;
             engine->book.vega_of_region[slot->region] += vega;
         }
-        if (slot->live_lots[HR_SIDE_BID] > 0) {
-            hr_engine_count_in_flight(engine, slot, HR_SIDE_BID, slot->live_lots[HR_SIDE_BID], 1.0);
-        }
-        if (slot->live_lots[HR_SIDE_ASK] > 0) {
-            hr_engine_count_in_flight(engine, slot, HR_SIDE_ASK, slot->live_lots[HR_SIDE_ASK], 1.0);
-        }
+        hr_engine_count_in_flight(engine, slot, slot->live_lots[HR_SIDE_BID],
+                                  slot->live_lots[HR_SIDE_ASK], 1.0);
     }
     const double hedge_coin = engine->hedge_usd / engine->index_usd;
     engine->book.delta_coin += hedge_coin;
@@ -290,7 +286,7 @@ hr_status hr_engine_decide(hr_engine *engine, int64_t now_ns, int64_t capacity,
     }
     if (pass_out->blocked_reason == HR_GATE_OK) {
         int64_t found = 0;
-        hr_engine_set_gate(engine, now_ns);
+        hr_engine_read_moment(engine, now_ns, &engine->gate);
         for (int64_t i = 0; i < engine->used_count; i++) {
             hr_slot *slot = &engine->slots[i];
             hr_engine_unmark_slot(engine, i);

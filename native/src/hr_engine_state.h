@@ -155,15 +155,14 @@ hr_status hr_engine_find_slot(hr_engine *engine, int64_t slot, hr_slot **slot_ou
 /* Fills what the gate wants to know of the moment, all but what is in flight: as much as
  * hr_gate_check_moment looks at. */
 void hr_engine_read_moment(const hr_engine *engine, int64_t now_ns, hr_gate_state *state_out);
-/* Sets what the gate is asked with, before a pass considers anything: the moment, and what is in
- * flight, bounded by the window. */
-void hr_engine_set_gate(hr_engine *engine, int64_t now_ns);
+/* Sets what the gate is told to be in flight, bounded by the window. */
+void hr_engine_set_flight(hr_engine *engine);
 
-/* Adds (sign +1) or takes away (-1) what one side of one slot may still be filled. */
-void hr_engine_count_in_flight(hr_engine *engine, const hr_slot *slot, int32_t side, int64_t lots,
-                               double sign);
+/* Adds (sign +1) or takes away (-1) what one slot may still be filled. */
+void hr_engine_count_in_flight(hr_engine *engine, const hr_slot *slot, int64_t bid_lots,
+                               int64_t ask_lots, double sign);
 
-/* Decides one slot, once hr_engine_set_gate has told the moment; returns 1 and fills the candidate
+/* Decides one slot, with engine->gate set to the moment; returns 1 and fills the candidate
  * if something should move. `is_unranked`: it is sent whatever its score, which is not to be used.
  */
 int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int64_t now_ns,
@@ -208,6 +207,16 @@ double hr_engine_widening(const hr_engine *engine, int64_t now_ns);
 
 /* hr_engine_step.c: anchors a slot at its value of now. */
 void hr_engine_anchor(hr_engine *engine, int64_t slot_index, int64_t now_ns);
+
+/* hr_engine_follow.c: theo by the step of a lane. */
+double hr_engine_stepped_theo(const hr_step_block *from, int64_t i, double move);
+/* Returns 1 if a slot's value is of another index than now's. */
+int hr_engine_is_elsewhere(const hr_engine *engine, const hr_slot *slot);
+/* Brings a slot's value to now: as it is, by a step, or anew; returns 1 if anew. */
+int64_t hr_engine_follow(hr_engine *engine, int64_t slot_index, int64_t now_ns);
+/* Anchors a slot that left its reach or its time where it stands now; returns 1 if it can be
+ * screened from there, 0 if it has to be decided. */
+int hr_engine_come_along(hr_engine *engine, int64_t slot_index, int64_t now_ns);
 
 /* hr_engine_rest.c: takes over what rests; and only the amounts, for the sums. */
 void hr_engine_rest(hr_engine *engine, int64_t slot_index, int64_t now_ns);
