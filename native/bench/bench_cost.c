@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#define EXPORTED __attribute__((visibility("default"))) /* To ctypes. */
+
 enum { BATCH = 4096 };
 
 static hr_record *kept; /* Of quotes that ticks cause, in unobserved rounds. */
@@ -39,14 +41,14 @@ static void *discard(void *unused) {
 }
 
 /* Before the path exists: desk time less the system's. */
-int64_t bench_cost_offset(void) {
+EXPORTED int64_t bench_cost_offset(void) {
     bench_clock_open();
     offset_ns = start_ns - bench_system_now();
     return offset_ns;
 }
 
 /* Before the loop runs: options and blocks into its path; returns the port of the venue. */
-int bench_cost_open(void *path) {
+EXPORTED int bench_cost_open(void *path) {
     struct sockaddr_in address;
     socklen_t size = sizeof address;
     one.path = path;
@@ -68,7 +70,7 @@ int bench_cost_open(void *path) {
 
 /* Once the loop runs: takes its connection, answers its Logon and opens the books. The thread that
  * calls is the outside from here on. */
-int bench_cost_connect(int events_port, int snapshots_port, int64_t records_max) {
+EXPORTED int bench_cost_connect(int events_port, int snapshots_port, int64_t records_max) {
     pthread_t thread;
     kept_max = records_max;
     kept = malloc((size_t)records_max * sizeof *kept);
@@ -83,7 +85,7 @@ int bench_cost_connect(int events_port, int snapshots_port, int64_t records_max)
     return 0;
 }
 
-int bench_cost_place(int is_urgent) {
+EXPORTED int bench_cost_place(int is_urgent) {
     if (core_count() > 1) {
         const cpu_set_t cores = set_of(0);
         sched_setaffinity(0, sizeof cores, &cores);
@@ -92,22 +94,22 @@ int bench_cost_place(int is_urgent) {
 }
 
 /* Returns the quotes that came meanwhile. */
-int64_t bench_cost_idle(int64_t ms) {
+EXPORTED int64_t bench_cost_idle(int64_t ms) {
     const int64_t before = world.received;
     idle_ms(ms);
     return world.received - before;
 }
 
 /* Takes the records from here on, or lets them lie for whoever else does. */
-void bench_cost_discard(int is_on) {
+EXPORTED void bench_cost_discard(int is_on) {
     atomic_store(&is_discarding, is_on);
     while (!is_on && atomic_load(&is_taking)) {
     }
 }
 
 /* Returns how many quotes came. */
-int64_t bench_cost_round(int64_t count, int64_t period, int64_t move_every, tick_mark *marks,
-                         sighting *seen, int64_t seen_max) {
+EXPORTED int64_t bench_cost_round(int64_t count, int64_t period, int64_t move_every,
+                                  tick_mark *marks, sighting *seen, int64_t seen_max) {
     world.seen = seen;
     world.seen_max = seen_max;
     send_round(&one, count, period, move_every, marks);
@@ -116,7 +118,8 @@ int64_t bench_cost_round(int64_t count, int64_t period, int64_t move_every, tick
 
 /* Ticks in bursts, as a feed has them, and asleep between: what is asked is whether all of it is
  * recorded, not how fast. Returns how many quotes came. */
-int64_t bench_cost_bursts(int64_t bursts, int64_t burst, int64_t period, int64_t move_every) {
+EXPORTED int64_t bench_cost_bursts(int64_t bursts, int64_t burst, int64_t period,
+                                   int64_t move_every) {
     int64_t due = bench_now() + period;
     world.seen_max = world.received = 0;
     for (int64_t i = 0; i < bursts; i++, due += period) {
@@ -134,7 +137,7 @@ int64_t bench_cost_bursts(int64_t bursts, int64_t burst, int64_t period, int64_t
     return world.received;
 }
 
-int64_t bench_cost_records(const hr_record **records_out) {
+EXPORTED int64_t bench_cost_records(const hr_record **records_out) {
     *records_out = kept;
     return kept_count;
 }
