@@ -14,6 +14,7 @@ from shared.messages.quoting import Quote, QuotesV1
 from shared.units import E8
 
 Floats = NDArray[np.float64]  # (option,)
+FUTURES_WAIT_NS = 4_000_000_000  # for listed futures to be told of: all ticks come within 3 s
 OPTIONS_MIN = 3  # fewer useful options do not make a slice
 MISSING = Tick("missing", 0, 0, 0, 0, 0.0, 0.0, 0, False)
 
@@ -34,6 +35,7 @@ class Chain:
     def __init__(self) -> None:
         self.index_usd = 0.0
         self.index_ns = 0
+        self._began_ns = 0  # of the first index
         self.market_ns = 0  # newest of index and ticks
         self.change_count = 0
         self._listed: dict[int, tuple[Instrument, ...]] = {}
@@ -52,6 +54,7 @@ class Chain:
             return  # Lossy delivery reorders: an older batch tells nothing new.
         self.index_usd = message.index_usd
         self.index_ns = message.index_ns
+        self._began_ns = self._began_ns or message.index_ns
         self.market_ns = max(self.market_ns, message.index_ns)
         self.change_count += 1
         ticks = self._ticks
@@ -68,7 +71,8 @@ class Chain:
             self._own[quote.instrument] = (quote, before[0] if before else quote)
 
     def market(self, now_ns: int, life_ns_min: int) -> Market | None:
-        """Returns the chain without expiries about to end; None while nothing can be fitted."""
+        """Returns the chain without expiries about to end; None while nothing can be fitted,
+        or while a new chain lacks a future."""
         self._drop_expired(now_ns)
         if self.index_usd <= 0.0:
             return None
@@ -83,7 +87,7 @@ class Chain:
             for i, expiry_ns in enumerate(options.expiries_ns)
             if expiry_ns - now_ns > life_ns_min and counts[i] >= OPTIONS_MIN
         ][: surface.EXPIRIES_MAX]
-        if not kept:
+        if not kept or self._lacks_future(kept):
             return None
         expiries_ns = [options.expiries_ns[i] for i in kept]
         years = [(expiry_ns - now_ns) / NS_PER_YEAR for expiry_ns in expiries_ns]
@@ -100,6 +104,15 @@ class Chain:
         quotes["mark_vol"] = marks[chosen]
         quotes["is_call"] = options.is_call[chosen]
         return Market(self.index_usd, self.market_ns, expiries_ns, years, ratios, quotes)
+
+    def _lacks_future(self, kept: list[int]) -> bool:
+        """Says whether a listed future has not been told of yet, where the chain is new: the
+        forward of its expiry, and of those about it, would be a guess."""
+        if self.index_ns - self._began_ns >= FUTURES_WAIT_NS:
+            return False
+        options = self._options
+        futures = (options.futures.get(options.expiries_ns[i]) for i in kept)
+        return any(one is not None and one.name not in self._ticks for one in futures)
 
     def _prices(self, options: "_Options") -> tuple[Floats, Floats, Floats]:
         """Returns bids, asks (coin, 0 for none) and mark volatilities, without the desk's own."""

@@ -148,7 +148,9 @@ class Pricer:
         state.tried_change_count = chain.change_count
         market = chain.market(now_ns, config.life_s_min * NS_PER_S)
         if market is None:
-            yield from self._fall_back(underlying, state, now_ns, "empty", "no option has a price")
+            yield from self._fall_back(
+                underlying, state, now_ns, "empty", "options or futures lack prices"
+            )
             return
         try:
             result = self._fit(state, market)

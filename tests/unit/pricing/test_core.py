@@ -222,6 +222,21 @@ def test_without_futures_forwards_come_from_parity():
         assert found.forward_ratio == pytest.approx(ratio, abs=3e-4)
 
 
+def test_a_new_chain_waits_for_its_futures_and_not_for_ever():
+    whole = ticks()
+    futures = {f"BTC-{days}D" for days in TRUTH}
+    rest = tuple(tick for tick in whole.ticks if tick.instrument not in futures)
+    partial = msgspec.structs.replace(whole, ticks=rest)
+    pricer = pricer_of([*listing(), partial])
+    assert [m for m in timer(pricer, NOW_NS) if isinstance(m, SurfaceV1)] == []
+    feed(pricer, msgspec.structs.replace(whole, index_ns=NOW_NS + S))
+    (surface,) = timer(pricer, NOW_NS + S)
+    assert surface.slices[-1].forward_ratio == pytest.approx(1.02, abs=1e-4)
+    pricer = pricer_of([*listing(), partial])
+    feed(pricer, msgspec.structs.replace(partial, index_ns=NOW_NS + 5 * S))
+    assert [m for m in timer(pricer, NOW_NS + 5 * S) if isinstance(m, SurfaceV1)]
+
+
 def test_expiries_about_to_end_are_dropped_and_ended_ones_forgotten():
     pricer = pricer_of([*listing(), ticks()])
     assert len(timer(pricer, NOW_NS)[0].slices) == 4
