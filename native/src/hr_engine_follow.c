@@ -3,9 +3,9 @@
 
 #include <math.h>
 
-#define REFRESH_NS                                                                                 \
-    8000000000           /* In so long all anchors are renewed (hr_engine_step.c: their age), */
-#define REFRESHED_MAX 32 /* in their turn, and never all at once. */
+/* In so long all anchors are renewed (hr_engine_step.c: their age), and so many at most at once. */
+#define REFRESH_NS 8000000000
+#define REFRESHED_MAX 32
 
 static double most(double one, double other) {
     return one > other ? one : other;
