@@ -28,7 +28,16 @@ from shared.messages.message import Delivery, Message, subject_of, tag_of
 from shared.messages.orders import FillV1
 from shared.messages.registry import is_keyed
 from shared.span_export import SpanExport, SpanSpool
-from shared.spans import CLIENT, CONSUMER, INTERNAL, PRODUCER, Span, Spans, resource_of
+from shared.spans import (
+    CLIENT,
+    CONSUMER,
+    INTERNAL,
+    PRODUCER,
+    Span,
+    Spans,
+    form_of,
+    resource_of,
+)
 from shared.telemetry import SPAN_PROCESS, SPAN_PUBLISH, SPAN_SEND
 from shared.trace_memory import TraceMemory
 from shared.trace_turns import Causes, States
@@ -56,6 +65,19 @@ class Turn(NamedTuple):
 
 
 UNTRACED = Turn(None, None, None)
+NO_HEADERS: dict[str, str] = {}
+
+
+class Sort(NamedTuple):
+    """What is always the same of a class of messages, or of other inputs."""
+
+    is_message: bool
+    is_state: bool
+    is_lossy: bool
+    is_order: bool  # its spans are kept
+    subject: str  # what it has before its key
+    process: bytes  # the forms of its spans
+    publish: bytes
 
 
 class Tracing:
@@ -88,7 +110,9 @@ class Tracing:
         self._requests: dict[int, Span] = {}
         self._told: dict[str, deque[Sampled]] = {}
         self._tellers: dict[type, bool] = {}
-        self._is_order: dict[type[Message], bool] = {}
+        self._sorts: dict[type, Sort] = {}
+        self._stage_forms: dict[str, bytes] = {}
+        self._request_forms: dict[str, bytes] = {}
         self._causes = Causes()
         self._states = States()
         self._intents: OrderedDict[str, Cause] = OrderedDict()  # in which each was heard
@@ -119,14 +143,16 @@ class Tracing:
         began_ns = journey.began_ns - self._offset_ns
         is_rare = journey.is_rare
         whole = self._spans.start(
-            journey.name, INTERNAL, began_ns, journey.attributes,
-            parent=journey.cause, is_order=is_rare,
-        )  # fmt: skip
+            self._stage_form(journey.name),
+            began_ns,
+            journey.attributes,
+            parent=journey.cause,
+            is_order=is_rare,
+        )
         at_ns = began_ns
         for stage, ended_ns in journey.stages:
-            span = self._spans.start(
-                stage, INTERNAL, at_ns, {}, parent=whole.cause, is_order=is_rare
-            )
+            form = self._stage_form(stage)
+            span = self._spans.start(form, at_ns, parent=whole.cause, is_order=is_rare)
             at_ns = ended_ns - self._offset_ns
             span.end(at_ns)
         whole.end(at_ns)
@@ -164,54 +190,54 @@ class Tracing:
         if entry.kind is TimerV1:
             return Turn(None, None, entry.timer)
         cause = entry.cause
-        message = entry.message
-        if isinstance(message, Message) and message.delivery is Delivery.STATE:
+        message: Any = entry.message
+        sort = self._sort(entry.kind)
+        if sort.is_state:
             is_first = self._states.is_first(subject_of(message))
             if cause is not None and cause.is_repeat and not is_first:
                 cause = None
         if cause is None:
             return UNTRACED if entry.place is None else Turn(None, None, None, entry.place)
         span = self._spans.start(
-            f"{SPAN_PROCESS} {destination(entry.kind)}",
-            CONSUMER,
+            sort.process,
             self._now_ns(),
-            {**self._common, **_describe(message, "process")},
+            _described(message, sort),
             parent=cause,
             is_order=cause.is_order,
         )
         inside = span.cause
         if isinstance(message, HedgeIntentV1):
             self._remember(message, inside)
-        key = message.key() if isinstance(message, Message) else ""
+        key = message.key() if sort.is_message else ""
         self._causes.hear(inside, key, self._clock.monotonic_ns())
         return Turn(inside, span, None, entry.place)
 
     def output(self, turn: Turn, output: object) -> tuple[object, dict[str, str]]:
         """Returns an output and its headers, its span made if it is sampled."""
         if isinstance(output, VenueRequest):
-            return self._outgoing(turn, output), {}
-        return output, self._headers(turn, output) if isinstance(output, Message) else {}
+            return self._outgoing(turn, output), NO_HEADERS
+        sort = self._sort(type(output))
+        if not sort.is_message:
+            return output, NO_HEADERS
+        return output, self._headers(turn, output, sort)
 
-    def _headers(self, turn: Turn, message: Message) -> dict[str, str]:
-        """Returns the headers of an output, its span made; none if it is not sampled."""
-        kind = type(message)
-        is_order = self._is_order.get(kind)
-        if is_order is None:
-            is_order = self._is_order[kind] = tag_of(kind).startswith(ALWAYS)
+    def _headers(self, turn: Turn, message: Any, sort: Sort) -> dict[str, str]:
+        """Returns the headers of a message, its span made; none if it is not sampled."""
+        is_order = sort.is_order
         now_ns = self._clock.monotonic_ns()
         causes = [turn.cause] if turn.cause is not None else []
-        if turn.timer is not None and kind.delivery is not Delivery.LOSSY:
+        if turn.timer is not None and not sort.is_lossy:
             causes = self._causes.since(turn.timer, message.key(), now_ns)
         intent = self._intents.get(getattr(message, "intent_id", ""))
         if intent is not None:  # whatever the moment was, it is done for the intent
             causes = [*(cause for cause in causes if cause != intent), intent]
         before = None
-        if kind.delivery is Delivery.STATE:
+        if sort.is_state:
             before = self._states.before(subject_of(message), now_ns)
-        is_drawn = kind is TicksV1 and self._chance() < self._ratio
+        is_drawn = isinstance(message, TicksV1) and self._chance() < self._ratio
         if not causes and not is_order and not is_drawn:
             if before is None:
-                return {}
+                return NO_HEADERS
             return Cause(before.trace_id, before.span_id, True, True).headers()
         if isinstance(message, FillV1) and message.order_id:
             ordered = self._venue.of_label(message.order_id)
@@ -224,10 +250,9 @@ class Tracing:
         others = [*causes[:-1], *([before] if before is not None else [])]
         at_ns = self._now_ns()
         span = self._spans.start(
-            f"{SPAN_PUBLISH} {destination(kind)}",
-            PRODUCER,
+            sort.publish,
             at_ns,
-            {**self._common, **_describe(message, "publish")},
+            _described(message, sort),
             parent=parent,
             links=others,
             own=own,
@@ -235,7 +260,7 @@ class Tracing:
         )
         cause = span.cause
         span.end(at_ns)
-        if kind.delivery is Delivery.STATE:
+        if sort.is_state:
             self._states.say(subject_of(message), cause, now_ns)
         return cause.headers()
 
@@ -248,10 +273,8 @@ class Tracing:
         if cause is None:
             return request
         span = self._spans.start(
-            f"{SPAN_SEND} {request.method}",
-            CLIENT,
+            self._request_form(request.method),
             self._now_ns(),
-            {"rpc.system": "jsonrpc", "rpc.method": request.method},
             parent=cause,
             is_order=cause.is_order,
         )
@@ -267,6 +290,46 @@ class Tracing:
             turn.span.end(self._now_ns())
         if self._memory is not None and turn.place is not None:
             self._memory.handled(*turn.place)
+
+    def _sort(self, kind: type) -> Sort:
+        found = self._sorts.get(kind)
+        if found is None:
+            found = self._sorts[kind] = self._sort_of(kind)
+        return found
+
+    def _sort_of(self, kind: type) -> Sort:
+        template = destination(kind)
+        forms = []
+        for name, sort, operation in (
+            (SPAN_PROCESS, CONSUMER, "process"),
+            (SPAN_PUBLISH, PRODUCER, "send"),
+        ):
+            attributes = {
+                **self._common,
+                "messaging.operation.name": name,
+                "messaging.operation.type": operation,
+                "messaging.destination.template": template,
+            }
+            forms.append(form_of(f"{name} {template}", sort, attributes))
+        if not issubclass(kind, Message):
+            return Sort(False, False, False, False, template, *forms)
+        tag, delivery = tag_of(kind), kind.delivery
+        is_state, is_lossy = delivery is Delivery.STATE, delivery is Delivery.LOSSY
+        return Sort(True, is_state, is_lossy, tag.startswith(ALWAYS), tag, *forms)
+
+    def _stage_form(self, name: str) -> bytes:
+        found = self._stage_forms.get(name)
+        if found is None:
+            found = self._stage_forms[name] = form_of(name, INTERNAL)
+        return found
+
+    def _request_form(self, method: str) -> bytes:
+        found = self._request_forms.get(method)
+        if found is None:
+            attributes = {"rpc.system": "jsonrpc", "rpc.method": method}
+            form = form_of(f"{SPAN_SEND} {method}", CLIENT, attributes)
+            found = self._request_forms[method] = form
+        return found
 
     def close(self) -> None:
         """Exports what is left; blocks for a bounded time."""
@@ -297,18 +360,13 @@ def destination(kind: type) -> str:
     return f"{tag_of(kind)}.{{key}}" if is_keyed(kind) else tag_of(kind)
 
 
-def _describe(message: Any, operation: str) -> dict[str, str]:
-    template = destination(type(message))
-    found = {
-        "messaging.operation.name": operation,
-        "messaging.operation.type": "send" if operation == "publish" else operation,
-        "messaging.destination.template": template,
-        "messaging.destination.name": template,
-    }
-    if isinstance(message, Message):
-        key = message.key()
-        found["messaging.destination.name"] = f"{tag_of(type(message))}{'.' + key if key else ''}"
-        message_id = message.message_id()
-        if message_id is not None:
-            found["messaging.message.id"] = message_id
+def _described(message: Any, sort: Sort) -> dict[str, str]:
+    """Returns what a span says of its message alone."""
+    if not sort.is_message:
+        return {"messaging.destination.name": sort.subject}
+    key = message.key()
+    found = {"messaging.destination.name": f"{sort.subject}.{key}" if key else sort.subject}
+    message_id = message.message_id()
+    if message_id is not None:
+        found["messaging.message.id"] = message_id
     return found

@@ -18,7 +18,7 @@ from shared import redaction
 from shared.configuration import ConfigurationError
 from shared.redaction import HIDDEN, RedactedStream, read_secret, redact, remember
 from shared.span_export import SpanExport, SpanSpool
-from shared.spans import CLIENT, Spans, resource_of
+from shared.spans import CLIENT, Spans, form_of, resource_of
 from shared.telemetry import open_log
 from shared.venue_link import VenueRequest
 from tests.integration.server import CLOCK
@@ -152,7 +152,7 @@ def test_spans_hide_them_and_would_not_without(is_redacted, tmp_path, monkeypatc
     export = SpanExport(resource_of("gateway"), collected.take, SpanSpool(path))
     params = json.dumps({"client_secret": UNKNOWN})
     attributes = {"params": params, "reason": f"refused {VENUE_SECRET}", "count": 3}
-    span = Spans(export.take).start(f"send {SEED}", CLIENT, 1, attributes, is_order=True)
+    span = Spans(export.take).start(form_of(f"send {SEED}", CLIENT), 1, attributes, is_order=True)
     span.set("error.type", f"logon 554={FIX_PASSWORD}")
     span.end(2)
     spooled = path.read_bytes().decode("latin-1")

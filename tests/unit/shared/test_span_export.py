@@ -3,7 +3,7 @@
 import pytest
 
 from shared.span_export import QUEUE_SPANS_MAX, SPOOL_BYTES_MAX, SpanExport, SpanSpool
-from shared.spans import INTERNAL, Spans, resource_of
+from shared.spans import INTERNAL, Spans, form_of, resource_of
 from tests.unit.shared.collected import Collected
 
 
@@ -19,7 +19,7 @@ class Life:
         self.close = self.export.close
 
     def span(self, name, *, is_order=True):
-        self._spans.start(name, INTERNAL, 1, {}, is_order=is_order).end(2)
+        self._spans.start(form_of(name, INTERNAL), 1, is_order=is_order).end(2)
 
 
 @pytest.fixture

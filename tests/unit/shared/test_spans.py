@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -24,7 +25,17 @@ from opentelemetry.trace import (
 from shared.causes import Cause
 from shared.collector import Collector
 from shared.configuration import ConfigurationError, DeskConfig, section
-from shared.spans import CLIENT, CONSUMER, INTERNAL, KEPT, PRODUCER, Spans, request_of, resource_of
+from shared.spans import (
+    CLIENT,
+    CONSUMER,
+    INTERNAL,
+    KEPT,
+    PRODUCER,
+    Spans,
+    form_of,
+    request_of,
+    resource_of,
+)
 
 KINDS = {
     INTERNAL: SpanKind.INTERNAL,
@@ -33,6 +44,7 @@ KINDS = {
     CONSUMER: SpanKind.CONSUMER,
 }
 ATTRIBUTES = {"messaging.system": "nats", "name": "ä" * 300, "count": -3, "big": 2**62}
+FORM = form_of("a", INTERNAL)
 OWN = Cause(7 << 100, 9 << 40, is_order=True)
 PARENT, LINKED = Cause(7 << 100, 11, is_order=True), Cause(13, 17)
 
@@ -75,10 +87,9 @@ def by_us(kind, parent, links):
     ended = []
     spans = Spans(lambda span, is_order: ended.append((span, is_order)))
     span = spans.start(
-        "process orders.fill.v1.{key}",
-        kind,
+        form_of("process orders.fill.v1.{key}", kind, {"messaging.system": "nats"}),
         1_000,
-        ATTRIBUTES,
+        {key: value for key, value in ATTRIBUTES.items() if key != "messaging.system"},
         parent=parent,
         links=links,
         own=OWN,
@@ -117,15 +128,16 @@ def test_a_truth_and_a_one_are_two_values():
     ended = []
     spans = Spans(lambda span, _: ended.append(span))
     for value in (1, True, 1):
-        spans.start("a", INTERNAL, 1, {"value": value}).end(2)
-    kinds = [span.attributes[0].value.WhichOneof("value") for span in ended]
+        spans.start(FORM, 1, {"value": value}).end(2)
+    decoded = [Span.FromString(span) for span in ended]
+    kinds = [span.attributes[0].value.WhichOneof("value") for span in decoded]
     assert kinds == ["int_value", "bool_value", "int_value"]
 
 
 def test_a_span_is_in_its_parents_trace_and_a_root_in_one_of_its_own():
     spans = Spans(lambda _span, _is_order: None)
-    child = spans.start("a", INTERNAL, 1, {}, parent=PARENT)
-    first, second = (spans.start("a", INTERNAL, 1, {}) for _ in range(2))
+    child = spans.start(FORM, 1, parent=PARENT)
+    first, second = (spans.start(FORM, 1) for _ in range(2))
     assert child.cause.trace_id == PARENT.trace_id != child.cause.span_id
     assert len({first.cause.trace_id, second.cause.trace_id, PARENT.trace_id}) == 3
 
