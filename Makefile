@@ -242,8 +242,8 @@ golden: setup ## writes golden bytes and schema for new messages only
 images: .venv/run ## the container images, with their sizes (PYTHON_IMAGE=a stand-in, ONLY=pricing)
 	$(BIN)/python -m infra.images $(if $(PYTHON_IMAGE),--python-image $(PYTHON_IMAGE)) $(if $(ONLY),--only $(ONLY))
 
-secrets: setup ## keys, certificates and the venue's secret for docker-compose, in var/compose (as root; RENEW=1: new certificates)
-	$(BIN)/python -m infra.deployment_keys $(if $(RENEW),--renew)
+secrets: setup ## keys, certificates and the venue's secret for docker-compose, in var/compose (as root; RENEW=1 CHANGE=trust|sign|forget AUTHORITY=FOLDER)
+	$(BIN)/python -m infra.deployment_keys $(if $(AUTHORITY),--authority $(AUTHORITY)) $(if $(RENEW),--renew) $(if $(CHANGE),--change $(CHANGE))
 
 deployment: .venv/dev ## rewrites what follows from infra/deployment.py
 	$(BIN)/python -m infra.deployment_files

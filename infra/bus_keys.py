@@ -1,28 +1,33 @@
 """The keys of a private bus: an nkey seed a role, and a certificate for its servers.
 
-An authority of the bus's own signs the one certificate that all servers share, and is then
-forgotten: clients trust no other, and nobody can sign a second.
+One certificate is shared by all servers; clients trust no authority but those in `ca.pem`. A bus
+that lives as long as its run forgets its authority: nobody can sign a second server. Where it is
+kept (bus_authority.py), the certificate is renewed under a running desk, and an authority follows
+another in three steps: both are trusted (`trust_next`), the new one signs (`sign_by_next`), the old
+one is forgotten (`forget_last`). A step that was broken off can be taken again.
 """
 
 import datetime as dt
-import ipaddress
-import os
 import secrets
 from pathlib import Path
 
 import nkeys
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from shared.clock import SystemClock
+from infra import bus_authority
+from infra.bus_authority import (
+    CURRENT,
+    NEXT,
+    SERVER_LIFETIME,
+    Authority,
+    AuthorityError,
+    write_secret,
+)
 
-LIFETIME = dt.timedelta(days=397)
-BACKDATED = dt.timedelta(hours=1)  # for clocks that are behind
 LOCAL = ("localhost", "127.0.0.1")
-FILES = ("ca.pem", "server.pem", "server.key")
+BUNDLE, CERTIFICATE, KEY = "ca.pem", "server.pem", "server.key"
 
 
 def write_seeds(directory: Path, names: tuple[str, ...], owner: int = -1) -> dict[str, str]:
@@ -38,117 +43,131 @@ def write_seeds(directory: Path, names: tuple[str, ...], owner: int = -1) -> dic
     return found
 
 
-def write_certificates(directory: Path, servers: tuple[str, ...], owner: int = -1) -> None:
-    """Writes authority, certificate and key, unless all are there for these names."""
+def write_certificates(
+    directory: Path, servers: tuple[str, ...], owner: int = -1, kept_in: Path | None = None
+) -> None:
+    """Writes bundle, certificate and key, unless all are there for these names. `kept_in`: the
+    authority's folder, which gets one where there is no bundle yet; without it the authority is
+    new and nobody keeps it. Raises AuthorityError where the kept one would be needed and is away.
+    """
     directory.mkdir(parents=True, exist_ok=True, mode=0o711)
     names = tuple(dict.fromkeys((*servers, *LOCAL)))
-    paths = [directory / name for name in FILES]
+    paths = [directory / name for name in (BUNDLE, CERTIFICATE, KEY)]
     if all(path.exists() for path in paths) and _names_in(paths[1]) == set(names):
         return
-    authority_key = ec.generate_private_key(ec.SECP256R1())
-    server_key = ec.generate_private_key(ec.SECP256R1())
-    authority = _authority(authority_key)
-    server = _signed(names, server_key, authority, authority_key)
-    paths[0].write_bytes(authority.public_bytes(Encoding.PEM))
-    paths[1].write_bytes(server.public_bytes(Encoding.PEM))
-    private = server_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    write_secret(paths[2], private, owner)
+    if kept_in is None:
+        authority = bus_authority.fresh()
+        _write_bundle(directory, [authority.certificate], owner)
+    else:
+        authority = _kept_or_first(directory, kept_in, owner)
+    _write_server(directory, authority, names, owner)
 
 
-def remove_certificates(directory: Path) -> None:
-    """Has the next `write_certificates` make a new authority: the old one can sign no more."""
-    for name in FILES:
-        (directory / name).unlink(missing_ok=True)
+def renew(
+    directory: Path, kept_in: Path, owner: int = -1, lifetime: dt.timedelta = SERVER_LIFETIME
+) -> None:
+    """Has the kept authority sign a new certificate, of a new key, for the names of the old one.
+    Raises AuthorityError where it is away or nobody trusts it."""
+    names = _names_in(directory / CERTIFICATE)
+    _write_server(directory, _trusted(directory, kept_in), tuple(names), owner, lifetime)
+
+
+def trust_next(directory: Path, kept_in: Path, owner: int = -1) -> None:
+    """Makes the next authority, and has it trusted beside whoever is."""
+    following = bus_authority.read(kept_in / NEXT)
+    if following is None:
+        following = bus_authority.fresh()
+        following.keep(kept_in / NEXT)
+    trusted = trusted_in(directory)
+    if following.certificate not in trusted:
+        _write_bundle(directory, [*trusted, following.certificate], owner)
+
+
+def sign_by_next(directory: Path, kept_in: Path, owner: int = -1) -> None:
+    """Has the next authority, which everybody trusts by now, sign, and drops the key of the one
+    before. Raises AuthorityError where there is no next one, or it is not trusted."""
+    following = bus_authority.read(kept_in / NEXT)
+    if following is None:
+        raise AuthorityError(f"there is no next authority in {kept_in}: trust comes first")
+    if following.certificate not in trusted_in(directory):
+        raise AuthorityError("the next authority is not trusted yet: trust comes first")
+    names = _names_in(directory / CERTIFICATE)
+    _write_server(directory, following, tuple(names), owner)
+    (kept_in / NEXT).replace(kept_in / CURRENT)
+
+
+def forget_last(directory: Path, kept_in: Path, owner: int = -1) -> None:
+    """Has nobody trusted but the kept authority. Raises AuthorityError where the servers'
+    certificate is not of its signing: nobody would take it any more."""
+    authority = _trusted(directory, kept_in)
+    if not _is_signed_by(directory, authority):
+        raise AuthorityError("the servers' certificate is another authority's: sign comes first")
+    _write_bundle(directory, [authority.certificate], owner)
 
 
 def good_until(directory: Path) -> dt.datetime:
     """Returns when the servers' certificate ends."""
-    certificate = x509.load_pem_x509_certificate((directory / FILES[1]).read_bytes())
-    return certificate.not_valid_after_utc
+    return _certificate(directory / CERTIFICATE).not_valid_after_utc
 
 
-def write_secret(path: Path, data: bytes, owner: int) -> None:
-    """Writes a file that one user can read, whole or not at all."""
-    fresh = path.with_name(f".{path.name}-{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        if owner >= 0:
-            os.fchown(descriptor, owner, -1)
-    fresh.replace(path)
+def trusted_in(directory: Path) -> list[x509.Certificate]:
+    """Returns the authorities that a bundle trusts."""
+    return x509.load_pem_x509_certificates((directory / BUNDLE).read_bytes())
 
 
-def _authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hedgerow bus authority")])
-    return (
-        _dated()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(_usage(signs_certificates=True), critical=True)
-        .sign(key, hashes.SHA256())
-    )
+def _kept_or_first(directory: Path, kept_in: Path, owner: int) -> Authority:
+    """Returns the kept authority. Where no bundle trusts anybody yet, it is made if need be."""
+    if (directory / BUNDLE).exists():
+        return _trusted(directory, kept_in)
+    authority = bus_authority.read(kept_in / CURRENT)
+    if authority is None:
+        authority = bus_authority.fresh()
+        authority.keep(kept_in / CURRENT)
+    _write_bundle(directory, [authority.certificate], owner)
+    return authority
 
 
-def _signed(
+def _trusted(directory: Path, kept_in: Path) -> Authority:
+    authority = bus_authority.read(kept_in / CURRENT)
+    if authority is None:
+        raise AuthorityError(
+            f"there is no authority in {kept_in}: name its folder, or change to a new authority"
+        )
+    if authority.certificate not in trusted_in(directory):
+        raise AuthorityError(f"the authority in {kept_in} is not one that {BUNDLE} trusts")
+    return authority
+
+
+def _write_bundle(directory: Path, trusted: list[x509.Certificate], owner: int) -> None:
+    pem = b"".join(one.public_bytes(Encoding.PEM) for one in trusted)
+    write_secret(directory / BUNDLE, pem, owner)
+
+
+def _write_server(
+    directory: Path,
+    authority: Authority,
     names: tuple[str, ...],
-    key: ec.EllipticCurvePrivateKey,
-    authority: x509.Certificate,
-    authority_key: ec.EllipticCurvePrivateKey,
-) -> x509.Certificate:
-    """A server is a client too, of the other servers of its cluster."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hedgerow bus")])
-    purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-    issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
-    return (
-        _dated()
-        .subject_name(subject)
-        .issuer_name(authority.subject)
-        .public_key(key.public_key())
-        .add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
-        .add_extension(issuer_key, critical=False)
-        .add_extension(_usage(signs_certificates=False), critical=True)
-        .sign(authority_key, hashes.SHA256())
-    )
+    owner: int,
+    lifetime: dt.timedelta = SERVER_LIFETIME,
+) -> None:
+    certificate, key = authority.sign(names, lifetime)
+    write_secret(directory / KEY, key, owner)
+    write_secret(directory / CERTIFICATE, certificate, owner)
 
 
-def _dated() -> x509.CertificateBuilder:
-    now = dt.datetime.fromtimestamp(SystemClock().wall_ns() / 1e9, dt.UTC)
-    return (
-        x509.CertificateBuilder()
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - BACKDATED)
-        .not_valid_after(now + LIFETIME)
-    )
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _name(text: str) -> x509.GeneralName:
+def _is_signed_by(directory: Path, authority: Authority) -> bool:
     try:
-        return x509.IPAddress(ipaddress.ip_address(text))
-    except ValueError:
-        return x509.DNSName(text)
+        _certificate(directory / CERTIFICATE).verify_directly_issued_by(authority.certificate)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _certificate(path: Path) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(path.read_bytes())
 
 
 def _names_in(path: Path) -> set[str]:
     """Returns the names that a certificate is good for."""
-    certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    names = _certificate(path).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return {str(name.value) for name in names}

@@ -207,6 +207,12 @@ BUS = (
         _by("stream_peer_away_count", "stream"),
     ),
     Panel(
+        "When do the certificates end?",
+        "Time left of what each server shows. Below 14 days: CertificateEndNear.",
+        {"{{server}} {{certificate}}": "bus_certificate_expiry_timestamp_seconds - time()"},
+        "s",
+    ),
+    Panel(
         "What is said, by kind?",
         "Messages a second.",
         _rate("message_published", "kind"),

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from infra import desk_reach
 from infra.alerting import asking
-from infra.alerting.conditions import History, Sample, all_hold
+from infra.alerting.conditions import NOW, History, Sample, all_hold
 from infra.alerting.declared import BY_NAME, RANKS, SAFETY, text_of
 from infra.alerting.scraper import parsed
 from infra.desk_reach import WATCHER, Desk, NoAnswerError
@@ -29,6 +29,7 @@ TREE: Mapping[str, tuple[str, ...]] = {
     ),
     "breakers": ("BreakerOpen",),
     "bus": (
+        "CertificateRefused", "CertificateEnds", "CertificateEndNear",
         "BusAway", "OutboxStuck", "BusReconnected", "BusSlow", "BusLossy", "BusDisordered",
         "StreamPeerAway", "ConsumerBehind",
     ),
@@ -112,7 +113,7 @@ def look(desk: Desk) -> tuple[list[Sample], list[str]]:
 
 def judge(samples: list[Sample]) -> dict[str, set[str]]:
     """Returns what one look shows to be wrong, by alert."""
-    alerts = [alert for alert in SAFETY if all(one.over == "value" for one in alert.when)]
+    alerts = [alert for alert in SAFETY if all(one.over in NOW for one in alert.when)]
     history = History(one for alert in alerts for one in alert.when)
     history.add(time.time(), samples)
     wrong: dict[str, set[str]] = {}

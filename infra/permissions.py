@@ -1,7 +1,7 @@
 """Who may say what on the bus: the services' own wiring, written as NATS configuration.
 
     python -m infra.permissions render DIR [--server NAME]... [--mounted-at PATH]
-                                           [--owner UID] [--shards]
+                                           [--owner UID] [--shards] [--authority FOLDER]
 
 writes what a private bus stands on. What is there already stays: rendering again after a service
 was added keeps every key; delete a file to have a new one in its place.
@@ -16,8 +16,9 @@ was added keeps every key; delete a file to have a new one in its place.
 `--server` names (repeated) are what clients and other servers call the servers; localhost and
 127.0.0.1 are always among them. `--mounted-at` is where the server will see DIR/nats, if
 elsewhere. `--owner` gives the seeds and the server's key to a user id, for containers that run
-under one. `--shards` gives each process of a sharded desk a key of its own. The authority's own
-key is written nowhere: nobody can sign a server later.
+under one. `--shards` gives each process of a sharded desk a key of its own. `--authority` keeps the
+authority, with its key, in a folder away from all this; without it its key is written nowhere, and
+nobody can sign a server later.
 
 A process is told of its key by HEDGEROW_BUS_NKEY_FILE and of the authority by
 HEDGEROW_BUS_CA_FILE (shared/configuration.py). The streams must be there before agents start:
@@ -34,6 +35,7 @@ from typing import TypeGuard
 
 from infra import bus_keys, observer, topology
 from infra.alerting import service as alerting
+from infra.bus_authority import AuthorityError
 from shared.bus_login import inbox_of
 from shared.configuration import DeskConfig, load_tables, section
 from shared.follow import command_consumer_of, command_inbox_of
@@ -248,14 +250,17 @@ def render(
     servers: tuple[str, ...] = (),
     mounted_at: str = "",
     owner: int = -1,
+    kept_in: Path | None = None,
 ) -> Path:
-    """Writes keys, certificates and configuration; returns the file that a server includes."""
+    """Writes keys, certificates and configuration; returns the file that a server includes. Raises
+    AuthorityError (bus_keys.write_certificates)."""
     public_keys = bus_keys.write_seeds(directory / "keys", tuple(granted), owner)
     nats = directory / "nats"
-    bus_keys.write_certificates(nats, servers, owner)
-    authority = (nats / "ca.pem").read_bytes()
-    if not (directory / "ca.pem").exists() or (directory / "ca.pem").read_bytes() != authority:
-        (directory / "ca.pem").write_bytes(authority)
+    bus_keys.write_certificates(nats, servers, owner, kept_in)
+    trusted = (nats / bus_keys.BUNDLE).read_bytes()
+    bundle = directory / bus_keys.BUNDLE
+    if not bundle.exists() or bundle.read_bytes() != trusted:
+        bundle.write_bytes(trusted)  # in place: agents' containers see this very file
     seen_at = mounted_at or str(nats.resolve())
     lines = (("cert", "server.pem"), ("key", "server.key"), ("ca", "ca.pem"))
     tls = "".join(f'{what}_file: "{seen_at}/{name}"\n' for what, name in lines)
@@ -286,11 +291,23 @@ def main() -> int:
     command.add_argument("--owner", type=int, default=-1, metavar="UID")
     command.add_argument("--config", default="", metavar="desk.toml")
     command.add_argument("--shards", action="store_true")
+    command.add_argument("--authority", type=Path, metavar="FOLDER")
     given = parser.parse_args()
     everybody = roles_of(given.config, is_sharded=given.shards)
     os.umask(0o077)
     granted = all_grants(everybody)
-    path = render(given.directory, granted, tuple(given.server), given.mounted_at, given.owner)
+    try:
+        path = render(
+            given.directory,
+            granted,
+            tuple(given.server),
+            given.mounted_at,
+            given.owner,
+            given.authority,
+        )
+    except AuthorityError as error:
+        print(f"hedgerow: {error}", file=sys.stderr)
+        return 1
     print(f"{len(everybody)} roles: {', '.join(everybody)}\ninclude {path}")
     return 0
 

@@ -60,9 +60,10 @@ class Stack:
     def __init__(self, folder: Path, profile: str = "") -> None:
         self.project = f"hedgerow-test-{secrets.token_hex(3)}"
         self.secrets = folder
+        self.authority = deployment_keys.authority_folder(folder)
         self.started_s = 0.0
         self.venue_port = free_port()
-        deployment_keys.write(folder, is_sharded=False)
+        deployment_keys.write(folder, self.authority, is_sharded=False)
         self._before = dict(os.environ)
         # testcontainers hands its own environment to the command.
         os.environ["COMPOSE_PROJECT_NAME"] = self.project

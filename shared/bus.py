@@ -86,7 +86,7 @@ class Bus:
 
     def __post_init__(self) -> None:
         self._client = Client()
-        self._client._transport = PromptTransport()  # type: ignore[no-untyped-call]  # noqa: SLF001
+        self._client._transport = PromptTransport(self.login)  # noqa: SLF001
         self._topics: dict[int, _Topic] = {}
         self._is_flowing = False  # connected, streams there, nothing waits before a new parcel
         self._is_closing = False

@@ -22,6 +22,17 @@ class BusLogin:
     def options(self) -> dict[str, Any]:
         """Returns the arguments of nats-py's connect. Raises ConfigurationError on a bad file."""
         read_secret(self.seed_path)
+        context = self.context()
+        logging.getLogger("asyncio").addFilter(_is_news)
+        return {
+            "nkeys_seed": self.seed_path,
+            "tls": context,
+            "inbox_prefix": inbox_of(self.role),
+        }
+
+    def context(self) -> ssl.SSLContext:
+        """Returns what a server is trusted by, as the authority's file stands now. Raises
+        ConfigurationError on a bad file."""
         try:
             context = ssl.create_default_context(cafile=self.authority_path)
         except ssl.SSLError as error:
@@ -29,12 +40,7 @@ class BusLogin:
         except OSError as error:
             raise ConfigurationError(f"{self.authority_path}: {error.strerror}") from error
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-        logging.getLogger("asyncio").addFilter(_is_news)
-        return {
-            "nkeys_seed": self.seed_path,
-            "tls": context,
-            "inbox_prefix": inbox_of(self.role),
-        }
+        return context
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -13,6 +13,7 @@ SERIES_MAX = 256  # of one metric of one agent
 
 LABELS = {
     "alert": "names of alerts in the code",
+    "certificate": "server, authority",
     "consumer": "services that read a stream",
     "dependency": "what the services' wiring names",
     "delta": "bands of |delta|: 10-35, 35-65, 65-90",
@@ -22,6 +23,7 @@ LABELS = {
     "limit": "delta, gamma, vega, loss",
     "outcome": "ok, failed, slow, not_permitted",
     "reason": "reasons in the code",
+    "server": "servers of the bus",
     "session": "venue sessions of the desk",
     "severity": "page, ticket, info",
     "sides": "one, two",
@@ -219,6 +221,17 @@ WATCH = (
         of=ALERTING,
     ),
     _gauge("stream_peer_away_count", "Replicas that are away or behind.", "stream", of=ALERTING),
+    _gauge(
+        "bus_certificate_expiry_timestamp_seconds",
+        "When what a server shows to whom connects now ends: its certificate, its authority's.",
+        "server", "certificate",
+        of=ALERTING,
+    ),
+    _gauge(
+        "bus_certificate_refused", "1 while nobody who connects now would trust a server.",
+        "server",
+        of=ALERTING,
+    ),
     _counter("page_failed", "Pages that could not be delivered.", "reason", of=ALERTING),
 )  # fmt: skip
 BREAKERS = (

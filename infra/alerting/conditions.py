@@ -19,6 +19,9 @@ Points = deque[tuple[float, float]]  # unix seconds and value, oldest first
 # What every scrape has beside the desk's own metrics: of Prometheus itself and the client library.
 OF_EVERY_SCRAPE = frozenset({"up", "process_start_time_seconds", "process_resident_memory_bytes"})
 
+NOW = ("value", "days_left")  # what one look can judge
+DAY_S = 86_400
+
 PICKS: dict[str, Callable[[list[float]], float]] = {"max": max, "min": min, "sum": sum}
 
 
@@ -36,8 +39,8 @@ class Condition:
     """Holds for each group of `by` whose greatest (least, summed) series is beyond the bound.
 
     `over` the last `window_s`: how much a counter grew (`increase`), as that but counting from
-    nothing the series that are new (`birth`), or how often a gauge changed (`changes`). `where`
-    holds patterns of whole label values.
+    nothing the series that are new (`birth`), or how often a gauge changed (`changes`). `days_left`
+    until the time of day that a gauge tells. `where` holds patterns of whole label values.
     """
 
     metric: str
@@ -46,12 +49,12 @@ class Condition:
     by: tuple[str, ...] = ("service",)
     pick: Literal["max", "min", "sum"] = "max"
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    over: Literal["value", "increase", "birth", "changes"] = "value"
+    over: Literal["value", "days_left", "increase", "birth", "changes"] = "value"
     window_s: int = 0
 
     def __post_init__(self) -> None:
         assert self.metric in ALL or self.metric in OF_EVERY_SCRAPE, self.metric
-        assert (self.window_s > 0) == (self.over != "value"), self.metric
+        assert (self.window_s > 0) == (self.over not in NOW), self.metric
 
     @property
     def series(self) -> str:
@@ -66,6 +69,8 @@ class Condition:
         group = f"{self.pick} by ({', '.join(self.by)})"
         if self.over in ("increase", "changes"):
             series = f"{self.over}({series}[{self.window_s}s])"
+        elif self.over == "days_left":
+            series = f"({series} - time()) / {DAY_S}"
         elif self.over == "birth":
             before = f"{group} ({series} offset {self.window_s}s)"
             return f"{group} ({series}) - ({before} or {group} ({series}) * 0) > {self.bound:g}"
@@ -144,9 +149,11 @@ class History:
     def values(self, condition: Condition) -> Iterable[tuple[Labels, float]]:
         """Yields each series' value as the condition wants it."""
         for labels, series in self._points[condition.series].items():
-            if condition.over == "value":
-                if series[-1][0] == self._now_s:
-                    yield labels, series[-1][1]
+            if condition.over in NOW:
+                at_s, value = series[-1]
+                if at_s == self._now_s:
+                    is_date = condition.over == "days_left"
+                    yield labels, (value - at_s) / DAY_S if is_date else value
                 continue
             inside = [point for point in series if point[0] >= self._now_s - condition.window_s]
             if not inside:

@@ -1,8 +1,9 @@
 """The safety alerts, once: the desk's own watcher judges them, and Prometheus' rules are made of
 them (`make docs`). Worst first: that is the order in which a person hears of them.
 
-Each is detected within five seconds of its cause. `for_s` is how long it must hold, `keep_s` how
-long it stays when it no longer does, so that what flickers is one alert.
+Each is detected within five seconds of its cause, those of certificates within fifteen. `for_s` is
+how long it must hold, `keep_s` how long it stays when it no longer does, so that what flickers is
+one alert.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Literal
 from infra.alerting.conditions import Condition
 
 Severity = Literal["page", "ticket", "info"]
+Owner = Literal["trading", "risk", "platform"]
 RUNBOOKS = "infra/runbooks"
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEEP_S = 10
@@ -23,7 +25,7 @@ class Alert:
 
     name: str
     severity: Severity
-    owner: Literal["trading", "risk", "platform"]
+    owner: Owner
     summary: str
     when: tuple[Condition, ...]
     for_s: int = 0
@@ -35,23 +37,11 @@ class Alert:
         return f"{RUNBOOKS}/{self.name}.md"
 
 
-def _page(
-    name: str,
-    owner: Literal["trading", "risk", "platform"],
-    summary: str,
-    *when: Condition,
-    for_s: int = 0,
-) -> Alert:
+def _page(name: str, owner: Owner, summary: str, *when: Condition, for_s: int = 0) -> Alert:
     return Alert(name, "page", owner, summary, when, for_s)
 
 
-def _ticket(
-    name: str,
-    owner: Literal["trading", "risk", "platform"],
-    summary: str,
-    *when: Condition,
-    for_s: int = 0,
-) -> Alert:
+def _ticket(name: str, owner: Owner, summary: str, *when: Condition, for_s: int = 0) -> Alert:
     return Alert(name, "ticket", owner, summary, when, for_s)
 
 
@@ -61,6 +51,7 @@ OF_THE_QUOTER = {"service": ("market_making.*",)}  # and of its shards
 OVERLOAD = {"reason": ("inbox_full", "slow_loop")}
 DISK_FREE_BYTES_MIN = 256 * 1024 * 1024
 
+ENDS: tuple[str, Literal["<"]] = ("bus_certificate_expiry_timestamp_seconds", "<")
 STOPPED = {"state": ("open", "forced_open")}
 
 MONEY = (
@@ -143,6 +134,18 @@ AGENTS = (
         "{service} has no connection to NATS",
         Condition("bus_up", "<", 1, AGENT, "min"),
         for_s=1,
+    ),
+    _page(
+        "CertificateRefused",
+        "platform",
+        "{server} shows a certificate that agents refuse: who loses it does not come back",
+        Condition("bus_certificate_refused", ">", 0, ("server",)),
+    ),
+    _page(
+        "CertificateEnds",
+        "platform",
+        "{server}: the certificate of the {certificate} ends in {value} days",
+        Condition(*ENDS, 2, ("server", "certificate"), "min", {}, "days_left"),
     ),
     _page(
         "OutboxStuck",
@@ -263,6 +266,12 @@ WATCHED = (
         "{service} lost NATS and found it again",
         Condition("bus_connected", ">", 0, AGENT, "max", {}, "increase", 30),
         Condition("bus_connected", ">", 1, AGENT),  # the first time nothing was lost
+    ),
+    _ticket(
+        "CertificateEndNear",
+        "platform",
+        "{server}: the certificate of the {certificate} ends in {value} days",
+        Condition(*ENDS, 14, ("server", "certificate"), "min", {}, "days_left"),
     ),
     _ticket(
         "BusSlow",

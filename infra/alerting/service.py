@@ -8,10 +8,12 @@ from pathlib import Path
 import aiohttp
 
 from infra.alerting import targets
+from infra.alerting.certificates import Certificates
 from infra.alerting.core import Alerting, Config
 from infra.alerting.delivery import Delivery
-from infra.alerting.scraper import Scraper
+from infra.alerting.scraper import OWN_SERVICE, Scraper, as_sample
 from infra.alerting.words import Notify, Scraped
+from shared.bus_login import login_of
 from shared.clock import NS_PER_S, Clock, SystemClock
 from shared.configuration import Runtime
 from shared.messages.desk import PageV1
@@ -25,12 +27,19 @@ class Watch:
     accepts: frozenset[type] = frozenset({Notify})
 
     def __init__(
-        self, config: Config, runtime: Runtime, scraper: Scraper, delivery: Delivery, clock: Clock
+        self,
+        config: Config,
+        runtime: Runtime,
+        scraper: Scraper,
+        certificates: Certificates,
+        delivery: Delivery,
+        clock: Clock,
     ) -> None:
         self._interval_s = config.interval_ms / 1_000
         self._offset_ns = runtime.clock_offset_ns
         self._clock = clock
         self._scraper = scraper
+        self._certificates = certificates
         self._delivery = delivery
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -40,7 +49,12 @@ class Watch:
             if error is not None:
                 deliver(error)
 
-        works = (self._look(deliver), self._tell(), self._scraper.watch_streams())
+        works = (
+            self._look(deliver),
+            self._tell(),
+            self._scraper.watch_streams(),
+            self._certificates.watch(),
+        )
         self._tasks = [asyncio.create_task(work) for work in works]
         for task in self._tasks:
             task.add_done_callback(on_done)
@@ -51,6 +65,7 @@ class Watch:
 
     def readings(self, _now_ns: int) -> Iterator[Reading]:
         yield from self._scraper.readings()
+        yield from self._certificates.readings()
         yield from self._delivery.readings()
 
     async def stop(self) -> None:
@@ -64,6 +79,7 @@ class Watch:
             due_s = loop.time()
             while True:
                 samples = await self._scraper.look(http, self._unix_s())
+                samples += map(as_sample, self._certificates.readings())
                 deliver(Scraped(self._clock.wall_ns(), self._unix_s(), tuple(samples)))
                 due_s = max(due_s + self._interval_s, loop.time())
                 await asyncio.sleep(due_s - loop.time())
@@ -82,11 +98,12 @@ def build(config: Config, runtime: Runtime) -> tuple[Service, Scraper]:
     path = Path(runtime.targets_path or f"{runtime.directory}/{targets.FILE_NAME}")
     timeout_s = config.timeout_ms / 1_000
     scraper = Scraper(targets.read(path), core.names, timeout_s, runtime.directory)
+    certificates = Certificates(runtime.nats_url, login_of(OWN_SERVICE, runtime))
     delivery = Delivery(config.webhook_url, config.alertmanager_url)
     clock = SystemClock(runtime.clock_offset_ns)
 
     def edge() -> Edge:
-        return Watch(config, runtime, scraper, delivery, clock)
+        return Watch(config, runtime, scraper, certificates, delivery, clock)
 
     return replace(wiring(core), edge=edge), scraper
 

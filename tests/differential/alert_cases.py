@@ -30,6 +30,9 @@ VENUE_QUOTES = "quote_venue_count" + of("venue", underlying="BTC")
 LEASE = "lease_left_seconds" + BTC
 LIMIT = "limit_used_ratio" + of("risk", underlying="BTC", limit="vega")
 MAKER = of("market_making")
+ENDS = "bus_certificate_expiry_timestamp_seconds"
+SERVERS_OWN = ENDS + of("alerting", server="nats-1:4222", certificate="server")
+AUTHORITYS = ENDS + of("alerting", server="nats-1:4222", certificate="authority")
 CASES = (
     Case(
         "QuotesWithoutLease",
@@ -80,6 +83,12 @@ CASES = (
         {STARTED + of("pricing"): "100x10 _x3 100x20"},
     ),
     Case("BusAway", {"bus_up" + of("risk"): "1x10 0x20"}, {"bus_up" + of("risk"): "1x30"}),
+    Case(
+        "CertificateRefused",
+        {"bus_certificate_refused" + of("alerting", server="nats-1:4222"): "1x30"},
+        {"bus_certificate_refused" + of("alerting", server="nats-1:4222"): "0x30"},
+    ),
+    Case("CertificateEnds", {SERVERS_OWN: "172810x30"}, {SERVERS_OWN: "172830x30"}),
     Case(
         "OutboxStuck",
         {"outbox_age_seconds" + of("gateway"): "3.5x30"},
@@ -179,6 +188,7 @@ CASES = (
         {"bus_connected_total" + of("risk"): "1x10 2x20"},
         {"bus_connected_total" + of("risk"): "0x10 1x20"},
     ),
+    Case("CertificateEndNear", {AUTHORITYS: "1209610x30"}, {AUTHORITYS: "1209630x30"}),
     Case(
         "BusSlow",
         {"bus_ack_seconds" + of("risk"): "0.8x30"},

@@ -55,7 +55,7 @@ def of(bus, servers):
 
 
 async def test_trap_a_tls_close_waits_for_a_server_that_hangs(pair, tmp_path, monkeypatch):
-    monkeypatch.setattr(bus_module, "PromptTransport", TcpTransport)
+    monkeypatch.setattr(bus_module, "PromptTransport", lambda _login: TcpTransport())
     async with connected(pair, tmp_path) as bus:
         of(bus, pair).pause()
         await until(lambda: not bus.is_connected, NOTICED_MS_MAX)

@@ -1,6 +1,5 @@
 """What is written for a private bus: who has a key, and what stays when it is written again."""
 
-import datetime as dt
 import stat
 import subprocess
 
@@ -72,19 +71,6 @@ def test_other_servers_need_another_certificate(granted, tmp_path):
     assert after[tmp_path / "keys" / "risk.nk"] == before[tmp_path / "keys" / "risk.nk"]
     assert after[tmp_path / "ca.pem"] != before[tmp_path / "ca.pem"]
     assert after[tmp_path / "ca.pem"] == after[tmp_path / "nats" / "ca.pem"]
-
-
-def test_renewed_certificates_are_another_authoritys_and_every_key_stays(granted, tmp_path):
-    permissions.render(tmp_path, granted, ("nats-1",))
-    authority, keys = (tmp_path / "ca.pem").read_bytes(), kept(tmp_path / "keys")
-    permissions.render(tmp_path, granted, ("nats-1",))
-    assert (tmp_path / "ca.pem").read_bytes() == authority
-    bus_keys.remove_certificates(tmp_path / "nats")
-    permissions.render(tmp_path, granted, ("nats-1",))
-    assert (tmp_path / "ca.pem").read_bytes() != authority
-    assert kept(tmp_path / "keys") == keys
-    left = bus_keys.good_until(tmp_path / "nats") - dt.datetime.now(dt.UTC)
-    assert 396 < left.days + left.seconds / 86400 < 397.1
 
 
 def kept(directory):
