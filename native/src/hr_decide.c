@@ -21,6 +21,12 @@ static double most(double one, double other) {
     return one > other ? one : other;
 }
 
+/* Returns the least whole number that is no less, of one that is none too large for it. */
+static int64_t ceil_of(double number) {
+    const int64_t whole = (int64_t)number;
+    return whole + ((double)whole < number);
+}
+
 int64_t hr_bid_floor_ticks(double price_coin, double tick_coin, int64_t step_above_ticks,
                            int64_t step_ticks) {
     const double exact = price_coin / tick_coin + GRID_SLACK;
@@ -37,11 +43,11 @@ int64_t hr_bid_floor_ticks(double price_coin, double tick_coin, int64_t step_abo
 
 int64_t hr_ask_ceil_ticks(double price_coin, double tick_coin, int64_t step_above_ticks,
                           int64_t step_ticks) {
-    const double exact = ceil(price_coin / tick_coin - GRID_SLACK);
+    const double exact = price_coin / tick_coin - GRID_SLACK;
     if (!(exact <= TICKS_MAX)) {
         return 0;
     }
-    const int64_t ticks = exact < 1.0 ? 1 : (int64_t)exact;
+    const int64_t ticks = exact < 1.0 ? 1 : ceil_of(exact);
     if (step_above_ticks <= 0 || step_ticks <= 1 || ticks <= step_above_ticks) {
         return ticks;
     }
@@ -132,8 +138,8 @@ hr_engine_spread hr_engine_spread_of(const hr_engine_policy *policy,
  * we contest the flow, less what rounding outward brings on average, since a quote rests somewhere
  * within its step. */
 static double least_half(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
-                         const hr_engine_value *value, const hr_engine_stance *stance) {
-    const int contested = is_contested(policy, instrument, value);
+                         const hr_engine_value *value, const hr_engine_stance *stance,
+                         int contested) {
     const double wing = factor_of_wing(policy, value);
     const double tenor = factor_of_tenor(policy, value);
     const double vol_half = policy->vol_half * tenor * wing * stance->vol_widening *
@@ -149,13 +155,10 @@ static double least_half(const hr_engine_policy *policy, const hr_engine_instrum
     return least(policy->half_spread_coin_max, most(half, GRID_SLACK));
 }
 
-/* One step inside the rival where that is worth it, and never wider than patience allows. */
+/* One step inside the rival where flow is contested, and never wider than patience allows. */
 static double half_of_side(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
                            const hr_engine_value *value, const hr_engine_stance *stance,
                            int32_t side, double half_min) {
-    if (!is_contested(policy, instrument, value)) {
-        return half_min;
-    }
     const double half_max =
         most(half_min, least(policy->half_spread_coin_max, half_min * policy->patience_ratio));
     const double rival = stance->rival_coin[side];
@@ -172,8 +175,11 @@ static int64_t tapered_lots(const hr_engine_policy *policy, double usage) {
     if (!(usage < 1.0)) {
         return 0;
     }
+    if (usage <= policy->taper_ratio) {
+        return policy->amount_lots;
+    }
     const double share = least(1.0, (1.0 - usage) / (1.0 - policy->taper_ratio));
-    return (int64_t)ceil((double)policy->amount_lots * share - GRID_SLACK);
+    return ceil_of((double)policy->amount_lots * share - GRID_SLACK);
 }
 
 hr_status hr_engine_aim(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
@@ -183,9 +189,14 @@ hr_status hr_engine_aim(const hr_engine_policy *policy, const hr_engine_instrume
         target_out == NULL) {
         return HR_ERR_ARGUMENT;
     }
-    const double half = least_half(policy, instrument, value, stance);
-    const double half_bid = half_of_side(policy, instrument, value, stance, HR_SIDE_BID, half);
-    const double half_ask = half_of_side(policy, instrument, value, stance, HR_SIDE_ASK, half);
+    const int contested = is_contested(policy, instrument, value);
+    const double half = least_half(policy, instrument, value, stance, contested);
+    double half_bid = half;
+    double half_ask = half;
+    if (contested) {
+        half_bid = half_of_side(policy, instrument, value, stance, HR_SIDE_BID, half);
+        half_ask = half_of_side(policy, instrument, value, stance, HR_SIDE_ASK, half);
+    }
     const double shift_max = policy->skew_half_spreads_max * half;
     const double wish =
         value->delta_coin * stance->index_ratio + value->vega_coin * stance->vol_shift;

@@ -170,7 +170,9 @@ hr_status hr_engine_on_books(hr_engine *engine, const hr_engine_book *books, int
         }
         hr_engine_before_change(engine, books[i].slot);
         engine->slots[books[i].slot].market = books[i];
-        hr_engine_after_change(engine, books[i].slot);
+        if (engine->is_stepped) {
+            hr_engine_mark_slot(engine, books[i].slot);
+        }
     }
     return HR_OK;
 }
@@ -282,13 +284,22 @@ int64_t hr_engine_marked_count(const hr_engine *engine) {
     return hr_engine_is_valid(engine) ? engine->marked_count : 0;
 }
 
-int32_t hr_engine_blocked(const hr_engine *engine, int64_t now_ns) {
-    if (!hr_engine_is_valid(engine) || engine->policy.version <= 0 || !engine->has_limits) {
+static int32_t judge_moment(const hr_engine *engine, int64_t now_ns, hr_gate_state *state) {
+    if (engine->policy.version <= 0 || !engine->has_limits) {
         return HR_GATE_NO_LIMITS;
     }
+    hr_engine_read_moment(engine, now_ns, state);
+    return hr_gate_check_moment(&engine->limits, state);
+}
+
+int32_t hr_engine_blocked(const hr_engine *engine, int64_t now_ns) {
     hr_gate_state state;
-    hr_engine_read_moment(engine, now_ns, &state);
-    return hr_gate_check_moment(&engine->limits, &state);
+    return hr_engine_is_valid(engine) ? judge_moment(engine, now_ns, &state) : HR_GATE_NO_LIMITS;
+}
+
+int32_t hr_engine_take_moment(hr_engine *engine, int64_t now_ns) {
+    hr_engine_see_time(engine, now_ns);
+    return judge_moment(engine, now_ns, &engine->gate);
 }
 
 hr_status hr_engine_read_risk(const hr_engine *engine, hr_engine_risk *risk_out) {

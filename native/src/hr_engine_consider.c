@@ -115,10 +115,11 @@ double hr_engine_spot_ratio(const hr_engine *engine) {
            engine->spot_root;
 }
 
-static hr_engine_stance stance_of(const hr_engine *engine, const hr_slot *slot, int64_t now_ns) {
+static void take_stance(const hr_engine *engine, const hr_slot *slot, int64_t now_ns,
+                        hr_engine_stance *stance) {
     const hr_engine_policy *policy = &engine->policy;
     const usages usage = usages_of(engine, slot);
-    hr_engine_stance stance = {
+    *stance = (hr_engine_stance){
         .spot_ratio = hr_engine_spot_ratio(engine),
         .vol_widening = hr_engine_widening(engine, now_ns),
         .collar_coin =
@@ -127,19 +128,18 @@ static hr_engine_stance stance_of(const hr_engine *engine, const hr_slot *slot, 
         .down_usage = usage.down,
     };
     for (int32_t side = 0; side < 2; side++) {
-        stance.rival_coin[side] = slot->rival_ns[side] > 0 ? slot->rival_coin[side] : HUGE_VAL;
-        stance.rival_age_s[side] = (double)(now_ns - slot->rival_ns[side]) / NS_PER_S;
+        stance->rival_coin[side] = slot->rival_ns[side] > 0 ? slot->rival_coin[side] : HUGE_VAL;
+        stance->rival_age_s[side] = (double)(now_ns - slot->rival_ns[side]) / NS_PER_S;
     }
     if (policy->is_skewed) {
         const double keep = engine->flow_keep;
-        stance.index_ratio = -policy->skew_delta_ratio * engine->book.delta_coin -
+        stance->index_ratio = -policy->skew_delta_ratio * engine->book.delta_coin -
                              policy->flow_delta_ratio * keep * engine->flow_delta_coin;
-        stance.vol_shift = -policy->skew_vega_vol * engine->book.vega_usd -
+        stance->vol_shift = -policy->skew_vega_vol * engine->book.vega_usd -
                            policy->skew_term_vol * engine->book.vega_of_slice[slot->slice] -
-                           policy->skew_region_vol * engine->book.vega_of_region[slot->region] -
-                           policy->flow_vega_vol * keep * engine->flow_vega_usd;
+                            policy->skew_region_vol * engine->book.vega_of_region[slot->region] -
+                            policy->flow_vega_vol * keep * engine->flow_vega_usd;
     }
-    return stance;
 }
 
 /* Keeps a target behind somebody else's other side: our quotes only ever rest. */
@@ -294,7 +294,8 @@ int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int
     asked.is_unranked = is_unranked;
     asked.numbers = hr_gate_check_numbers(&engine->gate, &asked.order);
     if (slot->is_quotable) {
-        const hr_engine_stance stance = stance_of(engine, slot, now_ns);
+        hr_engine_stance stance;
+        take_stance(engine, slot, now_ns, &stance);
         if (hr_engine_aim(&engine->policy, &slot->spec, &slot->value, &stance, &target) != HR_OK) {
             target = (hr_engine_target){0};
         } else {

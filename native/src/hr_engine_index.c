@@ -260,8 +260,7 @@ static hr_status begin_slot(hr_engine *engine, int64_t now_ns, const void *decis
     if (now_ns - engine->flow_keep_ns >= FLOW_KEEP_NS || engine->flow_keep_ns < engine->flow_ns) {
         return hr_engine_begin(engine, now_ns, decision, pass);
     }
-    hr_engine_see_time(engine, now_ns);
-    *pass = (hr_engine_pass){.blocked_reason = hr_engine_blocked(engine, now_ns)};
+    *pass = (hr_engine_pass){.blocked_reason = hr_engine_take_moment(engine, now_ns)};
     return HR_OK;
 }
 
@@ -289,7 +288,6 @@ hr_status hr_engine_decide_slot(hr_engine *engine, int64_t slot, int64_t now_ns,
         target->is_quotable = target->is_quotable && hr_engine_is_in_range(engine, target, now_ns);
     }
     hr_engine_unmark_slot(engine, slot);
-    hr_engine_read_moment(engine, now_ns, &engine->gate);
     if (hr_engine_consider(engine, target, slot, now_ns, 1, decision_out,
                            &pass_out->refused_count)) {
         hr_engine_send(engine, decision_out, now_ns);

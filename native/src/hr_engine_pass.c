@@ -254,8 +254,7 @@ hr_status hr_engine_begin(hr_engine *engine, int64_t now_ns, const void *decisio
     if (decisions == NULL || pass == NULL) {
         return HR_ERR_ARGUMENT;
     }
-    hr_engine_see_time(engine, now_ns);
-    *pass = (hr_engine_pass){.blocked_reason = hr_engine_blocked(engine, now_ns)};
+    *pass = (hr_engine_pass){.blocked_reason = hr_engine_take_moment(engine, now_ns)};
     const double elapsed_s = (double)(now_ns - engine->flow_ns) / NS_PER_S;
     const double half_lives = elapsed_s / engine->policy.flow_half_life_s;
     engine->flow_keep =

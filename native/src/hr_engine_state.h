@@ -155,6 +155,9 @@ hr_status hr_engine_find_slot(hr_engine *engine, int64_t slot, hr_slot **slot_ou
 /* Fills what the gate wants to know of the moment, all but what is in flight: as much as
  * hr_gate_check_moment looks at. */
 void hr_engine_read_moment(const hr_engine *engine, int64_t now_ns, hr_gate_state *state_out);
+/* Notes the time and the moment for the gate; returns why nothing may be quoted now, or HR_GATE_OK.
+ */
+int32_t hr_engine_take_moment(hr_engine *engine, int64_t now_ns);
 /* Sets what the gate is told to be in flight, bounded by the window. */
 void hr_engine_set_flight(hr_engine *engine);
 

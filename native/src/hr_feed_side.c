@@ -13,6 +13,9 @@ static int32_t place(const feed_side *side, int32_t key) {
 }
 
 static void move(feed_side *side, int32_t to, int32_t from, int32_t count) {
+    if (count == 0) {
+        return; /* The best level, which most changes are of. */
+    }
     const size_t bytes = sizeof(int32_t) * (size_t)count;
     memmove(&side->keys[to], &side->keys[from], bytes);
     memmove(&side->lots[to], &side->lots[from], bytes);

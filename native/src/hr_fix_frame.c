@@ -8,7 +8,14 @@ enum { OPENING_COUNT = 12, TRAILER_COUNT = 7 };
 int32_t hr_fix_is_ready(const hr_fix_lane *lane, int64_t now_ns) {
     return lane != NULL && lane->header_count > 0 &&
            lane->header_count <= (int32_t)sizeof lane->header && lane->next_out > 0 &&
-           lane->next_out < SEQUENCE_MAX && now_ns >= 0 && now_ns / SECOND_NS < HR_FIX_SECOND_MAX;
+           lane->next_out < SEQUENCE_MAX && now_ns >= 0 && now_ns < HR_FIX_SECOND_MAX * SECOND_NS;
+}
+
+uint8_t *hr_fix_put_long(uint8_t *at, uint64_t number) {
+    const uint64_t high = number / HR_FIX_EIGHT;
+    at = high < HR_FIX_EIGHT ? hr_fix_put_short(at, high) : hr_fix_put_long(at, high);
+    hr_fix_put_eight(at, number % HR_FIX_EIGHT);
+    return at + 8;
 }
 
 uint8_t *hr_fix_put_stamp(uint8_t *at, hr_fix_lane *lane, int64_t now_ns) {
@@ -45,11 +52,16 @@ int64_t hr_fix_frame_end(const hr_fix_frame *frame, uint8_t *at) {
         memmove(frame->out + OPENING_COUNT + digits + 1, body, (size_t)length);
         at += digits - frame->length_digits;
     }
+    uint8_t *tail = frame->out + OPENING_COUNT + digits;
+    if (digits == 3 || digits == 4) {
+        hr_fix_put_digits(tail - digits, (uint64_t)length, digits);
+    } else {
+        hr_fix_put_eight(tail - 8, (uint64_t)length); /* Over some of what follows here. */
+    }
     memcpy(frame->out, "8=FIX.4.4\0019=", OPENING_COUNT);
-    hr_fix_put_digits(frame->out + OPENING_COUNT, (uint64_t)length, digits);
-    frame->out[OPENING_COUNT + digits] = HR_FIX_SOH;
+    hr_fix_put_soh(tail);
     const uint8_t sum = hr_fix_sum(frame->out, at - frame->out);
-    memcpy(at, "10=000\001", TRAILER_COUNT);
-    hr_fix_put_digits(at + 3, sum, 3);
+    hr_fix_put_digits(HR_FIX_PUT(at, "10="), sum, 3);
+    hr_fix_put_soh(at + TRAILER_COUNT - 1);
     return at + TRAILER_COUNT - frame->out;
 }

@@ -206,7 +206,9 @@ void hr_path_quote(hr_path *path, int32_t underlying, const hr_engine_decision *
         const int64_t left = count - from;
         const int64_t size = left < HR_FIX_QUOTES_MAX ? left : HR_FIX_QUOTES_MAX;
         const int64_t request = path->request_id;
-        hr_path_settle(path);
+        if (path->unsettled.count > 0) {
+            hr_path_settle(path);
+        }
         if (!send_request(path, underlying, decisions + from, size, now_ns)) {
             /* It counts as sent in the engine: only a cancel of all sets that right. */
             hr_path_pull(path, underlying, HR_PULL_SEND, now_ns);

@@ -116,25 +116,18 @@ hr_status hr_sbe_message_read(const uint8_t *bytes, int64_t count, hr_sbe_messag
     if (count < HR_SBE_HEADER_BYTES || sbe_u16(bytes + 4) != SCHEMA_ID) {
         return HR_ERR_MALFORMED;
     }
-    hr_sbe_message message = {0};
-    message.block = bytes + HR_SBE_HEADER_BYTES;
-    message.block_bytes = sbe_u16(bytes);
-    message.template_id = sbe_u16(bytes + 2);
-    message.version = sbe_u16(bytes + 6);
-    const int64_t at = HR_SBE_HEADER_BYTES + (int64_t)message.block_bytes;
-    if (at > count) {
+    *message_out = (hr_sbe_message){
+        .block = bytes + HR_SBE_HEADER_BYTES,
+        .block_bytes = sbe_u16(bytes),
+        .template_id = sbe_u16(bytes + 2),
+        .version = sbe_u16(bytes + 6),
+    };
+    const int64_t at = HR_SBE_HEADER_BYTES + (int64_t)message_out->block_bytes;
+    if (at > count || tail_read(bytes, count, at, message_out) != HR_OK) {
         return HR_ERR_MALFORMED;
     }
-    const hr_status status = tail_read(bytes, count, at, &message);
-    if (status != HR_OK) {
-        return status;
-    }
-    const sbe_layout *layout = sbe_layout_of(message.template_id);
-    if (layout != NULL && !is_whole(layout, &message)) {
-        return HR_ERR_MALFORMED;
-    }
-    *message_out = message;
-    return HR_OK;
+    const sbe_layout *layout = sbe_layout_of(message_out->template_id);
+    return layout == NULL || is_whole(layout, message_out) ? HR_OK : HR_ERR_MALFORMED;
 }
 
 static void part_read(const sbe_part *part, const uint8_t *wire, uint8_t *into) {
