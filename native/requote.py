@@ -50,6 +50,12 @@ class Quoter:
         self._quotes_out = ffi.from_buffer("hr_book_quote[]", self._quotes)
         self._rows_out = ffi.from_buffer("int64_t[]", self._rows)
 
+    def resume(self, before: "Quoter", rows: Int64s) -> None:
+        """Takes over what another has resting; `rows` says where each instrument stood there,
+        -1: nowhere."""
+        for name in ("bid_ticks", "bid_lots", "ask_ticks", "ask_lots"):
+            getattr(self, name)[:] = np.where(rows >= 0, getattr(before, name)[rows], 0)
+
     def moves(self, bid: Floats, ask: Floats, lots: Int64s, best: Best) -> Records:
         """Returns the QUOTE rows to send, for exact prices in ticks and usual sizes.
 

@@ -6,7 +6,7 @@ a desk, and runs inside the one-process simulation.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -16,10 +16,10 @@ from services.venue.accounts.portfolio import coin_e12
 from services.venue.fix.door import FixDoor
 from services.venue.market.chain import Chain
 from services.venue.market.crowd_access import FIRST_CROWD, CrowdAccess
+from services.venue.market.driver import MakeMarket
 from services.venue.market.listing import STRIKES_MAX
 from services.venue.market.market import MarketConfig
-from services.venue.market.market_access import MarketAccess
-from services.venue.market.marks import Fair, Marks
+from services.venue.market.marks import Marks
 from services.venue.matching.exchange import Exchange, News
 from services.venue.matching.history import Trade
 from services.venue.matching.triggers import Triggers
@@ -67,24 +67,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     multicast: MulticastConfig = MulticastConfig()
 
 
-class Market(Fair, Protocol):
-    """What drives the venue: the truth that marks follow, and the crowd."""
-
-    @property
-    def owners(self) -> tuple[str, ...]: ...
-
-    def premiums(self) -> list[float]: ...
-
-    def step(self, now_ns: int) -> None: ...
-
-    def on_trade(
-        self, instrument: int, taker_side: int, lots: int, maker: int, maker_left_lots: int
-    ) -> None: ...
-
-
-MakeMarket = Callable[[MarketAccess], Market]
-
-
 @dataclass(frozen=True, slots=True)
 class UserAccount:
     """An account with a key. The first one is the desk's."""
@@ -106,7 +88,6 @@ class Venue:
         token_secret: bytes,
         now_ns: int,
     ) -> None:
-        instruments = list(chain.instruments)
         self._config = config
         self._crowd = CrowdAccess()
         self.market = market = make_market(self._crowd)
@@ -118,14 +99,19 @@ class Venue:
             quotes_burst=config.quotes_burst,
             quotes_rate=config.quotes_rate,
         )
+        instruments = list(market.instruments)
+        listed = [one.at_ns for one in market.listings for _ in one.instruments]
         marks = Marks(instruments, market)
         marks.refresh(now_ns)
-        exchange = Exchange(instruments, chain.underlyings(), marks, order_max=config.orders_max)
+        exchange = Exchange(
+            instruments, chain.underlyings(), marks,
+            created_ns=[*chain.created_ns, *listed], order_max=config.orders_max,
+        )  # fmt: skip
         _remember(exchange, chain.open_interest_lots.tolist())
         self.exchange = exchange
         settlement_ns = config.settlement_s * NS_PER_S
         self.floor = wire(exchange, self._tier, token_secret, settlement_ns, now_ns)
-        self._switchboard = Switchboard(self.floor, all_methods(self.floor, now_ns), self._tier)
+        self._switchboard = Switchboard(self.floor, all_methods(self.floor), self._tier)
         self._crowd.bind(exchange, market.owners, coin_e12(1_000_000.0))
         exchange.on_trade = self._on_trade
         self._triggers = Triggers(exchange, self.floor.orders)
@@ -268,7 +254,9 @@ class Venue:
     def _second(self, now_ns: int) -> None:
         """Marks, settlement, slow channels, heartbeats; once a second."""
         self.exchange.marks.refresh(now_ns)
-        self.floor.settlement.on_second(now_ns)
+        settled_ns = self.floor.settlement.on_second(now_ns)
+        if settled_ns:
+            self._list_next(settled_ns, now_ns)
         self._expire_orders(now_ns)
         self._publish(now_ns)
         self.floor.market_feeds.on_marks(now_ns)
@@ -277,6 +265,16 @@ class Venue:
         self._flush(SLOW, now_ns)
         for connection in list(self._connections.values()):
             self._check_alive(connection, now_ns)
+
+    def _list_next(self, at_ns: int, now_ns: int) -> None:
+        """Lists what the calendar puts in the place of what was delivered."""
+        listing = self.market.next_listing(at_ns, self._config.strikes_max)
+        if listing is None or not self.exchange.has_room(len(listing.instruments)):
+            return
+        self.market.take_listing(listing)
+        self.floor.add_contracts(listing.instruments, at_ns, now_ns)
+        if self._publisher is not None:
+            self._publisher.relist(at_ns)
 
     def _expire_orders(self, now_ns: int) -> None:
         for order in self.exchange.orders.expiring():
@@ -374,7 +372,7 @@ def _remember(exchange: Exchange, open_interest_lots: list[int]) -> None:
     """Gives the tapes what stood before the venue opened: open interest, and futures' last price,
     for a future that never traded is a thing no client has seen."""
     for index, tape in enumerate(exchange.history.tapes):
-        tape.open_interest_lots = open_interest_lots[index]
+        tape.open_interest_lots = sum(open_interest_lots[index : index + 1])
         instrument = exchange.instruments[index]
         if instrument.kind != "option":
             tape.last_ticks = ticks_nearest(instrument, exchange.marks.mark_price(index))

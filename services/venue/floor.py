@@ -1,6 +1,6 @@
 """The venue's parts, wired once, and what a method is handed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from services.venue.rpc.parameters import Params
 from services.venue.rpc.sessions import Connection, Sessions
 from services.venue.rpc.user_feeds import UserFeeds
 from services.venue.rpc.views import Views
+from shared.messages.market import Instrument
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,16 @@ class Floor:
     market_feeds: MarketFeeds
     user_feeds: UserFeeds
     settlement: Settlement
+
+    def add_contracts(
+        self, instruments: Sequence[Instrument], created_ns: int, now_ns: int
+    ) -> None:
+        """Begins trading in contracts that the market knows already."""
+        self.exchange.add_contracts(instruments, created_ns)
+        self.exchange.marks.add_contracts(instruments)
+        self.exchange.marks.refresh(now_ns)
+        self.settlement.add_contracts(len(instruments))
+        self.views.forget_best()
 
     def index(self, name: str) -> int:
         """Returns the instrument of a name. Raises 13020."""

@@ -70,6 +70,10 @@ class Accounts:
         self._accounts[account_id] = account
         return account
 
+    def add_contracts(self, instruments: Iterable[Instrument]) -> None:
+        """More contracts follow on those known."""
+        self._instruments += tuple(instruments)
+
     def get(self, account_id: int) -> Account:
         return self._accounts[account_id]
 

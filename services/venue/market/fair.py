@@ -17,6 +17,8 @@ from native.pricing import black76_batch
 from services.venue.market.board import Board
 from services.venue.market.chain import Chain
 from services.venue.market.index import Paths
+from services.venue.market.listings import Listing, Outlook, log_moneyness
+from services.venue.market.smiles import Smiles
 from shared.clock import NS_PER_S, NS_PER_YEAR
 
 Floats = NDArray[np.float64]
@@ -26,7 +28,6 @@ VOL_MAX = 5.0
 YEARS_MIN = 1e-6  # half a minute
 DAY_YEARS = 1.0 / 365.0
 ALL = slice(None)
-APART = 1e3  # between the smiles of two expiries on one line
 
 
 class FairConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,12 +59,34 @@ class FairSurface:
         self._ratios = chain.forwards_usd / index[board.underlying]  # (instrument,) at the open
         self._residuals = chain.mark_residuals_coin
         self._premiums = np.zeros(len(board.underlyings))  # of the perpetuals
-        self._smiles = _Smiles(board, chain)
+        self._log_moneyness = log_moneyness(chain.instruments, chain.forwards_usd)
+        self._base_vols = chain.vols  # (instrument,), of the smiles
+        self._smile()
         self.vol: Floats = chain.vols[board.options].copy()
         self.mark_vols: Floats = chain.vols.copy()  # (instrument,)
         self.reference_usd = index.copy()  # (underlying,): the index that the columns hold at
         self.refreshed_ns = 0
         self.refresh(chain.opened_ns)
+
+    def outlook(self, at_ns: int, now_ns: int) -> Outlook:
+        """Returns what the market makes of dates that are not listed yet."""
+        board, paths = self._board, self._paths
+        offset_s = (at_ns - now_ns) / NS_PER_S
+        usd = [paths.index_usd(at, round(offset_s * 1000)) for at in range(len(board.underlyings))]
+        carry = paths.factors(offset_s)[:, 3].tolist()
+        return Outlook(board, self._smiles, self._ratios, usd, carry, at_ns)
+
+    def relist(self, board: Board, listing: Listing, now_ns: int) -> None:
+        """Goes on with the board of now; the paths have done so."""
+        self._board = board
+        self._ratios = np.append(self._ratios, listing.ratios)
+        self._residuals = np.append(self._residuals, np.zeros(len(listing.instruments)))
+        places = log_moneyness(listing.instruments, np.array(listing.forwards_usd))
+        self._log_moneyness = np.append(self._log_moneyness, places)
+        self._base_vols = np.append(self._base_vols, listing.vols)
+        self.mark_vols = np.append(self.mark_vols, listing.vols)
+        self._smile()
+        self.refresh(now_ns)
 
     @property
     def premiums(self) -> list[float]:
@@ -163,6 +186,10 @@ class FairSurface:
         residuals: Floats = self._residuals * (math.exp(-fade_s) if fade_s < 20.0 else 0.0)
         return residuals
 
+    def _smile(self) -> None:
+        at = self._board.options
+        self._smiles = Smiles(self._board, self._log_moneyness[at], self._base_vols[at])
+
     def _move_premiums(self, now_ns: int, elapsed_s: float) -> None:
         draws = self._random.standard_normal(len(self._premiums))
         if now_ns - self._opened_ns < self._opening_ns:
@@ -170,46 +197,3 @@ class FairSurface:
         keep = math.exp(-elapsed_s / self._config.premium_decay_s)
         sd = self._config.premium_sd_bps * 1e-4 * math.sqrt(1.0 - keep**2)
         self._premiums = keep * self._premiums + sd * draws
-
-
-class _Smiles:
-    """Volatility by log-moneyness, cubic through each expiry's strikes, flat beyond them."""
-
-    def __init__(self, board: Board, chain: Chain) -> None:
-        log_moneyness = np.log(board.option_strike / chain.forwards_usd[board.options])
-        vols = chain.vols[board.options]
-        self._shift = board.option_expiry * APART
-        nodes: list[Floats] = []
-        values: list[Floats] = []
-        slopes: list[Floats] = []
-        self._low = np.empty(board.option_count)
-        self._high = np.empty(board.option_count)
-        for expiry in range(len(board.expiry_keys)):
-            of = board.option_expiry == expiry
-            x, first = np.unique(log_moneyness[of], return_index=True)
-            y = vols[of][first]
-            nodes.append(x + expiry * APART)
-            values.append(y)
-            slopes.append(np.gradient(y, x) if len(x) > 1 else np.zeros(1))
-            self._low[of] = x[0]
-            self._high[of] = x[-1]
-        self._nodes = np.concatenate(nodes)
-        self._values = np.concatenate(values)
-        self._slopes = np.concatenate(slopes)
-
-    def at(self, log_moneyness: Floats) -> Floats:
-        """Returns base vols (option,)."""
-        x = np.clip(log_moneyness, self._low, self._high) + self._shift
-        left = np.searchsorted(self._nodes, x + 1e-12, "right") - 1
-        right = np.minimum(left + 1, len(self._nodes) - 1)
-        width = self._nodes[right] - self._nodes[left]
-        inside = (width > 0.0) & (width < APART / 2)
-        width = np.where(inside, width, 1.0)
-        t = np.where(inside, (x - self._nodes[left]) / width, 0.0)
-        rest = 1.0 - t
-        vols: Floats = (
-            self._values[left] * (1.0 + 2.0 * t) * rest**2
-            + self._values[right] * t**2 * (3.0 - 2.0 * t)
-            + width * t * rest * (self._slopes[left] * rest - self._slopes[right] * t)
-        )
-        return vols

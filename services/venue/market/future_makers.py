@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from native.book import BUY, Best
 from native.requote import Quoter
-from services.venue.market.board import Board
+from services.venue.market.board import Before, Board, carried
 from services.venue.market.fair import FairSurface
 from services.venue.market.index import Paths
 from services.venue.market.market_access import MarketAccess
@@ -74,27 +74,28 @@ class FutureMakers:
         self._first_owner = first_owner
         self.count = len(config.layers)
         shape = (self.count, len(board.futures))
-        self._quoters = [
-            Quoter(
-                board.futures,
-                fine_ticks_max=0,
-                coarse_step_ticks=1,
-                lean_in=0.0,
-                lean_out=1.0,
-            )
-            for _ in config.layers
-        ]
+        self._quoters = [_quoter(board) for _ in config.layers]
         self._next_turn_ns = [opened_ns] * self.count
         self._turns = [0] * self.count
         self._push = np.zeros(len(board.underlyings))  # relative
         self._pushed_ns = opened_ns
-        self._row_of = np.full(board.count, -1, dtype=np.int64)
-        self._row_of[board.futures] = np.arange(len(board.futures))
         self._is_dated = ~board.future_is_perpetual
         self._layer_half = np.array([1e-4 * layer.half_spread_bps for layer in config.layers])
         self._extra_half = np.zeros(shape[1])
         self._lots: Ints = np.zeros(shape, dtype=np.int64)  # each maker's usual size
         self._renewed_ns = 0
+
+    def relist(self, board: Board, before: Before) -> None:
+        """Goes on with the board of now; sizes are renewed at the next turn."""
+        rows = before.futures
+        self._board = board
+        self._is_dated = ~board.future_is_perpetual
+        self._extra_half = carried(self._extra_half, rows, 0.0)
+        self._lots = carried(self._lots, rows, 0)
+        self._renewed_ns = 0
+        quoters, self._quoters = self._quoters, [_quoter(board) for _ in self._quoters]
+        for old, new in zip(quoters, self._quoters, strict=True):
+            new.resume(old, rows)
 
     def step(self, now_ns: int, access: MarketAccess, best: Best) -> None:
         """Lets every maker whose turn it is move its quotes; `best` was read a moment ago."""
@@ -114,7 +115,7 @@ class FutureMakers:
 
     def on_trade(self, instrument: int, taker_side: int, lots: int) -> None:
         """Notes a trade of anyone's: it pushes the price of its underlying's futures."""
-        row = int(self._row_of[instrument])
+        row = int(self._board.futures_row[instrument])
         if row >= 0:
             usd = lots * float(self._board.future_lot[row])
             sign = 1.0 if taker_side == BUY else -1.0
@@ -123,7 +124,7 @@ class FutureMakers:
 
     def on_fill(self, layer: int, instrument: int, taker_side: int, left_lots: int) -> None:
         """Notes what a fill left of a maker's quote."""
-        row = int(self._row_of[instrument])
+        row = int(self._board.futures_row[instrument])
         if row >= 0:
             quoter = self._quoters[layer]
             (quoter.ask_lots if taker_side == BUY else quoter.bid_lots)[row] = left_lots
@@ -176,3 +177,7 @@ class FutureMakers:
         lots = np.maximum(np.rint(usd / board.future_lot), 1.0).astype(np.int64)
         is_live = ~self._is_dated | (to_expiry_s > LAST_MINUTES_NS / NS_PER_S)
         self._lots = np.where(is_live, lots, 0)
+
+
+def _quoter(board: Board) -> Quoter:
+    return Quoter(board.futures, fine_ticks_max=0, coarse_step_ticks=1, lean_in=0.0, lean_out=1.0)

@@ -55,15 +55,18 @@ class FutureTakers:
         self._config = config
         rate = config.noise_per_s + config.informed_per_s
         self._arrivals = Arrivals(random, paths, rate, config.activity_power, opened_ns)
-        self._board = board
         self._fair = fair
         self._paths = paths
         self._first_owner = first_owner
         self.count = len(OWNERS)
         self._side = BUY
-        perpetual = board.future_is_perpetual
-        self._perpetuals = np.flatnonzero(perpetual)
-        self._dated = np.flatnonzero(~perpetual)
+        self.relist(board)
+
+    def relist(self, board: Board) -> None:
+        """Trades what stands on a board, from now on."""
+        self._board = board
+        self._perpetuals = np.flatnonzero(board.future_is_perpetual)
+        self._dated = np.flatnonzero(~board.future_is_perpetual)
 
     def resume(self, now_ns: int) -> None:
         """Nobody arrived before this."""

@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from services.venue.market.board import Board
+from services.venue.market.board import Before, Board, carried
 from shared.clock import NS_PER_MS, NS_PER_S
 
 Floats = NDArray[np.float64]
@@ -110,6 +110,16 @@ class Paths:
             self._factor_path = self._factor_path[drop_s:]
             self._expiry_path = self._expiry_path[drop_s:]
             self._first_ns += drop_s * NS_PER_S
+
+    def relist(self, board: Board, before: Before, now_ns: int) -> None:
+        """Goes on with the expiries that stand listed now; a new one starts unmoved."""
+        rows = before.expiries
+        place = {row: at for at, row in enumerate(rows.tolist()) if row >= 0}
+        self._ramps = [(place[e], per_s, left) for e, per_s, left in self._ramps if e in place]
+        self._expiries = carried(self._expiries, rows, 0.0)
+        self._expiry_path = carried(self._expiry_path, rows, 0.0)
+        self._expiry_underlying = board.expiry_underlying
+        self._expiry_scale = _expiry_scale(board.expiry_date_ns, now_ns)
 
     def index_usd(self, underlying: int, offset_ms: int = 0) -> float:
         """Returns the index at the present plus an offset, within -30 s and +60 s."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from native.book import BUY, Best
 from native.requote import Quoter
-from services.venue.market.board import Board
+from services.venue.market.board import Before, Board, carried
 from services.venue.market.chain import Chain
 from services.venue.market.fair import FairSurface
 from services.venue.market.index import Paths
@@ -102,16 +102,7 @@ class OptionMakers:
         makers, options = len(config.makers), board.option_count
         self.count = makers
         shape = (makers, options)
-        self._quoters = [
-            Quoter(
-                board.options,
-                fine_ticks_max=FINE_TICKS_MAX,
-                coarse_step_ticks=COARSE_STEP,
-                lean_in=LEAN_IN,
-                lean_out=LEAN_OUT,
-            )
-            for _ in config.makers
-        ]
+        self._quoters = [_quoter(board) for _ in config.makers]
         self._vols: Floats = np.repeat(fair.vol[None, :], makers, axis=0)  # as the maker knows them
         self._view: Floats = self._vols.copy()  # with its errors
         self._off: Floats = np.zeros(shape)  # the view's price less the fair one, coin
@@ -125,8 +116,32 @@ class OptionMakers:
         self._next_turn_ns = [chain.opened_ns + at * 50 * NS_PER_MS for at in range(makers)]
         self._next_think_ns = [0] * makers
         self._thought_ns = [chain.opened_ns] * makers
-        self._row_of = np.full(board.count, -1, dtype=np.int64)
-        self._row_of[board.options] = np.arange(options)
+        self._row_of = _rows_of(board)
+
+    def relist(self, board: Board, before: Before) -> None:
+        """Goes on with the board of now. Of what is new a maker shows nothing until it has thought,
+        which is at its next turn."""
+        fair, rows = self._fair, before.options
+        self._board = board
+        self._row_of = _rows_of(board)
+        self._vols = carried(self._vols, rows, fair.vol)
+        self._view = carried(self._view, rows, fair.vol)
+        self._off = carried(self._off, rows, 0.0)
+        self._half = carried(self._half, rows, 1.0)
+        self._lots = carried(self._lots, rows, self._draw_lots(index_usd=fair.reference_usd))
+        self._lots_now = carried(self._lots_now, rows, 0)
+        fresh = self._random.standard_normal((self.count, len(rows)))
+        self._own_error = carried(self._own_error, rows, fresh)
+        fresh = self._random.standard_normal((self.count, len(before.expiries)))
+        self._expiry_error = carried(self._expiry_error, before.expiries, fresh)
+        self._pressure = carried(self._pressure, before.expiries, 0.0)
+        if self._recorded is not None:
+            bids, asks = self._recorded
+            self._recorded = (carried(bids, rows, 0), carried(asks, rows, 0))
+        quoters, self._quoters = self._quoters, [_quoter(board) for _ in self._quoters]
+        for old, new in zip(quoters, self._quoters, strict=True):
+            new.resume(old, rows)
+        self._next_think_ns = [0] * self.count
 
     def step(self, now_ns: int, access: MarketAccess, best: Best) -> None:
         """Lets every maker whose turn it is move its quotes; `best` was read a moment ago."""
@@ -241,3 +256,20 @@ class OptionMakers:
         coins = config.median_size_coin * sizes * np.exp(config.size_spread * draws)
         coins *= config.size_per_usd / index_usd[board.option_underlying]
         return np.maximum(np.rint(coins / board.option_lot), 1.0).astype(np.int64)
+
+
+def _quoter(board: Board) -> Quoter:
+    return Quoter(
+        board.options,
+        fine_ticks_max=FINE_TICKS_MAX,
+        coarse_step_ticks=COARSE_STEP,
+        lean_in=LEAN_IN,
+        lean_out=LEAN_OUT,
+    )
+
+
+def _rows_of(board: Board) -> Ints:
+    """Returns each instrument's row among the options; -1: none."""
+    rows = np.full(board.count, -1, dtype=np.int64)
+    rows[board.options] = np.arange(board.option_count)
+    return rows

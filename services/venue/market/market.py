@@ -5,6 +5,7 @@ market trades through MarketAccess; whoever implements it does the accounts and 
 every trade.
 """
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -19,11 +20,13 @@ from services.venue.market.future_makers import FutureMakers, FutureMakersConfig
 from services.venue.market.future_takers import OWNERS as FUTURE_TAKERS
 from services.venue.market.future_takers import FutureTakers, FutureTakersConfig
 from services.venue.market.index import IndexConfig, Paths
+from services.venue.market.listings import Listing, next_listing
 from services.venue.market.makers import MakersConfig, OptionMakers
 from services.venue.market.market_access import MarketAccess
 from services.venue.market.takers import OWNERS as OPTION_TAKERS
 from services.venue.market.takers import OptionTakers, TakersConfig
 from shared.clock import NS_PER_S, NS_PER_YEAR
+from shared.messages.market import Instrument
 
 __all__ = ["Market", "MarketAccess", "MarketConfig"]
 
@@ -57,6 +60,8 @@ class Market:
         config = paced(config)
         self._access = access
         self._opening_until_ns = chain.opened_ns + round(chain.opening_s * NS_PER_S)
+        self.instruments: tuple[Instrument, ...] = chain.instruments
+        self.listings: list[Listing] = []
         self.board = Board(chain.instruments, chain.underlyings())
         of = random.spawn(6)
         index_usd = [chain.index_usd[name] for name in self.board.underlyings]
@@ -92,12 +97,15 @@ class Market:
         """Returns what must be remembered of the market: the paths follow from the seed."""
         return self.fair.premiums
 
-    def resume(self, seen_ns: int, now_ns: int, premiums: list[float]) -> None:
+    def resume(
+        self, seen_ns: int, now_ns: int, premiums: list[float], listings: Sequence[Listing] = ()
+    ) -> None:
         """Goes on after a restart: nobody traded meanwhile, while the index went its way."""
         assert self._now_ns <= seen_ns <= now_ns
-        for at_ns in range(self._now_ns, seen_ns, RESUME_STRIDE_NS):
-            self.paths.advance(at_ns)
-        self.paths.advance(seen_ns)
+        for listing in listings:
+            self._advance(listing.at_ns)
+            self.take_listing(listing)
+        self._advance(seen_ns)
         self.fair.restore(seen_ns, premiums)
         self.paths.advance(now_ns)
         self.fair.refresh(now_ns)
@@ -105,6 +113,33 @@ class Market:
         arriving_ns = max(now_ns, self._opening_until_ns)
         self._takers.resume(arriving_ns)
         self._future_takers.resume(arriving_ns)
+
+    def next_listing(self, at_ns: int, strikes_max: int) -> Listing | None:
+        """Returns what the calendar lists at a time that has just passed."""
+        outlook = self.fair.outlook(at_ns, self._now_ns)
+        return next_listing(outlook, self.board, self.instruments, at_ns, strikes_max)
+
+    def take_listing(self, listing: Listing) -> None:
+        """Goes on with new contracts, and without those that expired before."""
+        self.listings.append(listing)
+        self.instruments = (*self.instruments, *listing.instruments)
+        before, self.board = self.board, Board(
+            self.instruments, self.board.underlyings, listing.at_ns
+        )  # fmt: skip
+        rows = self.board.since(before)
+        self.paths.relist(self.board, rows, listing.at_ns)
+        self.fair.relist(self.board, listing, self._now_ns)
+        self._makers.relist(self.board, rows)
+        self._future_makers.relist(self.board, rows)
+        self._takers.relist(self.board, rows)
+        self._future_takers.relist(self.board)
+
+    def _advance(self, now_ns: int) -> None:
+        """Follows the paths to a time, in strides: they drop their past."""
+        for at_ns in range(self._now_ns, now_ns, RESUME_STRIDE_NS):
+            self.paths.advance(at_ns)
+        self.paths.advance(now_ns)
+        self._now_ns = now_ns
 
     def step(self, now_ns: int) -> None:
         """Moves the market on to `now_ns`; steps of 50 to 100 ms are meant."""

@@ -5,6 +5,7 @@ the forward (coin). Futures: the forward itself. All arrays are by instrument in
 """
 
 import math
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +25,7 @@ OPTION_BAND_RATIO = 0.5
 FUTURE_BAND_RATIO = 0.015
 ONE_DAY_YEARS = 1.0 / 365.0
 THIRTY_DAYS_YEARS = 30.0 / 365.0
+COLUMNS = ("prices", "forwards", "vols", "deltas", "gammas", "vegas", "thetas", "_residuals")
 
 
 class Fair(Protocol):
@@ -63,6 +65,22 @@ class Marks:
         self.low_ticks = [1] * count  # lowest sale
         self.high_ticks = [1] * count  # highest buy
         self._residuals = np.zeros(count)  # (instrument,), coin
+        self._lay_out()
+
+    def add_contracts(self, instruments: Sequence[Instrument]) -> None:
+        """More contracts follow on those known; the next refresh prices them too."""
+        self._instruments += tuple(instruments)
+        more = len(instruments)
+        for name in COLUMNS:
+            setattr(self, name, np.append(getattr(self, name), np.zeros(more)))
+        self.low_ticks = [*self.low_ticks, *([1] * more)]
+        self.high_ticks = [*self.high_ticks, *([1] * more)]
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Reads the contracts' terms into columns."""
+        instruments = self._instruments
+        count = len(instruments)
         options = [i for i, instrument in enumerate(instruments) if instrument.kind == "option"]
         self._options = np.array(options, dtype=np.int64)
         self._expiries = np.array([i.expiry_ns for i in instruments], dtype=np.float64)

@@ -57,12 +57,20 @@ def _market(
     config: Config, chain: Chain, seed: int, now_ns: int = 0, recalled: Recalled | None = None
 ) -> MakeMarket:
     if not config.has_crowd:
-        return lambda _access: StillMarket(chain)
+
+        def still(_access: MarketAccess) -> StillMarket:
+            market = StillMarket(chain)
+            for listing in recalled.checkpoint.listings if recalled is not None else ():
+                market.take_listing(listing)
+            return market
+
+        return still
 
     def make(access: MarketAccess) -> Market:
         market = Market(config.market, chain, np.random.default_rng(seed), access)
         if recalled is not None:
-            market.resume(recalled.seen_ns, now_ns, recalled.premiums)
+            listings = recalled.checkpoint.listings
+            market.resume(recalled.seen_ns, now_ns, recalled.premiums, listings)
         return market
 
     return make

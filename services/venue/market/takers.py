@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from native.book import BUY, SELL, Best
 from services.venue.market.arrivals import Arrival, Arrivals
-from services.venue.market.board import Board
+from services.venue.market.board import Before, Board, carried
 from services.venue.market.fair import FairSurface
 from services.venue.market.index import Paths
 from services.venue.market.makers import COARSE_STEP, FINE_TICKS_MAX, TICKS_PER_COIN
@@ -97,6 +97,13 @@ class OptionTakers:
         self._half = np.ones(board.option_count)  # usual half-spreads, ticks
         self._worked: tuple[int, int] | None = None  # option row and side
         self._best: Best  # as it was at the beginning of a step
+
+    def relist(self, board: Board, before: Before) -> None:
+        """Goes on with the board of now; tastes are renewed at the next step."""
+        self._board = board
+        self._half = carried(self._half, before.options, 1.0)
+        self._taste_ns = 0
+        self._worked = None
 
     def resume(self, now_ns: int) -> None:
         """Nobody arrived before this."""

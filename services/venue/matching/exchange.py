@@ -1,7 +1,7 @@
 """The exchange: the matching book, and what follows from each of its events (money, fees, tape,
 orders' states, market-maker protection)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,10 @@ from shared.messages.market import Instrument
 from shared.units import E8, amount_from_lots, price_from_ticks
 
 OWNER_MAX = 256
-GROUP_MAX = 1024
+GROUP_MAX = 512
+# Contracts that may be listed after the opening: some five weeks of two underlyings. The books
+# stand in one block of memory, which cannot grow.
+LISTED_MAX = 4096
 
 
 @dataclass(slots=True)
@@ -45,15 +48,17 @@ class Exchange:
         currencies: tuple[str, ...],
         marks: Marks,
         *,
+        created_ns: Sequence[int],
         order_max: int,
     ) -> None:
         self.instruments = list(instruments)
         self.currencies = currencies
         self.index_of = {instrument.name: i for i, instrument in enumerate(instruments)}
+        self.created_ns = list(created_ns)
         self.states = ["open"] * len(instruments)
         self.closed: NDArray[np.bool_] | None = None  # (instrument,), once something expired
         self.marks = marks
-        self.book = Book(len(instruments), order_max, OWNER_MAX, GROUP_MAX)
+        self.book = Book(len(instruments) + LISTED_MAX, order_max, OWNER_MAX, GROUP_MAX)
         self.accounts = Accounts(instruments, currencies)
         self.orders = Orders()
         self.history = History(len(instruments), currencies, self._is_user)
@@ -110,6 +115,25 @@ class Exchange:
             for party in trade.parties:
                 self._curtail(party.account_id, trade.index, now_ns)
         return trades
+
+    def has_room(self, count: int) -> bool:
+        """Returns whether so many more contracts can be listed."""
+        return len(self.instruments) + count <= self.book.instrument_max
+
+    def add_contracts(self, instruments: Sequence[Instrument], now_ns: int) -> None:
+        """Begins trading in more contracts; they follow on those known."""
+        assert self.has_room(len(instruments))
+        first, more = len(self.instruments), len(instruments)
+        self.instruments.extend(instruments)
+        self.index_of.update({one.name: first + at for at, one in enumerate(instruments)})
+        self.created_ns.extend([now_ns] * more)
+        self.states.extend(["open"] * more)
+        if self.closed is not None:
+            self.closed = np.append(self.closed, np.zeros(more, dtype=np.bool_))
+        self.accounts.add_contracts(instruments)
+        self.history.add_contracts(more)
+        for state in ("created", "started"):
+            self.news.instrument_states.extend((first + at, state) for at in range(more))
 
     def close(self, index: int) -> None:
         """Ends trading in an instrument: nothing is left in its book."""

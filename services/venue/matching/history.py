@@ -233,6 +233,10 @@ class History:
         self.trade_count = 0
         self.trade_counts = dict.fromkeys(currencies, 0)
 
+    def add_contracts(self, count: int) -> None:
+        """So many more instruments follow on those known."""
+        self.tapes.extend(Tape() for _ in range(count))
+
     def next_trade_id(self, currency: str) -> tuple[str, int]:
         self.trade_count += 1
         self.trade_counts[currency] += 1

@@ -67,17 +67,25 @@ class Settlement:
         for index in range(len(exchange.instruments)):  # as if the venue had settled on opening
             self._keep_price(index)
 
-    def on_second(self, now_ns: int) -> None:
-        """Keeps samples; settles and delivers when it is time."""
+    def add_contracts(self, count: int) -> None:
+        """So many more follow on those known; they have no marks before now."""
+        none = np.full((MARKS_KEPT, count), np.nan, dtype=np.float32)
+        self._marks = np.concatenate((self._marks, none), axis=1)
+
+    def on_second(self, now_ns: int) -> int:
+        """Keeps samples; settles and delivers when it is time. Returns the time of the settlement
+        that was done now, or 0."""
         at = self._marks_count % MARKS_KEPT
         self._marks[at], self._marks_ms[at] = self._exchange.marks.prices, now_ns // NS_PER_MS
         self._marks_count += 1
         self.sample(now_ns, {c: self._exchange.marks.index_usd(c) for c in self.samples})
         self._sample_vols(now_ns)
-        if now_ns >= self.next_ns:
-            at_ns = self.next_ns
-            self.next_ns = _next_settlement(now_ns)
-            self._settle(at_ns, now_ns)
+        if now_ns < self.next_ns:
+            return 0
+        at_ns = self.next_ns
+        self.next_ns = _next_settlement(now_ns)
+        self._settle(at_ns, now_ns)
+        return at_ns
 
     def sample(self, now_ns: int, index_usd: dict[str, float]) -> None:
         """Keeps the index for the average, when it is time."""
@@ -112,7 +120,7 @@ class Settlement:
         return [
             [int(at_ms), round(float(price), 8)]
             for at_ms, price in rows
-            if at_ms and start_ms <= at_ms <= end_ms
+            if at_ms and start_ms <= at_ms <= end_ms and not math.isnan(price)
         ]
 
     def index_history(self, currency: str) -> list[list[float]]:

@@ -65,12 +65,21 @@ class Books:
 
     def __init__(self, book: Book, instruments: list[Instrument]) -> None:
         self._book = book
-        count = len(instruments)
+        self._instruments = instruments  # the exchange's own list, which grows
+        self._published = np.zeros((0, 2, DEPTH_FIRST), dtype=LEVEL)
+        self._change_ids = np.zeros(0, dtype=np.uint64)
+        self.relist()
+
+    def relist(self) -> None:
+        """More instruments may follow on those known: nothing of them is published yet."""
+        instruments = self._instruments
+        more = len(instruments) - len(self._published)
+        empty = np.zeros((more, *self._published.shape[1:]), dtype=LEVEL)
         self._ids = np.array([i.instrument_id for i in instruments], dtype=np.uint32)
         self._tick_e8 = np.array([i.tick_e8 for i in instruments], dtype=np.int64)
         self._lot_e8 = np.array([i.lot_e8 for i in instruments], dtype=np.int64)
-        self._published = np.zeros((count, 2, DEPTH_FIRST), dtype=LEVEL)
-        self._change_ids = np.zeros(count, dtype=np.uint64)
+        self._published = np.concatenate((self._published, empty))
+        self._change_ids = np.append(self._change_ids, np.zeros(more, dtype=np.uint64))
 
     def changes(self, indices: Ints, now_ms: int) -> dict[int, list[bytes]]:
         """Returns the messages of each book that is another than it was, and takes them for

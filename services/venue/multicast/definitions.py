@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.venue.market.listing import created_ns, public_instrument
+from services.venue.market.listing import public_instrument
 from services.venue.multicast.layouts import (
     INSTRUMENT,
     INSTRUMENT_BLOCK,
@@ -24,9 +24,9 @@ OPTION_TYPES = {"": 0, "call": 1, "put": 2}
 PERIODS = {"perpetual": 0, "day": 3, "week": 4, "month": 5}
 
 
-def definitions(instrument: Instrument, opened_ns: int, state: str) -> list[bytes]:
+def definitions(instrument: Instrument, created_ns: int, state: str) -> list[bytes]:
     """Returns both messages that define an instrument."""
-    shown = public_instrument(instrument, created_ns(instrument, opened_ns), state)
+    shown = public_instrument(instrument, created_ns, state)
     name = text(instrument.name)
     head = (
         instrument.instrument_id,

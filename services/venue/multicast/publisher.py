@@ -41,32 +41,46 @@ class Publisher:
         self, exchange: Exchange, views: Views, snapshot_cycle_ms: int, now_ns: int
     ) -> None:
         self._exchange = exchange
-        instruments = exchange.instruments
-        self._books = Books(exchange.book, instruments)
+        self._books = Books(exchange.book, exchange.instruments)
         self._tickers = Tickers(exchange, views)
-        self._opened_ns = now_ns
         self._index_packets = Packets(PRICE_INDEX)
         self._index_usd: dict[str, tuple[float, int]] = {}  # as last said, and when
         numbers = [channel.number for channel in channels(exchange.currencies)]
         self._events = {number: Packets(number) for number in numbers}
         self._snapshots = {number: Packets(number + SNAPSHOTS) for number in numbers}
-        of = np.array([channel_of(instrument) for instrument in instruments])
+        none: Ints = np.zeros(0, dtype=np.int64)
+        self._tickers_due = {number: Rotation(none, TICKER_CYCLE_NS, now_ns) for number in numbers}
+        self._snapshots_due = Rotation(none, snapshot_cycle_ms * NS_PER_MS, now_ns)
+        self._in_snapshots_of = -1  # the channel whose snapshots have started
+        self._definitions: list[list[bytes]] = []
+        self._lay_out(0)
+        self._is_new = True
+
+    def relist(self, at_ns: int) -> None:
+        """Takes the instruments that have been listed; what had expired by then is told of no more,
+        but for what expired just now."""
+        self._books.relist()
+        self._tickers.relist()
+        self._lay_out(at_ns)
+
+    def _lay_out(self, gone_ns: int) -> None:
+        """Says on which channel and in which order instruments come."""
+        exchange = self._exchange
+        numbers = list(self._tickers_due)
+        of = np.array([channel_of(instrument) for instrument in exchange.instruments])
+        is_told = np.array([not 0 < i.expiry_ns < gone_ns for i in exchange.instruments])
         self._channel: list[int] = of.tolist()
+        for number, rotation in self._tickers_due.items():
+            rotation.replace(np.flatnonzero((of == number) & is_told))
         rank = np.array([numbers.index(number) for number in self._channel])
-        self._tickers_due = {
-            number: Rotation(np.flatnonzero(of == number), TICKER_CYCLE_NS, now_ns)
-            for number in numbers
-        }
         cycle = np.argsort(rank, kind="stable")
         self._order: Ints = np.argsort(cycle)  # (instrument,)
-        self._first_in_cycle = int(cycle[0])
-        self._snapshots_due = Rotation(cycle, snapshot_cycle_ms * NS_PER_MS, now_ns)
-        self._in_snapshots_of = -1  # the channel whose snapshots have started
-        self._definitions = [
-            definitions(instrument, now_ns, exchange.states[index])
-            for index, instrument in enumerate(instruments)
-        ]
-        self._is_new = True
+        told = cycle[is_told[cycle]]
+        self._first_in_cycle = int(told[0])
+        self._snapshots_due.replace(told)
+        for index in range(len(self._definitions), len(of)):
+            self._definitions.append([])
+            self._define(index)
 
     def on_changes(self, dirty: NDArray[np.int32], news: News, now_ns: int) -> list[Datagram]:
         """Returns what has happened since the last call; `dirty` books may have changed."""
@@ -78,9 +92,10 @@ class Publisher:
         if not len(dirty) and not news.trades and not news.instrument_states:
             return out
         units: dict[int, list[bytes]] = {}
-        for index, state in news.instrument_states:
-            self._define(index, state)
+        for index in dict.fromkeys(index for index, _ in news.instrument_states):
+            self._define(index)
             units.setdefault(index, []).extend(self._definitions[index])
+        self._tickers.refresh()
         self._trades(news.trades, units)
         now_ms = now_ns // NS_PER_MS
         at = dirty.astype(np.int64)
@@ -125,11 +140,12 @@ class Publisher:
             self._index_packets.add([layouts.message(layouts.PRICE_INDEX, block)])
         return self._index_packets.take()
 
-    def _define(self, index: int, state: str) -> None:
-        instrument = self._exchange.instruments[index]
-        self._definitions[index] = definitions(instrument, self._opened_ns, state)
+    def _define(self, index: int) -> None:
+        exchange = self._exchange
+        self._definitions[index] = definitions(
+            exchange.instruments[index], exchange.created_ns[index], exchange.states[index]
+        )
         self._tickers.on_states()
-        self._tickers.refresh()
 
     def _trades(self, trades: list[Trade], units: dict[int, list[bytes]]) -> None:
         """Adds the trades of each instrument in as few messages as hold them."""

@@ -15,6 +15,13 @@ class Rotation:
         self._owed = 0.0
         self._at = 0
 
+    def replace(self, items: Ints) -> None:
+        """Goes on with other items; whose turn is next stays so, if it is among them."""
+        following = self._items[self._at] if len(self._items) else -1
+        found = np.flatnonzero(items == following)
+        self._at = int(found[0]) if len(found) else 0
+        self._items = items
+
     def take(self, now_ns: int) -> Ints:
         """Returns whose turn it is; at least one, so that nobody takes silence for an end."""
         count = len(self._items)

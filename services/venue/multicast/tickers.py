@@ -19,9 +19,17 @@ class Tickers:
     def __init__(self, exchange: Exchange, views: Views) -> None:
         self._exchange = exchange
         self._views = views
+        self._rows: Rows = rows(TICKER_ROW, 0, TICKER, None)
+        self._best = np.zeros((4, 0), dtype=np.int64)  # as last published
+        self.relist()
+
+    def relist(self) -> None:
+        """Takes the instruments that follow on those known."""
+        exchange = self._exchange
         instruments = exchange.instruments
-        count = len(instruments)
-        self._rows: Rows = rows(TICKER_ROW, count, TICKER, None)
+        more = len(instruments) - len(self._rows)
+        self._rows = np.append(self._rows, rows(TICKER_ROW, more, TICKER, None))
+        self._best = np.concatenate((self._best, np.full((4, more), -1, dtype=np.int64)), axis=1)
         self._rows["instrument_id"] = [i.instrument_id for i in instruments]
         self._tick_e8 = np.array([i.tick_e8 for i in instruments], dtype=np.int64)
         self._lot_e8 = np.array([i.lot_e8 for i in instruments], dtype=np.int64)
@@ -31,7 +39,6 @@ class Tickers:
             self._rows[field] = np.where(is_perpetual, 0.0, NULL)
         underlyings = np.array([i.underlying for i in instruments])
         self._of_currency = {c: np.flatnonzero(underlyings == c) for c in exchange.currencies}
-        self._best = np.full((4, count), -1, dtype=np.int64)  # as last published
         self._version = -1  # of the marks
 
     def on_index(self, currency: str, price_usd: float) -> None:

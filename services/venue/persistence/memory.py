@@ -13,6 +13,7 @@ import msgspec
 
 from services.venue.accounts.accounts import Account
 from services.venue.core import Venue
+from services.venue.market.listings import Listing
 from services.venue.matching.candles import Bar
 from services.venue.matching.exchange import News
 from services.venue.matching.history import Hour, Party, Trade
@@ -67,6 +68,7 @@ class Checkpoint(msgspec.Struct, frozen=True, tag="checkpoint"):
     trades: list[Row]
     orders: list[Row]
     settlement: SettlementState
+    listings: list[Listing] = []  # what came to stand listed since the opening
 
 
 class Batch(msgspec.Struct, frozen=True, tag="batch", omit_defaults=True):
@@ -174,6 +176,7 @@ def checkpoint(venue: Venue, opened_ns: int, now_ns: int) -> Checkpoint:
         trades=_kept_trades(venue),
         orders=[_order_fields(order) for order in orders.remembered()],
         settlement=_settlement(venue),
+        listings=venue.market.listings,
     )  # fmt: skip
 
 

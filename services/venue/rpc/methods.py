@@ -10,9 +10,9 @@ from services.venue.rpc.methods_session import SessionMethods
 from services.venue.rpc.methods_trades import TradeMethods
 
 
-def all_methods(floor: Floor, opened_ns: int) -> Table:
+def all_methods(floor: Floor) -> Table:
     """Returns the table; no two areas offer the same method."""
-    market = MarketMethods(floor, opened_ns)
+    market = MarketMethods(floor)
     orders = OrderMethods(floor)
     areas = (
         SessionMethods(floor),

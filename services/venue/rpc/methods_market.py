@@ -5,7 +5,7 @@ from typing import Any
 from services.venue.errors import VenueError, invalid
 from services.venue.floor import KINDS, Context, Floor, Method, Table
 from services.venue.market.expiries import date_name
-from services.venue.market.listing import created_ns, public_instrument
+from services.venue.market.listing import public_instrument
 from shared.clock import NS_PER_MS, NS_PER_S
 
 LONG_NAMES = {"BTC": "Bitcoin", "ETH": "Ethereum"}
@@ -14,9 +14,8 @@ DEPTH_MAX = 10_000
 
 
 class MarketMethods:
-    def __init__(self, floor: Floor, opened_ns: int) -> None:
+    def __init__(self, floor: Floor) -> None:
         self._floor = floor
-        self._opened_ns = opened_ns
 
     def table(self) -> Table:
         return {
@@ -218,7 +217,7 @@ class MarketMethods:
     def _wire(self, index: int) -> dict[str, Any]:
         instrument = self._floor.exchange.instruments[index]
         state = self._floor.exchange.states[index]
-        return public_instrument(instrument, created_ns(instrument, self._opened_ns), state)
+        return public_instrument(instrument, self._floor.exchange.created_ns[index], state)
 
     def _dates(self, currency: str, kind: str) -> list[str]:
         """Returns the expiries of a kind, nearest first; futures end with the perpetual."""
