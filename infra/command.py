@@ -9,6 +9,7 @@ import json
 import secrets
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from rich.console import Console
 from infra import watch_commands
 from infra.desk_reach import NoAnswerError, UnknownServiceError
 from infra.operator_bus import RefusedError
+from shared.clock import NS_PER_S
 from shared.configuration import ConfigurationError
 from shared.recorded_chain import ChainError
 
@@ -78,6 +80,9 @@ def add_up(commands: Commands) -> None:
     up.add_argument("--seconds", type=positive, metavar="N", help="stop after N seconds")
     up.add_argument(
         "--chain", default="", metavar="FILE.csv.gz", help="start from a recorded chain"
+    )
+    up.add_argument(
+        "--at", type=moment, metavar="TIME", help="the desk's time at the start, ISO 8601, UTC"
     )
     up.add_argument("--seed", type=int, metavar="N", help="of the simulated market (else random)")
     up.add_argument("--report", metavar="FILE.json", help="write the end-of-day report as JSON")
@@ -242,6 +247,7 @@ def run_up(arguments: argparse.Namespace) -> int:
         arguments.chain,
         seed,
         arguments.venue,
+        at_ns=arguments.at,
         is_sharded=arguments.shards,
     )
     return desk_run.run(
@@ -350,6 +356,16 @@ def run_schema(arguments: argparse.Namespace) -> int:
         return EXIT_USAGE
     print(json.dumps(document, indent=2))
     return EXIT_OK
+
+
+def moment(text: str) -> int:
+    """Returns UTC nanoseconds; a time without a zone is UTC."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no time such as 2026-02-12T07:59") from error
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return round(at.timestamp()) * NS_PER_S
 
 
 def positive(text: str) -> float:

@@ -83,15 +83,25 @@ def check_tables(tables: dict[str, dict[str, Any]]) -> DeskConfig:
 
 
 def make(
-    config_path: str, chain_path: str, seed: int, venue: str | None, *, is_sharded: bool = False
+    config_path: str,
+    chain_path: str,
+    seed: int,
+    venue: str | None,
+    *,
+    at_ns: int | None = None,
+    is_sharded: bool = False,
 ) -> Plan:
     """Returns the plan of a run, its folder made and its files written. A sharded desk has a
-    process for each underlying of whatever keeps nothing across them."""
+    process for each underlying of whatever keeps nothing across them. `at_ns` is the desk's time
+    at the start; without it that of the chain, or today's."""
     tables = load_tables(config_path)
     desk = check_tables(tables)
     venue = venue or desk.venue
     tables = {**tables, "desk": {**tables.get("desk", {}), "venue": venue}}
-    offset_ns = read_chain(chain_path).timestamp_ns - time.time_ns() if chain_path else 0
+    if at_ns is not None and (chain_path or venue != "simulated"):
+        raise ConfigurationError("a time at the start is for a simulated venue without a chain")
+    began_ns = read_chain(chain_path).timestamp_ns if chain_path else at_ns
+    offset_ns = 0 if began_ns is None else began_ns - time.time_ns()
     client_id, client_secret = venue_keys(venue)
     run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(2)
     directory = runs.create(run_id)

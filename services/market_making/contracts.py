@@ -4,7 +4,7 @@ from typing import Protocol
 
 from native.engine import ASK, BID, SLOTS_MAX, Engine
 from services.market_making.mass_quote import Contract
-from shared.messages.market import Instrument, InstrumentsV1
+from shared.messages.market import Instrument, InstrumentsV1, Tick
 from shared.units import E8
 
 EMPTY = {"is_listed": 0}
@@ -43,6 +43,8 @@ class Contracts:
         self._free = list(range(slot_count - 1, -1, -1))
         self._instruments: dict[int, Instrument] = {}
         self._names_of_expiry: dict[int, set[str]] = {}
+        self._tick_ns: dict[int, int] = {}  # slot -> venue time of its newest tick
+        self._closed: set[int] = set()  # slots that the venue does not trade now
         self.of_slot: dict[int, Contract] = {}
         self.slots: dict[str, int] = {}
         self.future_lots_usd: dict[str, float] = {}
@@ -61,9 +63,18 @@ class Contracts:
             for name in self._names_of_expiry.pop(expiry_ns):
                 self._release(name)
 
-    def set_tradable(self, slot: int, *, is_tradable: bool) -> None:
-        """Quotes an instrument, or not, as the venue opens and closes it."""
-        self._slots.put(slot, self._instruments[slot], is_listed=is_tradable)
+    def on_tick(self, tick: Tick) -> int | None:
+        """Returns the slot that a tick is of; None where that is none, or the tick was overtaken.
+
+        An option is quoted, or not, as the venue opens and closes it."""
+        slot = self.slots.get(tick.instrument)
+        if slot is None or tick.venue_ns < self._tick_ns.get(slot, 0):
+            return None
+        self._tick_ns[slot] = tick.venue_ns
+        if tick.is_live == (slot in self._closed):
+            self._slots.put(slot, self._instruments[slot], is_listed=tick.is_live)
+            self._closed ^= {slot}
+        return slot
 
     def instrument(self, slot: int) -> Instrument:
         return self._instruments[slot]
@@ -107,6 +118,8 @@ class Contracts:
             return
         del self.of_slot[slot]
         del self._instruments[slot]
+        self._tick_ns.pop(slot, None)
+        self._closed.discard(slot)  # the next option there is another
         self._slots.clear(slot)
         self._free.append(slot)
 

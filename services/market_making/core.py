@@ -74,8 +74,6 @@ class Underlying:
         self.waiting: dict[str, int] = {}  # signed lots of instruments not listed yet
         self.latched: set[tuple[str, str]] = set()  # instrument and side, or all and both
         self.rearmed_ns = 0
-        self.book_ns: dict[int, int] = {}  # slot -> venue time of its newest tick
-        self.closed: set[int] = set()  # slots that the venue does not trade now
         self.hedge_usd = 0.0
         self.index_usd = 0.0
         self.index_ns = 0
@@ -344,16 +342,11 @@ class MarketMaking:
                 book.quoter.latch(slot, ASK if side == "sell" else BID)
 
     def _take_books(self, book: Underlying, batch: TicksV1) -> None:
-        contracts = book.quoter.contracts
         changed = []
         for tick in batch.ticks:
-            slot = contracts.slots.get(tick.instrument)
-            if slot is None or tick.venue_ns < book.book_ns.get(slot, 0):
+            slot = book.quoter.contracts.on_tick(tick)
+            if slot is None:
                 continue
-            book.book_ns[slot] = tick.venue_ns
-            if tick.is_live == (slot in book.closed):
-                contracts.set_tradable(slot, is_tradable=tick.is_live)
-                book.closed ^= {slot}
             changed.append((slot, tick.bid_ticks, tick.bid_lots, tick.ask_ticks, tick.ask_lots))
         if changed:
             book.quoter.on_books(changed)

@@ -17,6 +17,8 @@ from services.ledger.entries import Body, entry_kind
 from shared.clock import NS_PER_S
 from shared.messages.market import InstrumentsV1
 from shared.messages.orders import AccountV1, FillV1, PlaceOrderV1, SettlementV1
+from shared.messages.pricing import SurfaceV1
+from shared.messages.quoting import QuotesV1
 from shared.messages.risk import HaltV1, PortfolioV1, ReconciliationV1
 from tests.simulation import desks
 
@@ -154,3 +156,41 @@ def test_an_expiry_in_the_middle_of_the_day_breaks_nothing():
     assert len(words) == 2
     assert all(word.is_equal and word.check_count > 10 for word in words)
     assert all(abs(word.cash_difference_coin_e12) < 10**6 for word in words)
+
+
+def test_the_expiry_that_is_listed_next_is_quoted_soon_after():
+    """Of each underlying both sides of most options, over the WebSocket, without a restart."""
+    eight = simulated_desk.START_NS + 20 * 3600 * NS_PER_S
+    known = simulated_desk.build(3, {}, start_ns=eight - 12 * NS_PER_S)
+    listed, quoted, late = {}, {}, set()
+
+    def observe(now_ns, sender, message):
+        del sender
+        if now_ns <= eight:
+            return
+        if type(message) is InstrumentsV1:
+            listed[message.underlying, message.expiry_ns] = message.instruments
+        elif type(message) is QuotesV1:
+            for quote in message.quotes:
+                quoted[quote.instrument] = min(quote.bid_lots, quote.ask_lots) > 0
+                if quoted[quote.instrument] and quote.instrument in expired:
+                    late.add(quote.instrument)
+
+    expired = {one.name for one in known.venue.core.exchange.instruments if one.expiry_ns == eight}
+    known.simulation.observers.append(observe)
+    known.run(28.0)
+    assert {key: bool(names) for key, names in listed.items()} == {
+        (underlying, expiry_ns): expiry_ns > eight
+        for underlying in ("BTC", "ETH")
+        for expiry_ns in (eight, eight + 4 * 86_400 * NS_PER_S)
+    }
+    for (underlying, expiry_ns), instruments in listed.items():
+        count = sum(quoted.get(one.name, False) for one in instruments)
+        assert expiry_ns == eight or count >= 10, underlying
+    assert not late
+    surfaces = [m for m in known.simulation.bus.state.values() if type(m) is SurfaceV1]
+    assert {eight + 4 * 86_400 * NS_PER_S in {s.expiry_ns for s in m.slices} for m in surfaces} == {
+        True
+    }
+    assert [one for one in known.invariants.report() if one["violations"]] == []
+    assert [m for m in known.simulation.bus.record if type(m) is HaltV1] == []

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from infra import desk_config, desk_plan, doctor, runs
-from infra.command import main
+from infra.command import main, moment
+from shared.clock import SystemClock
 from shared.configuration import ConfigurationError
 from shared.messages.registry import KINDS
 
@@ -87,6 +88,20 @@ def test_a_missing_file_is_named(capsys):
     assert "/nowhere/desk.toml" in capsys.readouterr().err
     assert main(["up", "--chain", "/nowhere/chain.csv.gz"]) == 2
     assert "/nowhere/chain.csv.gz" in capsys.readouterr().err
+
+
+def test_a_time_at_the_start_shifts_the_clock_of_the_whole_desk(capsys):
+    at_ns = 1_770_883_140_000_000_000
+    assert moment("2026-02-12T07:59") == moment("2026-02-12T08:59+01:00") == at_ns
+    plan = desk_plan.make("", "", 1, None, at_ns=at_ns)
+    now_ns = SystemClock(plan.runtime.clock_offset_ns).wall_ns()
+    assert 0 <= now_ns - at_ns < 60 * 10**9
+    with pytest.raises(SystemExit) as ended:
+        main(["up", "--at", "noon"])
+    assert ended.value.code == 2
+    assert "noon is no time" in capsys.readouterr().err
+    with pytest.raises(ConfigurationError, match="without a chain"):
+        desk_plan.make("", "", 1, "deribit-test", at_ns=at_ns)
 
 
 def test_the_test_net_needs_keys(monkeypatch):
