@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from shared.dedupe import Ids
 from shared.messages.market import Instrument
 from shared.messages.orders import FillV1, SettlementV1
-from shared.settlement import delivery_coin_e12
+from shared.settlement import delivery_coin_e12, delivery_fee_coin_e12
 from shared.units import E12
 
 
@@ -24,6 +24,7 @@ class Book:
     _trade_ids: Ids = field(default_factory=Ids)
     _instruments: dict[str, Instrument] = field(default_factory=dict)
     _delivered: dict[str, SettlementV1] = field(default_factory=dict)
+    _delivered_lots: dict[str, int] = field(default_factory=dict)
     _uncounted: dict[str, list[FillV1]] = field(default_factory=dict)
 
     def add_instrument(self, instrument: Instrument) -> None:
@@ -70,9 +71,14 @@ class Book:
         lots = self.lots.get(name, 0)
         if settlement is None or instrument is None or not lots:
             return
-        cash_e12 = delivery_coin_e12(instrument, lots, settlement.price_usd)
+        price_usd, before = settlement.price_usd, self._delivered_lots.get(name, 0)
+        cash_e12 = delivery_coin_e12(instrument, lots, price_usd)
+        fee_e12 = delivery_fee_coin_e12(instrument, before + lots, price_usd)
+        fee_e12 -= delivery_fee_coin_e12(instrument, before, price_usd)
         underlying = settlement.underlying
-        self.cash_coin_e12[underlying] = self.cash_coin_e12.get(underlying, 0) + cash_e12
+        self.cash_coin_e12[underlying] = self.cash_coin_e12.get(underlying, 0) + cash_e12 - fee_e12
+        self.fees_coin_e12[underlying] = self.fees_coin_e12.get(underlying, 0) + fee_e12
+        self._delivered_lots[name] = before + lots
         self.lots[name] = 0
 
     def _add_cash(self, fill: FillV1, instrument: Instrument) -> None:

@@ -80,12 +80,12 @@ class Portfolio:
         lots = self.positions.lots.get(settlement.instrument, 0)
         if self._values is not None:
             self.revalue(settlement.created_ns)
-        cash_coin = self.positions.settle(settlement, instrument) / E12
+        cash_e12, fee_e12 = self.positions.settle(settlement, instrument)
         if lots and self._values is not None:
             row = self.book.row[settlement.instrument]
             worth_coin = amount(instrument, lots) * float(self._values.coin[row])
             self._amounts = self.book.amounts(self.positions.lots)
-            self.explain.book({"delta": cash_coin - worth_coin})
+            self.explain.book({"delta": cash_e12 / E12 - worth_coin, "fees": -fee_e12 / E12})
         return lots != 0
 
     def take_waiting(self) -> bool:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from shared.dedupe import Ids
 from shared.messages.market import Instrument
 from shared.messages.orders import FillV1, SettlementV1
-from shared.settlement import delivery_coin_e12
+from shared.settlement import delivery_coin_e12, delivery_fee_coin_e12
 from shared.units import E8, E12
 
 
@@ -79,6 +79,7 @@ class Positions:
         self._newest = (0, "")  # venue time and trade id
         self._seen = Ids()
         self._futures: dict[str, tuple[Instrument, FutureLeg]] = {}
+        self._delivered_lots: dict[str, int] = {}
 
     @property
     def last_venue_ns(self) -> int:
@@ -105,19 +106,26 @@ class Positions:
             self._futures.setdefault(name, (instrument, FutureLeg()))[1].add(fill)
         return True
 
-    def settle(self, settlement: SettlementV1, instrument: Instrument) -> int:
-        """Books a settlement; returns the cash of a delivery, which closes the position."""
+    def settle(self, settlement: SettlementV1, instrument: Instrument) -> tuple[int, int]:
+        """Books a settlement; returns the cash and the fee of a delivery, which closes the
+        position."""
         name = settlement.instrument
         if settlement.kind == "settlement":
             if name in self._futures:
                 price_ticks = settlement.price_usd * E8 / instrument.tick_e8
                 self._futures[name][1].settle(settlement, price_ticks)
-            return 0
-        cash_e12 = delivery_coin_e12(instrument, self.lots.get(name, 0), settlement.price_usd)
+            return 0, 0
+        lots, before = self.lots.get(name, 0), self._delivered_lots.get(name, 0)
+        cash_e12 = delivery_coin_e12(instrument, lots, settlement.price_usd)
+        # What is heard of after the delivery changes what was charged for the whole.
+        fee_e12 = delivery_fee_coin_e12(instrument, before + lots, settlement.price_usd)
+        fee_e12 -= delivery_fee_coin_e12(instrument, before, settlement.price_usd)
+        self._delivered_lots[name] = before + lots
         self.lots[name] = 0
-        self.cash_coin_e12 += cash_e12
+        self.cash_coin_e12 += cash_e12 - fee_e12
+        self.fees_coin_e12 += fee_e12
         self._futures.pop(name, None)
-        return cash_e12
+        return cash_e12, fee_e12
 
     def venue_cash_coin(self) -> float:
         """Returns the change of the venue's balance: premiums, fees, and realised futures P&L."""

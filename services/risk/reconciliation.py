@@ -77,7 +77,8 @@ class Reconciliation:
         )
 
     def expect_delivery_fee(self) -> None:
-        """The venue's history of deliveries does not say their fees: count cash anew."""
+        """The venue's history of deliveries does not say their fees. What its table says is in our
+        cash; that it was charged is not taken for granted: count cash anew."""
         self._deposit_coin_e12 = None
 
     def _is_quiet(self, account: AccountV1, positions: Positions) -> bool:

@@ -14,6 +14,7 @@ from infra import simulated_desk
 from infra.rebuild import Book
 from native.book import SELL
 from services.ledger.entries import Body, entry_kind
+from services.venue.accounts.accounts import FIRST_USER
 from shared.clock import NS_PER_S
 from shared.messages.market import InstrumentsV1
 from shared.messages.orders import AccountV1, FillV1, PlaceOrderV1, SettlementV1
@@ -130,9 +131,15 @@ def expiring(known, expiry_ns):
     ]
 
 
+def fees_paid(known, currency):
+    accounts = known.venue.core.exchange.accounts
+    return accounts.get(FIRST_USER).wallets[currency].fees_e12
+
+
 def test_an_expiry_in_the_middle_of_the_day_breaks_nothing():
-    """At 08:00 UTC options are delivered and futures settled; no books differ, nobody halts."""
-    eight = simulated_desk.START_NS + 20 * 3600 * NS_PER_S
+    """At 08:00 UTC options are delivered and futures settled; no books differ, nobody halts. It is
+    a Friday: deliveries cost a fee."""
+    eight = simulated_desk.START_NS + 44 * 3600 * NS_PER_S
     known = simulated_desk.build(1, desks.HEDGED, start_ns=eight - 45 * NS_PER_S)
     simulation = known.simulation
     simulation.at(eight - 20 * NS_PER_S, lambda: bid_for_what_expires(known, eight))
@@ -156,6 +163,13 @@ def test_an_expiry_in_the_middle_of_the_day_breaks_nothing():
     assert len(words) == 2
     assert all(word.is_equal and word.check_count > 10 for word in words)
     assert all(abs(word.cash_difference_coin_e12) < 10**6 for word in words)
+    for underlying, book in known.simulation.agents["risk"].service.core.underlyings.items():
+        paid = fees_paid(known, underlying)
+        assert paid > sum(
+            f.fee_coin_e12 for f in known.fills.values() if f.underlying == underlying
+        )
+        assert book.portfolio.positions.fees_coin_e12 == paid
+        assert known.pnls[underlying].coin.fees == pytest.approx(-paid / 1e12, abs=1e-11)
 
 
 def test_the_expiry_that_is_listed_next_is_quoted_soon_after():

@@ -4,6 +4,7 @@ import pytest
 
 from services.venue.accounts.accounts import FIRST_USER
 from shared.clock import NS_PER_S
+from shared.settlement import delivery_fee_coin_e12
 from shared.units import E12
 from tests.unit.venue.client import NOW_NS, PERPETUAL, House, RefusedError
 
@@ -123,3 +124,32 @@ def test_a_day_with_the_crowd_ends_with_all_money_in_place():
     assert house.venue.exchange.history.trade_count > 10
     assert any(state == "closed" for state in house.venue.exchange.states)
     house.assert_sound()
+
+
+def test_the_desk_books_what_the_venue_charges_for_a_delivery():
+    """On a Friday, that is; the fees of what expires on other days are nothing."""
+    for days in (0, 6):
+        eight_ns = SETTLEMENT_NS + days * 86_400 * NS_PER_S
+        house = House(eight_ns - 5 * NS_PER_S)
+        index_usd = house.chain.index_usd["BTC"]
+        expiring = [
+            i for i in house.chain.instruments
+            if i.underlying == "BTC" and i.expiry_ns == eight_ns
+            and (i.kind == "future" or 0.97 < i.strike_usd / index_usd < 1.03)
+        ]  # fmt: skip
+        for instrument in expiring:
+            is_option = instrument.kind == "option"
+            price = 0.02 if is_option else float(round(index_usd))
+            trade(house, instrument.name, 1.7 if is_option else 12_340, price)
+        house.pass_time(8, step_s=1)
+        events = house.venue.floor.settlement.account_events[FIRST_USER]
+        rows = [row for row in events if row["type"] == "delivery"]
+        charged = {row["instrument_name"]: round(row["commission"] * E12) for row in rows}
+        price_usd = rows[0]["index_price"]
+        assert charged == {
+            one.name: delivery_fee_coin_e12(one, 17 if one.kind == "option" else 1234, price_usd)
+            for one in expiring
+        }
+        assert len(charged) > 3
+        assert any(charged.values()) == (days == 6)
+        house.assert_sound()
