@@ -82,6 +82,14 @@ def check_tables(tables: dict[str, dict[str, Any]]) -> DeskConfig:
     return section(tables, "desk", DeskConfig)
 
 
+def clock_offset_ns(chain_path: str, at_ns: int | None, venue: str) -> int:
+    """Returns by how much the desk's time is ahead of UTC."""
+    if at_ns is not None and (chain_path or venue != "simulated"):
+        raise ConfigurationError("a time at the start is for a simulated venue without a chain")
+    began_ns = read_chain(chain_path).timestamp_ns if chain_path else at_ns
+    return 0 if began_ns is None else began_ns - time.time_ns()
+
+
 def make(
     config_path: str,
     chain_path: str,
@@ -98,10 +106,7 @@ def make(
     desk = check_tables(tables)
     venue = venue or desk.venue
     tables = {**tables, "desk": {**tables.get("desk", {}), "venue": venue}}
-    if at_ns is not None and (chain_path or venue != "simulated"):
-        raise ConfigurationError("a time at the start is for a simulated venue without a chain")
-    began_ns = read_chain(chain_path).timestamp_ns if chain_path else at_ns
-    offset_ns = 0 if began_ns is None else began_ns - time.time_ns()
+    offset_ns = clock_offset_ns(chain_path, at_ns, venue)
     client_id, client_secret = venue_keys(venue)
     run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(2)
     directory = runs.create(run_id)
