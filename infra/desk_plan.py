@@ -7,7 +7,7 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from shared.configuration import (
 )
 from shared.recorded_chain import read_chain
 from shared.redaction import read_secret
+from shared.service import Service
 
 # nats-server's heap fills to its limit in the first minutes and is collected there: flat from then
 # on, where pacing by live data would follow its block caches (up to 8 MB a stream) up for hours.
@@ -133,11 +134,8 @@ def make(
         feeds=feeds(tables, desk, instances.values()) if venue == "simulated" else {},
         bus_authority_path=str(runs.authority_path(directory)) if desk.bus_security else "",
     )
-    security = None
-    if desk.bus_security:
-        everybody = permissions.roles(topology.named(wirings, instances.values()), desk)
-        granted = permissions.all_grants(everybody)
-        security = permissions.render(runs.bus_folder(directory), granted)
+    named = topology.named(wirings, instances.values())
+    security = bus_security(directory, named, desk) if desk.bus_security else None
     environment = write_facts(directory, runtime)
     holders = {name for name, wiring in wirings.items() if wiring.link} | {"venue"}
 
@@ -163,6 +161,12 @@ def make(
         alerting=program(Instance("alerting"), "infra"),
         processes=instances,
     )
+
+
+def bus_security(directory: Path, wirings: Mapping[str, Service], desk: DeskConfig) -> Path:
+    """Writes a key for everybody on the bus; returns the file that the server includes."""
+    granted = permissions.all_grants(permissions.roles(wirings, desk))
+    return permissions.render(runs.bus_folder(directory), granted)
 
 
 def in_order(instances: dict[str, Instance]) -> Iterator[Instance]:
