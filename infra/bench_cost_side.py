@@ -185,12 +185,12 @@ async def alternate(
     found: dict[str, list[tuple[NDArray[np.void], NDArray[np.void]]]] = {"on": [], "off": []}
     for number in range(2 * rounds):
         name = ("on", "off")[(number + number // 2) % 2]  # on off off on: no side is always second
+        await asyncio.sleep(PAUSE_S)  # whose records they were takes the last of them
         await look_away(outside, edge, is_away=name == "off")
-        await asyncio.sleep(PAUSE_S)
         done = await asyncio.to_thread(outside.round, rate, rate * round_ms // 1_000, 1)
         found[name].append(done)
-    await look_away(outside, edge, is_away=False)
     await asyncio.sleep(PAUSE_S)
+    await look_away(outside, edge, is_away=False)
     records = {"on": np.concatenate(edge.kept), "off": outside.records()}
     samples: dict[str, NDArray[np.float64]] = {}
     for name, rounds_of in found.items():

@@ -20,7 +20,7 @@ import structlog
 from numpy.typing import NDArray
 
 from native import path_records as records
-from native.fast_path import MODES, FastPath
+from native.fast_path import BATCH, MODES, FastPath
 from native.path_records import Stats
 from services.market_making.core import Config
 from services.market_making.fix_line import SENDER, TARGET, FixLine
@@ -219,8 +219,13 @@ class FastEdge:
                 self._on_stats(stats, now_ns)
 
     def _take_records(self) -> None:
-        while len(batch := self._path.records()):
-            self._on_batch(batch, self._clock.wall_ns())
+        """Takes what is there now: what comes while it is dealt with has the next look."""
+        is_all = False
+        while not is_all:
+            batch = self._path.records()
+            is_all = len(batch) < BATCH
+            if len(batch):
+                self._on_batch(batch, self._clock.wall_ns())
 
     def _on_batch(self, batch: NDArray[np.void], now_ns: int) -> None:
         assert self._journal is not None  # opened before the path runs

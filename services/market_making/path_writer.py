@@ -25,6 +25,7 @@ FIELDS = {
     "is_ask_moved": ("is_moved", 1),
 }
 UNREAD = (records.ANSWER, records.FEED, records.PASS)  # nothing in Python acts on them
+_IS_READ = ~np.isin(np.arange(max(records.RECORD_NAMES) + 1), UNREAD)
 RATE_MAX = 100  # messages in any second, of our own accord
 RATE_RESERVED = 10  # of these for cancels
 REQUESTS_RESERVED = 2.0
@@ -117,7 +118,7 @@ def tick_to_quote(counts: NDArray[np.int64]) -> words.TickToQuote:
 
 def read(batch: NDArray[np.void]) -> list[words.Record]:
     """Returns what the core reads of records, oldest first; the journal has the others too."""
-    wanted = batch[~np.isin(batch["kind"], UNREAD)]
+    wanted = batch[_IS_READ[batch["kind"]]]
     return [words.Record._make(row) for row in wanted.view(_flat(batch.dtype)).tolist()]
 
 
