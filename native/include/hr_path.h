@@ -108,8 +108,10 @@ typedef struct {
 #define HR_SESSION_SEQUENCE_LOW 6 /* A sequence number below the one expected, not PossDup. */
 #define HR_SESSION_REJECT 7       /* The venue rejected a message of ours. */
 
-/* Stamps are desk time in ns; 0: that stage was not passed. Versions are those that the decision
- * was made with. */
+/* Stamps are desk time in ns; 0: that stage was not passed. Reading the clock is a twentieth of a
+ * book tick, so what is one moment is read once: the gate is asked within the decision (gated is
+ * decided), and only an index values before it (for a book tick, valued is decoded). Versions are
+ * those that the decision was made with. */
 typedef struct {
     int64_t sequence; /* +1 each: a number missing is a record lost. */
     int64_t received_ns;

@@ -100,7 +100,10 @@ static int64_t decide_run(hr_path *path, int64_t first, int64_t now_ns) {
             continue;
         }
         hr_engine_pass pass;
-        hr_engine_decide_slot(book->engine, slot, now_ns, &path->decisions[found], &pass);
+        if (hr_engine_decide_slot(book->engine, slot, now_ns, &path->decisions[found], &pass) !=
+            HR_OK) {
+            continue; /* No slot of ours: it has no book either. */
+        }
         path->stats.book_decisions++;
         found += pass.decision_count;
         book->has_more |= pass.candidate_count > pass.decision_count;
@@ -208,11 +211,15 @@ hr_status hr_path_on_datagram(hr_path *path, int32_t is_snapshot, const uint8_t 
     }
     path->stats.feed_refused += status != HR_OK;
     if (count > 0) {
-        path->decoded_ns = hr_path_now(path, now_ns);
+        int is_index = 0;
+        path->decoded_ns = path->valued_ns = hr_path_now(path, now_ns);
         for (int64_t i = 0; i < count; i++) {
             take_event(path, &path->events[i], now_ns);
+            is_index |= path->events[i].kind == HR_FEED_EVENT_INDEX;
         }
-        path->valued_ns = hr_path_now(path, now_ns);
+        if (is_index) {
+            path->valued_ns = hr_path_now(path, now_ns);
+        }
         hr_path_decide_touched(path, now_ns);
     }
     hr_path_publish(path);

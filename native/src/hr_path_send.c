@@ -139,7 +139,7 @@ static void record_quote(hr_path *path, const hr_path_unsettled *sent,
     hr_record *record = hr_path_record(path, HR_RECORD_QUOTE, sent->underlying);
     record->valued_ns = path->valued_ns;
     record->decided_ns = sent->decided_ns;
-    record->gated_ns = sent->gated_ns;
+    record->gated_ns = sent->decided_ns;
     record->feed_change_id = option->change_id;
     record->slot = decision->slot;
     record->instrument_id = option->instrument_id;
@@ -219,7 +219,6 @@ void hr_path_quote(hr_path *path, int32_t underlying, const hr_engine_decision *
             .count = size,
             .request = request,
             .decided_ns = decided_ns,
-            .gated_ns = hr_path_now(path, now_ns),
             .underlying = underlying,
         };
     }

@@ -74,7 +74,6 @@ typedef struct {
     int64_t count;
     int64_t request;
     int64_t decided_ns;
-    int64_t gated_ns;
     int32_t underlying;
     int32_t reserved;
 } hr_path_unsettled;
