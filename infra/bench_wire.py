@@ -28,7 +28,7 @@ PAUSE_MS = 150  # the kernel holds back real-time threads that leave nothing to 
 SECONDS_BELOW = 0.3  # of the time of a figure, for each of those below it
 SLOT = 222  # RIVAL_SLOT
 PRICES = {0: 605, 1: 595}  # what the bid of an even and an odd version of the book must be
-STAGES = ("received", "decoded", "valued", "decided", "gated", "sent")
+STAGES = ("received", "decoded", "decided", "sent")  # that a book tick has to itself
 NS_PER_US = 1_000.0
 
 Samples = NDArray[np.float64]  # microseconds

@@ -47,10 +47,11 @@ def draw(spans: list[Span], jaeger_url: str) -> RenderableType:
 
 
 def in_order(spans: list[Span]) -> list[tuple[int, Span]]:
-    """Returns spans with their depth, each behind its parent, siblings by time."""
+    """Returns spans with their depth, each behind its parent; siblings by time, of those that began
+    together the shortest first."""
     ids = {span.place.span_id for span in spans}
     children: dict[str, list[Span]] = {}
-    for span in sorted(spans, key=lambda one: (one.began_us, one.name)):
+    for span in sorted(spans, key=lambda one: (one.began_us, one.took_us, one.name)):
         parent = span.parent_id if span.parent_id in ids else ""
         children.setdefault(parent, []).append(span)
     found: list[tuple[int, Span]] = []

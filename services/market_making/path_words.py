@@ -15,7 +15,7 @@ from shared.causes import Cause, fill_cause
 from shared.journeys import Journey
 
 Block = Mapping[str, float]
-STAGES = ("decoded", "valued", "decided", "gated", "sent")
+STAGES = ("decoded", "valued", "decided", "sent")  # gated is decided: one moment
 BOUNDS_NS = tuple(
     step * 10**power for power in range(3, 9) for step in (1, 2, 5)
 )  # of the histogram that is exported: 1 us to 0.5 s

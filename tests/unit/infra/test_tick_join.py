@@ -19,7 +19,7 @@ def records() -> np.ndarray:
     for row, (request, slot, version) in zip(found, ROWS, strict=True):
         row["request"], row["slot"], row["feed_change_id"] = request, slot, version
         row["received_ns"], row["sent_ns"] = 1_000, 6_000
-        for stage in ("decoded", "valued", "decided", "gated"):
+        for stage in ("decoded", "decided"):
             row[f"{stage}_ns"] = 2_000
     return found
 

@@ -177,7 +177,7 @@ def test_the_way_of_a_tick_is_told_stage_by_stage():
     batch = PathRecords(desk.now_ns, read(desk.path.records()))
     journeys = {journey.name: journey for journey in batch.journeys(lambda: True)}
     way = journeys["tick_to_quote"]
-    assert [name for name, _ in way.stages] == ["decoded", "valued", "decided", "gated", "sent"]
+    assert [name for name, _ in way.stages] == ["decoded", "valued", "decided", "sent"]
     stamps = [way.began_ns, *(at_ns for _, at_ns in way.stages)]
     assert stamps == sorted(stamps)
     assert way.attributes["surface_version"] == 2
