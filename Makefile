@@ -27,6 +27,7 @@ FUZZ_SOURCES_fix := $(wildcard native/src/hr_fix_*.c)
 FUZZ_LINKS_sbe := $(wildcard native/src/hr_sbe_*.c)
 FUZZ_LINKS_roundtrip := $(FUZZ_LINKS_sbe)
 FUZZ_LINKS_feed := $(wildcard native/src/hr_feed*.c) $(FUZZ_LINKS_sbe)
+FUZZ_LINKS_fix := $(wildcard native/src/hr_fix_*.c)
 FUZZ_SOURCES_canary := native/fuzz/fuzz_canary.c
 
 help: ## list the commands

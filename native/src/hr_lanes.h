@@ -19,8 +19,12 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define HR_WIDE __attribute__((target("avx2")))
+#if defined(__clang__) /* It knows no such preference. */
+#define HR_WIDEST __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
+#else
 #define HR_WIDEST                                                                                  \
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")))
+#endif
 static inline int32_t hr_is_wide(void) {
     return __builtin_cpu_supports("avx2") != 0;
 }
