@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from services.gateway.calls import Calls, rows_of
 from services.gateway.listing import Listing
 from services.gateway.readings import NONSENSE, name, number, stamp_ns
@@ -11,7 +13,7 @@ from shared.alerts import Alerts
 from shared.clock import NS_PER_S
 from shared.messages.orders import SettlementV1
 from shared.settlement import is_settling
-from shared.venue_link import VenueReply
+from shared.venue_link import NOT_SENT, OUTCOME_UNKNOWN, VenueReply
 
 ASK_NS = 5 * NS_PER_S
 COUNT_MAX = 1000
@@ -63,7 +65,26 @@ class Settlements:
             is_old = reply.created_ns - settlement.venue_ns > LOOKBACK_NS
             if settlement.settlement_id not in self._known and not is_old:
                 self._known.add(settlement.settlement_id)
-                yield settlement
+                yield from self._tell(settlement)
+
+    def _tell(self, settlement: SettlementV1) -> Iterator[object]:
+        """Says it with the instrument's terms, which are asked for where it is not listed."""
+        terms = self._listing.by_name.get(settlement.instrument)
+        if terms is not None:
+            yield msgspec.structs.replace(settlement, terms=terms)
+            return
+        yield self._calls.request(
+            "public/get_instrument",
+            {"instrument_name": settlement.instrument},
+            partial(self._described, settlement),
+        )
+
+    def _described(self, settlement: SettlementV1, reply: VenueReply) -> Iterator[object]:
+        if reply.error_code in (OUTCOME_UNKNOWN, NOT_SENT):
+            self._known.discard(settlement.settlement_id)  # asked for again when the link is up
+            return
+        terms = self._listing.remember(reply.result, settlement.underlying)
+        yield msgspec.structs.replace(settlement, created_ns=reply.created_ns, terms=terms)
 
 
 def _read(row: dict[str, Any], currency: str, now_ns: int) -> SettlementV1:

@@ -19,9 +19,12 @@ class Market:
 
     def on_instruments(self, batch: InstrumentsV1) -> None:
         for instrument in batch.instruments:
-            self.instruments[instrument.name] = instrument
-            if instrument.kind != "option":
-                self.marks.setdefault(instrument.name, 0.0)
+            self.learn(instrument)
+
+    def learn(self, instrument: Instrument) -> None:
+        self.instruments[instrument.name] = instrument
+        if instrument.kind != "option":
+            self.marks.setdefault(instrument.name, 0.0)
 
     def on_ticks(self, batch: TicksV1) -> bool:
         """Takes a batch; returns False for one that is older than what is known."""

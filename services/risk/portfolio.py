@@ -65,6 +65,9 @@ class Portfolio:
 
     def on_settlement(self, settlement: SettlementV1) -> bool:
         """Books a settlement once; returns whether it closed a position."""
+        if settlement.terms is not None and settlement.instrument not in self.market.instruments:
+            self.market.learn(settlement.terms)  # listed no more when we were started
+            self.take_waiting()
         instrument = self.market.instruments.get(settlement.instrument)
         if settlement.settlement_id in self._settled or instrument is None:
             return False

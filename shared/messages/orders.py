@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
+from shared.messages.market import Instrument
 from shared.messages.message import (
     CoinE12,
     Count,
@@ -123,7 +124,8 @@ class FillV1(Message, frozen=True, kw_only=True, tag="orders.fill.v1"):
 class SettlementV1(Message, frozen=True, kw_only=True, tag="orders.settlement.v1"):
     """The venue settled an instrument that the desk held. A `delivery` closes an expired position
     at `price_usd`, the venue's average of the index; a `settlement` moves a future's P&L up to
-    the mark `price_usd` into the balance."""
+    the mark `price_usd` into the balance. What was delivered is listed no more: whoever is rebuilt
+    from the record has its `terms` from here."""
 
     delivery: ClassVar[Delivery] = Delivery.DURABLE
 
@@ -133,6 +135,7 @@ class SettlementV1(Message, frozen=True, kw_only=True, tag="orders.settlement.v1
     instrument: Name
     price_usd: Positive
     venue_ns: Ns
+    terms: Instrument | None = None
 
     def key(self) -> str:
         return self.underlying

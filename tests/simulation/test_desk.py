@@ -138,12 +138,15 @@ def fees_paid(known, currency):
 
 def test_an_expiry_in_the_middle_of_the_day_breaks_nothing():
     """At 08:00 UTC options are delivered and futures settled; no books differ, nobody halts. It is
-    a Friday: deliveries cost a fee."""
+    a Friday: deliveries cost a fee. Risk is killed afterwards, and comes back to what is listed no
+    more."""
     eight = simulated_desk.START_NS + 44 * 3600 * NS_PER_S
     known = simulated_desk.build(1, desks.HEDGED, start_ns=eight - 45 * NS_PER_S)
     simulation = known.simulation
     simulation.at(eight - 20 * NS_PER_S, lambda: bid_for_what_expires(known, eight))
     simulation.at(eight - 19 * NS_PER_S, lambda: hit_those_bids(known, eight))
+    simulation.at(eight + 20 * NS_PER_S, simulation.agents["risk"].crash)
+    simulation.at(eight + 21 * NS_PER_S, simulation.agents["risk"].start)
     known.run(150.0)
     record = simulation.bus.record
     settled = [message for message in record if type(message) is SettlementV1]
