@@ -48,6 +48,7 @@ class Contracts:
         self.of_slot: dict[int, Contract] = {}
         self.slots: dict[str, int] = {}
         self.future_lots_usd: dict[str, float] = {}
+        self._future_lots: dict[str, int] = {}  # held, signed
         self.refused_count = 0  # listed, and not quotable by this engine
 
     def update(self, batch: InstrumentsV1) -> list[str]:
@@ -75,6 +76,15 @@ class Contracts:
             self._slots.put(slot, self._instruments[slot], is_listed=tick.is_live)
             self._closed ^= {slot}
         return slot
+
+    def hold_future(self, name: str, lots: int) -> None:
+        """Takes a fill of a listed future."""
+        self._future_lots[name] = self._future_lots.get(name, 0) + lots
+
+    def hedge_usd(self) -> float:
+        """Returns what is held in futures that stand listed: delivery takes a hedge away too."""
+        lots = self._future_lots
+        return sum((lots[name] * self.future_lots_usd[name] for name in lots), 0.0)
 
     def instrument(self, slot: int) -> Instrument:
         return self._instruments[slot]
@@ -115,6 +125,8 @@ class Contracts:
     def _release(self, name: str) -> None:
         slot = self.slots.pop(name, None)
         if slot is None:
+            self.future_lots_usd.pop(name, None)
+            self._future_lots.pop(name, None)
             return
         del self.of_slot[slot]
         del self._instruments[slot]

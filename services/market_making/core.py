@@ -122,6 +122,7 @@ class MarketMaking:
                 book, name, lots, 0, batch.created_ns, late_id, is_old=True
             )
             self._close_latches(book, name)
+        self._set_hedge(book)
 
     def on_surface(self, surface: SurfaceV1) -> Outputs:
         book = self.books.get(surface.underlying)
@@ -215,6 +216,7 @@ class MarketMaking:
             yield from self._asked(quoter, quoter.hold(now_ns, held))
             quoter.report.count_uptime(now_ns, is_quoting=quoter.phase is Phase.QUOTING)
             yield from self._asked(quoter, quoter.on_timer(now_ns))
+            self._set_hedge(book)
             if self._state(book, now_ns) != book.state:
                 yield from self._status(book, now_ns)
 
@@ -330,10 +332,16 @@ class MarketMaking:
         if slot is not None:
             yield from book.quoter.on_fill(slot, lots, price_ticks, now_ns, trade_id, is_old=is_old)
         elif name in contracts.future_lots_usd:
-            book.hedge_usd += lots * contracts.future_lots_usd[name]
-            book.quoter.set_hedge(book.hedge_usd)
+            contracts.hold_future(name, lots)
+            self._set_hedge(book)
         else:
             book.waiting[name] = book.waiting.get(name, 0) + lots
+
+    def _set_hedge(self, book: Underlying) -> None:
+        hedge_usd = book.quoter.contracts.hedge_usd()
+        if hedge_usd != book.hedge_usd:
+            book.hedge_usd = hedge_usd
+            book.quoter.set_hedge(hedge_usd)
 
     def _close_latches(self, book: Underlying, name: str) -> None:
         slot = LATCH_ALL if name == "all" else book.quoter.contracts.slots.get(name)

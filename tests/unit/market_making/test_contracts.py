@@ -1,8 +1,10 @@
 """Slots of options: given out as they are listed, taken back as they expire, given out again."""
 
+import msgspec
+
 from services.market_making.contracts import Contracts
 from shared.messages.market import Instrument, InstrumentsV1, Tick
-from tests.unit.market_making.toy_desk import START_NS, option
+from tests.unit.market_making.toy_desk import START_NS, option, perpetual
 
 
 class Shown:
@@ -45,3 +47,21 @@ def test_a_slot_of_what_was_delivered_begins_anew_with_the_next_option():
     assert contracts.on_tick(tick(new, START_NS + 60, is_live=True)) == 0
     assert contracts.on_tick(tick(new, START_NS + 55, is_live=False)) is None  # overtaken
     assert shown.options == {0: (new.name, True)}
+
+
+def test_the_hedge_in_a_future_ends_with_its_delivery():
+    contracts = Contracts(Shown(), 1)
+    dated = msgspec.structs.replace(
+        perpetual(), name="BTC-26DEC25", kind="future", expiry_ns=START_NS + 10
+    )
+    contracts.update(listed(perpetual(), expiry_ns=0))
+    contracts.update(listed(dated, expiry_ns=dated.expiry_ns))
+    contracts.hold_future(perpetual().name, -3)
+    contracts.hold_future(dated.name, 5)
+    lot_usd = contracts.future_lots_usd[dated.name]
+    assert contracts.hedge_usd() == 2 * lot_usd
+    contracts.release_expired(START_NS + 9)
+    assert contracts.hedge_usd() == 2 * lot_usd
+    contracts.release_expired(START_NS + 10)
+    assert contracts.hedge_usd() == -3 * lot_usd
+    assert not contracts.is_known(dated.name)
