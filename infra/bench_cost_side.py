@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from infra import bench_collector
 from infra.bench_wire import SLOT
 from infra.embedded_nats import free_port, write_config
+from infra.supervisor import die_with_parent
 from infra.tick_join import QUOTE, TICK, latencies, versions_of
 from native.fast_path import FastPath
 from native.path_records import QUOTE as QUOTE_RECORD
@@ -298,6 +299,7 @@ def bus(folder: Path, offset_ns: int) -> Iterator[Runtime]:
     process = subprocess.Popen(
         write_config(folder, "bench", port, None),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        preexec_fn=die_with_parent,  # noqa: PLW1509  # no thread yet; C may end this process
     )  # fmt: skip
     try:
         yield Runtime(
