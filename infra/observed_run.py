@@ -1,8 +1,8 @@
 """One run of the desk for `make observation-cost`: what its processes cost, how long ticks took.
 
-`on`: spans to a collector, every agent's metrics read as often and as Prometheus does, the watcher
-beside the agents, logs as usual. `off`: none of it, logs from warnings on. What both have: the
-agents count, and the loop's records go to the journal.
+`on`: spans to a collector, every agent's metrics read as often and as Prometheus does, the agents
+telling the watcher beside them what it judges, logs as usual. `off`: none of it, logs from warnings
+on. What both have: the agents count, and the loop's records go to the journal.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ WATCHER = "alerting"
 SUPERVISOR = "supervisor"
 TELL = {
     "on": '[desk]\notlp_endpoint = "{endpoint}"\n',
-    "off": '[desk]\nlog_level = "warning"\n',
+    "off": '[desk]\nlog_level = "warning"\ntells_vitals = false\n',
 }
 
 Samples = NDArray[np.float64]  # microseconds

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from infra.golden import sample
 from infra.permissions import Role
-from shared.messages.desk import BreakerV1, DeadLetterV1, HeartbeatV1
+from shared.messages.desk import BreakerV1, DeadLetterV1, HeartbeatV1, VitalsV1
 from shared.messages.message import Delivery, Message, subject_of
 from shared.messages.registry import KINDS
 
 NOBODY: frozenset[str] = frozenset()
-ABOUT_ONESELF = (HeartbeatV1, DeadLetterV1, BreakerV1)
+ABOUT_ONESELF = (HeartbeatV1, VitalsV1, DeadLetterV1, BreakerV1)
 STREAMS = ("RECORD", "STATE", "DEAD", "LEDGER")
 STREAM_NEVER = ("DELETE", "PURGE", "SNAPSHOT", "RESTORE", "MSG.DELETE", "LEADER.STEPDOWN")
 CONSUMER_NEVER = ("DELETE.{}.any", "INFO.{}.any", "NAMES.{}", "MSG.NEXT.{}.any",
@@ -26,7 +26,8 @@ FOREIGN = (
     "$JS.API.STREAM.CREATE.OTHER", "$JS.API.ACCOUNT.PURGE.DESK", "$JS.API.META.LEADER.STEPDOWN",
     "$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.DESK.CONNZ", "$SYS.ACCOUNT.DESK.CONNECT",
     "$SRV.OTHER", "$SRV.PING.nobody", "desk.ask.nobody", "_COMMANDS.nobody-commands",
-    "desk.heartbeat.v1.nobody", "desk.dead_letter.v1.nobody", "desk.breaker.v2.risk",
+    "desk.heartbeat.v1.nobody", "desk.vitals.v1.nobody", "desk.dead_letter.v1.nobody",
+    "desk.breaker.v2.risk",
 )  # fmt: skip
 # What somebody would listen to who wants to hear more than is theirs, and what would then arrive.
 EAVESDROPPED = {
@@ -106,12 +107,15 @@ def _about_oneself(everybody: Mapping[str, Role]) -> Iterator[Row]:
     """An agent speaks of itself, and nobody in its name; a person of anybody's breakers."""
     people = {name for name, role in everybody.items() if role.asks}
     beats = {name for name, role in everybody.items() if HeartbeatV1 in _heard_by(role)}
+    watchers = {name for name, role in everybody.items() if VitalsV1 in _heard_by(role)}
     for name, role in everybody.items():
         yield Row(f"desk.heartbeat.v1.{name}", {name} if role.has_shell else NOBODY, beats)
+        yield Row(f"desk.vitals.v1.{name}", {name} if role.has_shell else NOBODY, watchers)
         yield Row(f"desk.dead_letter.v1.{name}", {name} if role.has_shell else NOBODY, NOBODY)
         own = {name} if BreakerV1 in role.wiring.publishes else NOBODY
         yield Row(f"desk.breaker.v1.{name}", people | own, NOBODY)
     yield Row("desk.heartbeat.>", None, beats, "desk.heartbeat.v1.risk")
+    yield Row("desk.vitals.>", None, watchers, "desk.vitals.v1.risk")
     yield Row("desk.breaker.>", None, NOBODY, "desk.breaker.v1.risk")
     yield Row("desk.dead_letter.>", None, NOBODY, "desk.dead_letter.v1.risk")
 

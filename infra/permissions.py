@@ -39,7 +39,7 @@ from infra.bus_authority import AuthorityError
 from shared.bus_login import inbox_of
 from shared.configuration import DeskConfig, load_tables, section
 from shared.follow import command_consumer_of, command_inbox_of
-from shared.messages.desk import ABOUT_AN_AGENT, BreakerV1, DeadLetterV1, HeartbeatV1
+from shared.messages.desk import ABOUT_AN_AGENT, BreakerV1, DeadLetterV1, HeartbeatV1, VitalsV1
 from shared.messages.message import Delivery, Message, tag_of
 from shared.messages.pricing import OverrideV1
 from shared.messages.registry import KINDS, is_keyed, stem_of
@@ -143,7 +143,9 @@ def is_message(kind: type) -> TypeGuard[type[Message]]:
 
 def _said(role: Role) -> Iterator[str]:
     """What the core publishes, and the shell about its own agent only."""
-    from_the_shell: set[type[Message]] = {HeartbeatV1, DeadLetterV1} if role.has_shell else set()
+    from_the_shell: set[type[Message]] = set()
+    if role.has_shell:
+        from_the_shell = {HeartbeatV1, VitalsV1, DeadLetterV1}
     for kind in sorted(role.wiring.publishes | from_the_shell, key=tag_of):
         if role.has_shell and kind in ABOUT_AN_AGENT:
             yield f"{tag_of(kind)}.{role.name}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.configuration import DeskConfig, FeedAddress, Runtime, section
-from shared.messages.desk import DeadLetterV1, HeartbeatV1, PageV1, RecordV1
+from shared.messages.desk import DeadLetterV1, HeartbeatV1, PageV1, RecordV1, VitalsV1
 from shared.messages.message import Message, tag_of
 from shared.messages.risk import AlertV1
 from shared.service import Service
@@ -18,7 +18,7 @@ SERVICES = (
 # One process for all underlyings, or one for each.
 PER_UNDERLYING = ("pricing", "market_making", "hedging")
 OF_A_RUN = {"venue", "market_making"}  # their wiring depends on it
-FROM_THE_SHELL = {HeartbeatV1, DeadLetterV1, RecordV1}  # every agent sends these
+FROM_THE_SHELL = {HeartbeatV1, VitalsV1, DeadLetterV1, RecordV1}  # every agent sends these
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,14 @@ from shared.configuration import Runtime
 from shared.dead_letters import DeadLetters
 from shared.inbox import Entry, Inbox
 from shared.intake import Intake
-from shared.messages.desk import ABOUT_AN_AGENT, BreakerStanding, DeadLetterV1, HeartbeatV1, TimerV1
+from shared.messages.desk import (
+    ABOUT_AN_AGENT,
+    BreakerStanding,
+    DeadLetterV1,
+    HeartbeatV1,
+    TimerV1,
+    VitalsV1,
+)
 from shared.messages.message import Message, tag_of
 from shared.messages.registry import is_keyed
 from shared.outlet import Outlet
@@ -33,7 +40,7 @@ from shared.service import Edge, Every, Handler, Measuring, Output, Reading, Ser
 from shared.state_keeper import StateKeeper
 from shared.telemetry import Log, Telemetry
 from shared.venue_link import LinkSettings
-from shared.vitals import Vitals, breaker_readings, sheddable
+from shared.vitals import Vitals, breaker_readings, sheddable, vitals_of
 from shared.worker import Worker
 
 if TYPE_CHECKING:
@@ -64,6 +71,7 @@ class Agent:
         *,
         open_link: OpenLink | None = None,
         tracing: "Tracing | None" = None,
+        tells_vitals: bool = True,
     ) -> None:
         self.service = service
         self.runtime = runtime
@@ -73,6 +81,7 @@ class Agent:
         if service.dependencies is not None:
             service.dependencies.is_bus_well = self._is_bus_well
         self._tracing = tracing
+        self._tells_vitals = tells_vitals
         self.inbox = Inbox()
         name = f"{service.name}-{os.getpid()}"
         login = login_of(service.name, runtime)
@@ -251,7 +260,7 @@ class Agent:
             due_ns += interval_ns * (1 + behind)
 
     async def _beat(self) -> None:
-        """A heartbeat each second, and the gauges with it."""
+        """A heartbeat each second, with the gauges and what the watcher judges."""
         due_ns = self.clock.monotonic_ns()
         while True:
             late_ns = self.clock.monotonic_ns() - due_ns
@@ -262,6 +271,9 @@ class Agent:
             )
             self._tell_changes()
             await self._outlet.publish(beat, {})
+            if self._tells_vitals:
+                vitals = vitals_of(self.service.name, self.clock.wall_ns(), self.telemetry)
+                await self._outlet.publish(vitals, {})
             due_ns += HEARTBEAT_NS * (1 + max(0, late_ns) // HEARTBEAT_NS)
             await asyncio.sleep(max(0, due_ns - self.clock.monotonic_ns()) / NS_PER_S)
 
@@ -368,7 +380,7 @@ def _by_kind(service: Service) -> dict[type, tuple[Handler, ...]]:
 def _probe_subjects(service: Service) -> list[str]:
     """One subject under each that this service publishes on, which no reader takes; about itself
     it speaks under its own name."""
-    about_itself: set[type[Message]] = {HeartbeatV1, DeadLetterV1}
+    about_itself: set[type[Message]] = {HeartbeatV1, VitalsV1, DeadLetterV1}
     about_itself |= service.publishes.intersection(ABOUT_AN_AGENT)
     said = service.publishes - about_itself
     core = [f"{tag_of(kind)}.probe" if is_keyed(kind) else tag_of(kind) for kind in said]

@@ -42,6 +42,7 @@ class DeskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     otlp_endpoint: Annotated[str, Meta(pattern=r"^(https?://[^/\s]+(/\S*)?)?$")] = ""
     trace_ratio: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.01
     log_level: Literal["info", "warning", "error"] = "info"  # what is less is not written
+    tells_vitals: bool = True  # every agent, what is judged of it, each second; else it is asked
     bus_security: bool = True  # a key for every process, TLS, and nothing that is not granted
     # Of the account's requests to the venue, how many this process may make.
     venue_share: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0

@@ -92,7 +92,15 @@ async def _run(service: Service, desk: DeskConfig, runtime: Runtime) -> int:
 
         tracing = open_tracing(service.name, desk, runtime, clock)
     try:
-        agent = Agent(service, runtime, clock, log, open_link=open_link, tracing=tracing)
+        agent = Agent(
+            service,
+            runtime,
+            clock,
+            log,
+            open_link=open_link,
+            tracing=tracing,
+            tells_vitals=desk.tells_vitals,
+        )
         keep_forever()
         await agent.run(stop)
     except AgentError:

@@ -252,3 +252,49 @@ BREAKERS = (
 )
 READINGS = {one.name: one for one in (*QUOTING, *MARKET, *HOLDING, *WATCH, *BREAKERS)}
 ALL = {one.name: one for one in (*COUNTERS, *GAUGES, *HISTOGRAMS, *READINGS.values())}
+# What alerts are raised on (infra/alerting/declared.py; a contract test compares): each agent tells
+# the watcher its own of these, every second.
+JUDGED = frozenset(
+    {
+        "alert_raised",
+        "book_gap",
+        "breaker_state",
+        "bus_ack_seconds",
+        "bus_connected",
+        "bus_up",
+        "clock_step_seconds",
+        "halt_active",
+        "hedge_open_seconds",
+        "inbox_pending_messages",
+        "journal_age_seconds",
+        "lease_left_seconds",
+        "lease_refused",
+        "limit_used_ratio",
+        "memory_used_ratio",
+        "message_critical_dropped",
+        "message_dead_lettered",
+        "message_disordered",
+        "message_dropped",
+        "message_handled",
+        "message_missed",
+        "multicast_age_seconds",
+        "multicast_gap",
+        "order_doubtful_count",
+        "order_orphan_count",
+        "order_rejected",
+        "outbox_age_seconds",
+        "path_record_lost",
+        "process_start_time_seconds",
+        "quote_live_count",
+        "quote_rejected",
+        "quote_venue_count",
+        "reconciliation_broken",
+        "ring_used_ratio",
+        "surface_age_seconds",
+        "surface_fallback",
+        "tick_age_seconds",
+        "venue_clock_offset_seconds",
+        "venue_session_up",
+        "venue_throttled",
+    }
+)

@@ -5,7 +5,7 @@ some microseconds each time.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from shared.exposition import Page, Sampled
 from shared.metric_names import BUCKETS_S, SERIES_MAX, Declared
@@ -60,6 +60,10 @@ class Counter:
     def inc(self, count: int = 1) -> None:
         self.labels().inc(count)
 
+    def readings(self) -> Iterator[Reading]:
+        for key, one in self._series.items():
+            yield Reading(self._declared.name, one.value, key)
+
     def write(self, page: Page) -> None:
         page.numbers(self._declared, ((key, one.value) for key, one in self._series.items()))
 
@@ -74,6 +78,9 @@ class Gauge:
 
     def set(self, value: float) -> None:
         self._value = value
+
+    def readings(self) -> Iterator[Reading]:
+        yield Reading(self._declared.name, self._value)
 
     def write(self, page: Page) -> None:
         page.numbers(self._declared, [((), self._value)])
@@ -112,6 +119,12 @@ class Kept:
         self._declared = declared
         self._source = source
         self._exemplars = exemplars
+
+    def readings(self, names: Collection[str]) -> Iterator[Reading]:
+        """Yields what the source tells of some."""
+        for reading in self._source():
+            if reading.name in names:
+                yield reading
 
     def write(self, page: Page) -> None:
         """Asks the source only if somebody wants something of it."""

@@ -5,7 +5,7 @@ A log line is an event with values, as JSON. Nothing is logged per message.
 
 import logging
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import structlog
 
 from shared.clock import NS_PER_S, Clock
 from shared.exposition import Page, Sampled
-from shared.metric_names import COUNTERS, GAUGES, HISTOGRAMS, READINGS
+from shared.metric_names import COUNTERS, GAUGES, HISTOGRAMS, JUDGED, READINGS
 from shared.metrics import Counter, Gauge, Histogram, Kept
 from shared.process import Process
 from shared.redaction import redact
@@ -39,6 +39,10 @@ class Telemetry:
         self.histograms = {metric.name: Histogram(metric) for metric in HISTOGRAMS}
         self.gauges = {metric.name: Gauge(metric) for metric in GAUGES}
         self._kept: list[Kept] = []
+        self._judged: tuple[Counter | Gauge, ...] = (
+            *(one for name, one in self.counters.items() if name in JUDGED),
+            *(one for name, one in self.gauges.items() if name in JUDGED),
+        )
 
     def reach(self, name: str, count: int, *labels: str) -> None:
         """Brings a counter up to a count that is kept elsewhere."""
@@ -54,6 +58,14 @@ class Telemetry:
     ) -> None:
         """Shows what is kept elsewhere, as it stands when somebody looks."""
         self._kept.append(Kept(READINGS, source, exemplars))
+
+    def judged(self) -> Iterator[Reading]:
+        """Yields, of the metrics that alerts are raised on, each series as it stands."""
+        yield from self._process.readings(JUDGED)
+        for metric in self._judged:
+            yield from metric.readings()
+        for kept in self._kept:
+            yield from kept.readings(JUDGED)
 
     def exposition(self, accept: str = "", names: Collection[str] = ()) -> tuple[bytes, str]:
         """Returns the metrics, of some names or all, and their content type: OpenMetrics for

@@ -12,10 +12,10 @@ from shared.clock import NS_PER_S, Clock
 from shared.dependency import Dependencies
 from shared.inbox import Inbox
 from shared.lossy_order import LossyOrder
-from shared.messages.desk import HeartbeatV1
+from shared.messages.desk import HeartbeatV1, Vital, VitalsV1
 from shared.messages.message import Delivery
 from shared.messages.registry import KINDS, stem_of
-from shared.service import Reading, Service
+from shared.service import Measured, Reading, Service
 from shared.telemetry import Telemetry
 
 STEPS_KEPT = 30  # heartbeats
@@ -76,6 +76,18 @@ class Vitals:
         self._apart_ns = apart_ns
         self._steps_ns.append(abs(apart_ns - before_ns))
         return max(self._steps_ns)
+
+
+def vitals_of(service: str, now_ns: int, telemetry: Telemetry) -> VitalsV1:
+    """Returns what is judged of an agent, as it stands."""
+    return VitalsV1(
+        created_ns=now_ns, service=service, vitals=tuple(map(_vital, telemetry.judged()))
+    )
+
+
+def _vital(reading: Reading) -> Vital:
+    assert not isinstance(reading.value, Measured), f"{reading.name}: no histogram is judged"
+    return Vital(reading.name, float(reading.value), reading.labels)
 
 
 def sheddable(service: Service) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from infra.alerting.conditions import History, Labels, all_hold
 from infra.alerting.declared import SAFETY, Alert, rank, text_of
 from infra.alerting.words import Notify, Raised, Scraped
 from shared.clock import NS_PER_S
-from shared.messages.desk import PagedAlert, PageV1
+from shared.messages.desk import PagedAlert, PageV1, VitalsV1
 from shared.messages.message import Message
 from shared.messages.risk import AlertV1
 from shared.service import Reading
@@ -31,8 +31,8 @@ Key = tuple[str, Labels]
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The table `[alerting]`. Empty addresses: nobody is told there."""
 
-    interval_ms: Annotated[int, Meta(ge=200, le=5_000)] = 1_000  # between looks
-    timeout_ms: Annotated[int, Meta(ge=100, le=5_000)] = 1_200  # for an agent's answer
+    interval_ms: Annotated[int, Meta(ge=200, le=5_000)] = 500  # between looks
+    timeout_ms: Annotated[int, Meta(ge=100, le=5_000)] = 800  # for an agent's answer
     webhook_url: str = ""
     alertmanager_url: str = ""
 
@@ -58,6 +58,10 @@ class Alerting:
         """An agent's own words, for the text of the alert that its count will raise."""
         self._said[alert.name] = alert.text
         yield from ()
+
+    def on_vitals(self, vitals: VitalsV1) -> Iterator[object]:
+        """For the edge, which knows who has said nothing and must be asked."""
+        yield vitals
 
     def on_scraped(self, scraped: Scraped) -> Iterator[object]:
         now_s = self._looked_unix_s = scraped.unix_s

@@ -310,7 +310,7 @@ WATCHED = (
         "MessageStorm",
         "platform",
         "{service} took {value} messages in 10 s",
-        Condition("message_handled", ">", 10_000, AGENT, "sum", {}, "increase", 10),
+        Condition("message_handled", ">", 6_000, AGENT, "sum", {}, "increase", 10),
     ),
     _ticket(
         "MessagesShed",

@@ -1,29 +1,43 @@
-"""The watcher's eyes: asks every agent for the metrics that are judged, JetStream for its streams
-and consumers, and the disk for its room. An agent that does not answer in time is down."""
+"""The watcher's eyes: what the agents tell of themselves, what JetStream says of its streams and
+consumers, and the disk of its room. An agent that has said nothing is asked over HTTP; it may be
+cut off from the bus, or the bus away. One that does not answer in time either is down."""
 
 import asyncio
 import json
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra.alerting.conditions import Labels, Sample
 from shared.bus import BusError
-from shared.metric_names import ALL
+from shared.messages.desk import VitalsV1
+from shared.metric_names import ALL, PROCESS
 from shared.service import Reading
 from shared.streams import DEAD, LEDGER, RECORD, STATE
 
 PEER_SILENCE_NS_MAX = 2_500_000_000  # its leader asks it every second
+TOLD_S_MAX = 1.25  # an agent tells every second
 STREAMS_S = 1.0  # between questions to JetStream
 GRACE_S = 30.0  # an agent that was never heard is not yet down
 OWN_SERVICE = "alerting"
 CONSUMERS_MAX = 256
+SERIES_KEPT = 16_384
 STREAMS = (RECORD, STATE, DEAD, LEDGER)
+DECLARED = {**ALL, **{one.name: one for one in PROCESS}}
 
 Ask = Callable[[str, bytes], Awaitable[bytes]]
+
+
+class Told(NamedTuple):
+    """The newest that an agent has said of itself."""
+
+    heard_s: float  # by the loop's clock
+    created_ns: int
+    samples: list[Sample]
 
 
 class Scraper:
@@ -39,18 +53,43 @@ class Scraper:
         self._folder = folder
         self._began_s = 0.0
         self._heard: set[str] = set()
+        self._told: dict[str, Told] = {}  # by service
         self._streams: list[Reading] = []
         self.ask: Ask | None = None
+
+    def hear(self, vitals: VitalsV1) -> None:
+        """Takes what an agent says of itself. What is no newer is left, and what this version does
+        not know: that agent is asked."""
+        known = self._told.get(vitals.service)
+        if known is not None and vitals.created_ns <= known.created_ns:
+            return
+        try:
+            samples = [
+                sample_of(one.name, one.labels, one.value, vitals.service) for one in vitals.vitals
+            ]
+        except (KeyError, ValueError):
+            return
+        heard_s = asyncio.get_running_loop().time()
+        self._told[vitals.service] = Told(heard_s, vitals.created_ns, samples)
 
     async def look(self, http: aiohttp.ClientSession, now_s: float) -> list[Sample]:
         """Returns what everybody tells now."""
         self._began_s = self._began_s or now_s
         found = await asyncio.gather(
-            *(self._scrape(http, service, address, now_s) for service, address in self._targets)
+            *(self._look(http, service, address, now_s) for service, address in self._targets)
         )
         samples = [sample for one in found for sample in one]
         samples += [as_sample(reading) for reading in self.readings()]
         return samples
+
+    async def _look(
+        self, http: aiohttp.ClientSession, service: str, address: str, now_s: float
+    ) -> list[Sample]:
+        told = self._told.get(service)
+        if told is None or asyncio.get_running_loop().time() - told.heard_s > TOLD_S_MAX:
+            return await self._scrape(http, service, address, now_s)
+        self._heard.add(address)
+        return [*told.samples, Sample("up", (("service", service),), 1.0)]
 
     async def watch_streams(self) -> None:
         """Asks JetStream over and over. No look waits for it: where it does not answer, that takes
@@ -108,12 +147,22 @@ def parsed(text: str, service: str) -> Iterator[Sample]:
 
 def as_sample(reading: Reading) -> Sample:
     """Returns a reading of our own as it would be scraped."""
-    declared = ALL[reading.name]
     assert isinstance(reading.value, int | float)
-    labels = {**dict(zip(declared.labels, reading.labels, strict=True)), "service": OWN_SERVICE}
-    name = f"{reading.name}_total" if declared.kind == "counter" else reading.name
-    pairs: Labels = tuple(sorted(labels.items()))
-    return Sample(name, pairs, float(reading.value))
+    return sample_of(reading.name, reading.labels, float(reading.value), OWN_SERVICE)
+
+
+def sample_of(name: str, labels: tuple[str, ...], value: float, service: str) -> Sample:
+    """Returns a value as it would be scraped of a service. Raises KeyError for a metric, and
+    ValueError for labels, that nobody declared."""
+    return Sample(*_series(name, labels, service), value)
+
+
+@lru_cache(maxsize=SERIES_KEPT)
+def _series(name: str, labels: tuple[str, ...], service: str) -> tuple[str, Labels]:
+    declared = DECLARED[name]
+    known = {**dict(zip(declared.labels, labels, strict=True)), "service": service}
+    shown = f"{name}_total" if declared.kind == "counter" else name
+    return shown, tuple(sorted(known.items()))
 
 
 def of_stream(stream: dict[str, Any]) -> Iterator[Reading]:

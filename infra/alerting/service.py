@@ -1,4 +1,5 @@
-"""alerting: the agents' metrics, risk.alert.v1 -> desk.page.v1, a webhook, Alertmanager."""
+"""alerting: desk.vitals.v1, risk.alert.v1, the agents' metrics -> desk.page.v1, a webhook,
+Alertmanager."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from infra.alerting.words import Notify, Scraped
 from shared.bus_login import login_of
 from shared.clock import NS_PER_S, Clock, SystemClock
 from shared.configuration import Runtime
-from shared.messages.desk import PageV1
+from shared.messages.desk import PageV1, VitalsV1
 from shared.messages.risk import AlertV1
 from shared.service import Edge, Reading, Service, on
 
@@ -24,7 +25,7 @@ from shared.service import Edge, Reading, Service, on
 class Watch:
     """The edge: looks at an even pace, and delivers. Implements shared.service.Edge."""
 
-    accepts: frozenset[type] = frozenset({Notify})
+    accepts: frozenset[type] = frozenset({Notify, VitalsV1})
 
     def __init__(
         self,
@@ -60,8 +61,11 @@ class Watch:
             task.add_done_callback(on_done)
 
     def send(self, message: object) -> None:
-        assert isinstance(message, Notify)
-        self._delivery.put(message)
+        if isinstance(message, VitalsV1):
+            self._scraper.hear(message)
+        else:
+            assert isinstance(message, Notify)
+            self._delivery.put(message)
 
     def readings(self, _now_ns: int) -> Iterator[Reading]:
         yield from self._scraper.readings()
@@ -113,7 +117,11 @@ def wiring(core: Alerting | None = None) -> Service:
     core = core or Alerting()
     return Service(
         name="alerting",
-        consumes=(on(AlertV1, core.on_alert), on(Scraped, core.on_scraped)),
+        consumes=(
+            on(AlertV1, core.on_alert),
+            on(VitalsV1, core.on_vitals),
+            on(Scraped, core.on_scraped),
+        ),
         publishes=frozenset({PageV1}),
         readings=core.readings,
         answers={"alerts": core.report},

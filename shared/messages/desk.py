@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
-from shared.messages.message import Count, Delivery, Message, Name, NonNegative, Ns, Text
+from shared.messages.message import Count, Delivery, Finite, Message, Name, NonNegative, Ns, Text
 
 
 class TimerV1(Message, frozen=True, kw_only=True, tag="desk.timer.v1"):
@@ -43,6 +43,27 @@ class HeartbeatV1(Message, frozen=True, kw_only=True, tag="desk.heartbeat.v1"):
     cpu_s: NonNegative
     http_port: Count
     breakers: Annotated[tuple[BreakerStanding, ...], Meta(max_length=64)] = ()
+
+    def key(self) -> str:
+        return self.service
+
+
+class Vital(msgspec.Struct, frozen=True, array_like=True):
+    """A series of a metric, now; labels in the order of its declaration (metric_names.py)."""
+
+    name: Name
+    value: Finite
+    labels: Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=4)] = ()
+
+
+class VitalsV1(Message, frozen=True, kw_only=True, tag="desk.vitals.v1"):
+    """What is judged of an agent, every second, from the shell, for the watcher; an agent whose
+    vitals do not come is asked."""
+
+    delivery: ClassVar[Delivery] = Delivery.LOSSY
+
+    service: Name
+    vitals: Annotated[tuple[Vital, ...], Meta(max_length=1024)]
 
     def key(self) -> str:
         return self.service
@@ -130,4 +151,4 @@ class RecordV1(Message, frozen=True, kw_only=True, tag="desk.record.v1"):
 
 
 # Their key is the agent that they are about: it says them under its own name only.
-ABOUT_AN_AGENT: tuple[type[Message], ...] = (HeartbeatV1, BreakerV1, DeadLetterV1)
+ABOUT_AN_AGENT: tuple[type[Message], ...] = (HeartbeatV1, VitalsV1, BreakerV1, DeadLetterV1)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from infra.alerting.conditions import OF_EVERY_SCRAPE
+from infra.alerting.declared import SAFETY
 from infra.topology import SERVICES
-from shared.metric_names import ALL, COUNTERS, GAUGES, HISTOGRAMS, LABELS, READINGS
+from shared.metric_names import ALL, COUNTERS, GAUGES, HISTOGRAMS, JUDGED, LABELS, READINGS
 
 ROOT = Path(__file__).parent.parent.parent
 UNITS = ("_seconds", "_bytes", "_messages", "_ratio", "_count", "_usd", "_coin", "_vol")
@@ -75,3 +77,11 @@ def test_the_shell_sets_what_it_declares():
     text = text.replace((ROOT / "shared/metric_names.py").read_text(encoding="utf-8"), "")
     for metric in (*COUNTERS, *GAUGES, *HISTOGRAMS):
         assert f'"{metric.name}"' in text, metric.name
+
+
+def test_agents_tell_the_watcher_what_alerts_are_raised_on_and_no_more():
+    asked = {condition.metric for alert in SAFETY for condition in alert.when}
+    of_the_watcher = {name for name in asked & set(READINGS) if READINGS[name].of == ("alerting",)}
+    assert asked - of_the_watcher - {"up"} == JUDGED
+    assert all(ALL[name].kind != "histogram" for name in JUDGED & set(ALL))
+    assert set(ALL) | OF_EVERY_SCRAPE >= JUDGED

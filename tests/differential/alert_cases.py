@@ -210,7 +210,7 @@ CASES = (
             "message_handled_total" + of("risk", kind="TicksV1"): "0+2000x30",
             "message_handled_total" + of("risk", kind="QuotesV1"): "0+1000x30",
         },
-        {"message_handled_total" + of("risk", kind="TicksV1"): "0+750x30"},
+        {"message_handled_total" + of("risk", kind="TicksV1"): "0+450x30"},
     ),
     Case(
         "MessagesShed",

@@ -111,9 +111,11 @@ async def run_agent(
     *,
     ready: bool = True,
     tracing: Tracing | None = None,
+    tells_vitals: bool = True,
 ) -> AsyncIterator[Running]:
     runtime = runtime_for(server, directory)
-    agent = Agent(service, runtime, CLOCK, structlog.get_logger(), tracing=tracing)
+    log = structlog.get_logger()
+    agent = Agent(service, runtime, CLOCK, log, tracing=tracing, tells_vitals=tells_vitals)
     stop = asyncio.Event()
     task = asyncio.create_task(agent.run(stop))
     try:

@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 
 from infra.alerting import delivery as delivery_module
+from infra.alerting import scraper as scraper_module
 from infra.alerting import targets
 from infra.alerting.delivery import Delivery, as_alertmanager
 from infra.alerting.scraper import Scraper, of_consumers, of_stream, parsed
@@ -14,6 +15,7 @@ from infra.alerting.words import Notify, Raised
 from infra.topology import paper_run
 from shared.bus import BusError
 from shared.configuration import ConfigurationError, DeskConfig
+from shared.messages.desk import Vital, VitalsV1
 from tests.integration.server import until
 
 ALERT = Raised(
@@ -111,6 +113,46 @@ async def test_who_was_never_heard_is_given_time_and_then_is_down():
         late = await scraper.look(http, 131.0)
     assert [one.value for one in early if one.name == "up"] == []
     assert [one.value for one in late if one.name == "up"] == [0.0]
+
+
+def vitals(created_ns=1, **changed):
+    told = {"name": "tick_age_seconds", "value": 9.0, "labels": ("BTC",), **changed}
+    return VitalsV1(created_ns=created_ns, service="risk", vitals=(Vital(**told),))
+
+
+async def ages_seen(*told, waits_s=0.0):
+    """Returns the ages, and whether risk is up, for a watcher to whom risk does not answer."""
+    scraper = Scraper([("risk", "127.0.0.1:1")], frozenset({"tick_age_seconds"}), 0.5, "/")
+    async with aiohttp.ClientSession() as http:
+        await scraper.look(http, 100.0)  # it is given time
+        for one in told:
+            scraper.hear(one)
+        await asyncio.sleep(waits_s)
+        found = await scraper.look(http, 131.0)
+    labels = (("service", "risk"), ("underlying", "BTC"))
+    ages = [one.value for one in found if one.labels == labels]
+    return ages, [one.value for one in found if one.name == "up"]
+
+
+async def test_who_tells_is_not_asked():
+    assert await ages_seen(vitals()) == ([9.0], [1.0])
+    assert await ages_seen() == ([], [0.0])
+
+
+async def test_who_has_told_nothing_for_long_is_asked(monkeypatch):
+    assert await ages_seen(vitals(), waits_s=0.3) == ([9.0], [1.0])
+    monkeypatch.setattr(scraper_module, "TOLD_S_MAX", 0.2)
+    assert await ages_seen(vitals(), waits_s=0.3) == ([], [0.0])
+
+
+async def test_what_is_no_newer_is_left():
+    older, newer = vitals(7, value=1.0), vitals(8, value=2.0)
+    assert await ages_seen(newer, older, newer) == ([2.0], [1.0])
+
+
+@pytest.mark.parametrize("unknown", [{"name": "of_a_later_version"}, {"labels": ("BTC", "x")}])
+async def test_who_tells_what_nobody_declared_is_asked(unknown):
+    assert await ages_seen(vitals(**unknown)) == ([], [0.0])
 
 
 async def names_seen(scraper):

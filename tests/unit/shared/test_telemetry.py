@@ -2,13 +2,16 @@ import json
 
 import pytest
 
+from infra.alerting.scraper import parsed, sample_of
 from shared.breaker import State
 from shared.clock import SimulatedClock
 from shared.dependency import Dependencies, Dependency, Verdicts, call_breaker
-from shared.metric_names import COUNTERS, GAUGES, HISTOGRAMS
+from shared.messages.desk import VitalsV1
+from shared.messages.message import decode, encode
+from shared.metric_names import COUNTERS, GAUGES, HISTOGRAMS, JUDGED
 from shared.service import Measured, Reading
 from shared.telemetry import Telemetry, open_log
-from shared.vitals import breaker_readings
+from shared.vitals import breaker_readings, vitals_of
 
 
 def exposed(telemetry, *arguments):
@@ -129,3 +132,26 @@ def test_a_histogram_points_to_the_traces_of_its_buckets():
     assert f'le="0.005"}} 1.0 # {{trace_id="{"ab" * 16}"}} 0.003' in text
     assert f'le="0.01"}} 1.0 # {{trace_id="{"cd" * 16}"}} 0.002' in text
     assert "trace_id" not in exposed(telemetry)
+
+
+def test_what_an_agent_tells_is_what_it_would_be_asked_for():
+    telemetry = Telemetry()
+    telemetry.reach("message_dropped", 3, "inbox_full", "TicksV1")
+    telemetry.counters["message_handled"].labels("TicksV1").inc(2)
+    telemetry.gauges["bus_up"].set(1)
+    breaker = call_breaker(slow_ns=1)
+    feed = Dependency(name="feed", breaker=breaker, on=Verdicts(), fallback="none")
+    known = Dependencies("risk", [feed])
+    telemetry.keep(
+        lambda: [
+            *breaker_readings(known),
+            Reading("tick_age_seconds", 0.1, ("BTC",)),
+            Reading("greek_usd", 7.0, ("BTC", "vega")),
+            Reading("journal_sync_seconds", Measured((1.0,), (1, 0), 0.5)),
+        ]
+    )
+    told = decode(VitalsV1, encode(vitals_of("risk", 1, telemetry)))
+    samples = [sample_of(one.name, one.labels, one.value, "risk") for one in told.vitals]
+    assert len(set(samples)) == len(samples)
+    assert set(samples) == set(parsed(exposed(telemetry, "", JUDGED), "risk"))
+    assert {one.name for one in samples} >= {"tick_age_seconds", "breaker_state", "bus_up"}
