@@ -13,7 +13,7 @@ from typing import Any
 from testcontainers.compose import DockerCompose
 
 from infra import deployment_keys
-from infra.deployment import HTTP_PORT, OTHER_IMAGES, ROOT, ROWS
+from infra.deployment import HTTP_PORT, NATS_SERVERS, OTHER_IMAGES, ROOT, ROWS
 from infra.embedded_nats import free_port
 from infra.images import tag_of
 from infra.venue_account import VenueAccount
@@ -98,6 +98,13 @@ class Stack:
         services = ["--detach", "--no-deps", "alertmanager", "alerting"]
         subprocess.run([*command, *services], cwd=ROOT, check=True, capture_output=True)
         return f"http://127.0.0.1:{port}"
+
+    def take_step(self, step: str) -> None:
+        """Renews the certificates, or takes a step to another authority, as a person would."""
+        deployment_keys.change(self.secrets, self.authority, step)
+        deployment_keys.write(self.secrets, self.authority, is_sharded=False)
+        servers = [one["Id"] for name, one in self.containers().items() if name in NATS_SERVERS]
+        docker("kill", "--signal", "HUP", *servers)
 
     def left_behind(self) -> list[str]:
         """Returns every container, volume and network of this project."""

@@ -12,7 +12,8 @@ from urllib.request import urlopen
 import nkeys
 import pytest
 
-from infra.deployment import ROWS, USER_ID, WATCHER, dns_name
+from infra.alerting.certificates import LOOK_S
+from infra.deployment import NATS_SERVERS, ROWS, USER_ID, WATCHER, dns_name
 from infra.desk_plan import STOP_ORDER
 from infra.trial_containers import Stack, docker
 from tests.system.engine import alertmanager_image, require, until
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.containers
 QUOTING_S_MAX = 60.0
 QUOTES_MIN = 200
 DETECTED_S_MAX = 5.0
+SHOWN_S_MAX = 3 * LOOK_S
 CALM_S = 10.0
 CALM_S_MAX = 120.0  # that an agent was started again is told for a minute
 BACK_S_MAX = 60.0
@@ -104,6 +106,38 @@ def test_streams_are_kept_by_all_three_servers(stack):
     )
     kept = [(stream, 3) for stream in ("DEAD", "LEDGER", "RECORD", "STATE")]
     assert docker("exec", name, "python3", "-c", script) == str(kept)
+
+
+def told(stack, service, metric):
+    """Returns the series of a metric and their values, as an agent tells them."""
+    text = stack.told_by(service, f"/metrics?name[]={metric}")
+    lines = [line.rpartition(" ") for line in text.splitlines() if line.startswith(metric)]
+    return {series: float(value) for series, _, value in lines}
+
+
+def test_certificates_and_their_authority_are_replaced_under_the_desk(stack):
+    """Whoever is connected stays so; whoever comes afterwards comes in."""
+    ends = "bus_certificate_expiry_timestamp_seconds"
+    connected = {name: told(stack, name, "bus_connected") for name in AGENTS}
+    shown = told(stack, "alerting", ends)
+    assert len(shown) == 2 * len(NATS_SERVERS)
+    for step, parts in (("renew", 1), ("trust", 0), ("sign", 2), ("forget", 0)):
+        stack.take_step(step)
+        renewed = parts * len(NATS_SERVERS)
+
+        def is_shown(before=shown, renewed=renewed):
+            now = told(stack, "alerting", ends)
+            return sum(now.get(series, 0.0) > end for series, end in before.items()) == renewed
+
+        until(is_shown, SHOWN_S_MAX, f"{renewed} new ends after {step}")
+        shown = told(stack, "alerting", ends)
+    time.sleep(LOOK_S + 1)
+    refused = told(stack, "alerting", "bus_certificate_refused")
+    assert len(refused) == len(NATS_SERVERS)
+    assert set(refused.values()) == {0.0}
+    assert {name: told(stack, name, "bus_connected") for name in AGENTS} == connected
+    docker("restart", stack.containers()["hedging"]["Id"])
+    until(stack.is_healthy, BACK_S_MAX, "health of every container")
 
 
 def calm(stack):
