@@ -120,6 +120,7 @@ def _escaped(value: str) -> str:
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
+@lru_cache(maxsize=NUMBERS_KEPT)
 def _exemplar(sampled: Sampled) -> str:
     trace_id, seconds, unix_s = sampled
     return f' # {{trace_id="{trace_id}"}} {_spelt(seconds)} {unix_s:.9f}'

@@ -1,5 +1,5 @@
 """What Linux says of this process. prometheus_client's own collector opens three files and parses
-them at every look; of these numbers two never change."""
+them at every look; of these numbers two never change, and one file is kept open."""
 
 import os
 import resource
@@ -11,6 +11,7 @@ from shared.metric_names import PROCESS
 from shared.service import Reading
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_STATM = os.open("/proc/self/statm", os.O_RDONLY)  # of the process that imports this
 START_TICKS = 19  # its place in /proc/self/stat after the command's name
 
 
@@ -42,8 +43,7 @@ def resident_bytes() -> int:
 
 
 def _bytes(place: int) -> int:
-    with Path("/proc/self/statm").open("rb", buffering=0) as file:
-        return int(file.read(128).split()[place]) * PAGE_BYTES
+    return int(os.pread(_STATM, 128, 0).split()[place]) * PAGE_BYTES
 
 
 def _cpu_s() -> float:
