@@ -53,7 +53,7 @@ async def _of_server(server: str, context: ssl.SSLContext) -> list[Reading]:
             certificate = await shown(server, context)
     except ssl.SSLCertVerificationError:
         return [Reading("bus_certificate_refused", 1, (server,))]
-    except (OSError, TimeoutError):  # no TLS at all is an OSError too
+    except (OSError, TimeoutError, ValueError):  # away, without TLS, or no server of NATS
         return []
     return [Reading("bus_certificate_refused", 0, (server,)), *ends(server, certificate, context)]
 
@@ -75,7 +75,7 @@ def ends(server: str, certificate: Any, context: ssl.SSLContext) -> Iterator[Rea
 
 async def shown(server: str, context: ssl.SSLContext) -> Any:
     """Returns the certificate that a server shows. Raises OSError: it does not answer, does not
-    speak TLS, or (SSLCertVerificationError) is not to be trusted."""
+    speak TLS, or (SSLCertVerificationError) is not to be trusted; ValueError: it has no end."""
     host, _, port = server.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:

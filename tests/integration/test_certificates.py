@@ -212,3 +212,24 @@ async def test_whoever_skips_a_step_is_noticed_before_anybody_is_away(site):
     assert await site.active() == {("CertificateRefused", "")}
     with pytest.raises(ssl.SSLCertVerificationError):
         await site.shown()
+
+
+INFO = b'INFO {"tls_required":true}\r\n'
+
+
+@pytest.mark.parametrize("said", [b"", INFO, INFO + b"no TLS", b"x" * 200_000])
+async def test_what_is_no_server_of_nats_tells_nothing_and_ends_nothing(said, site):
+    async def speak(reader, writer):
+        writer.write(said)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+            await reader.read(1)
+        writer.close()
+
+    speaking = await asyncio.start_server(speak, "127.0.0.1", 0)
+    port = speaking.sockets[0].getsockname()[1]
+    watch = Certificates(f"nats://127.0.0.1:{port}", site.login)
+    async with asyncio.timeout(certificates.ANSWER_S_MAX + 1):
+        await watch.look(site.login)
+    assert watch.readings() == []
+    speaking.close()
