@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 
 from infra import bus_keys, permissions
-from infra.bus_authority import AuthorityError
+from infra.bus_authority import CURRENT, AuthorityError
 from infra.deployment import NATS_PODS, NATS_SERVERS, ROOT, USER_ID
 
 MOUNTED_AT = "/etc/nats/security"  # where infra/nats/cluster.conf looks
@@ -106,7 +106,10 @@ def say_until(certificates: Path, kept_in: Path) -> None:
     for one in bus_keys.trusted_in(certificates):
         name, end = one.subject.rfc4514_string(), one.not_valid_after_utc
         print(f"trusted is {name}, until {end:%Y-%m-%d}")
-    print(f"the authority is in {kept_in}: it makes servers that every agent trusts")
+    if (kept_in / CURRENT).exists():
+        print(f"the authority is in {kept_in}: it makes servers that every agent trusts")
+    else:
+        print(f"no authority is in {kept_in}: nothing can be renewed without")
 
 
 if __name__ == "__main__":

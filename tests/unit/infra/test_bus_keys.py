@@ -195,3 +195,12 @@ def test_the_authority_is_never_where_containers_look(tmp_path, capsys):
 def test_there_is_nothing_to_renew_before_there_is_a_certificate(tmp_path, capsys):
     assert deployment_keys.main([str(tmp_path / "none"), "--renew"]) == 1
     assert "there is no certificate" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("made")
+def test_what_is_told_of_an_authority_is_whether_it_is_there(nats, kept_in, capsys):
+    deployment_keys.say_until(nats, kept_in)
+    assert f"the authority is in {kept_in}:" in capsys.readouterr().out
+    (kept_in / CURRENT).unlink()
+    deployment_keys.say_until(nats, kept_in)
+    assert f"no authority is in {kept_in}:" in capsys.readouterr().out
