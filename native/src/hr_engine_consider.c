@@ -134,9 +134,9 @@ static void take_stance(const hr_engine *engine, const hr_slot *slot, int64_t no
     if (policy->is_skewed) {
         const double keep = engine->flow_keep;
         stance->index_ratio = -policy->skew_delta_ratio * engine->book.delta_coin -
-                             policy->flow_delta_ratio * keep * engine->flow_delta_coin;
+                              policy->flow_delta_ratio * keep * engine->flow_delta_coin;
         stance->vol_shift = -policy->skew_vega_vol * engine->book.vega_usd -
-                           policy->skew_term_vol * engine->book.vega_of_slice[slot->slice] -
+                            policy->skew_term_vol * engine->book.vega_of_slice[slot->slice] -
                             policy->skew_region_vol * engine->book.vega_of_region[slot->region] -
                             policy->flow_vega_vol * keep * engine->flow_vega_usd;
     }
