@@ -198,10 +198,10 @@ class PathRecords(msgspec.Struct, frozen=True):
 
 
 def _of_request(record: Record) -> Journey:
-    """Returns the stages of one request, by its first quote; one left out takes no time. What no
-    tick caused begins with its first stamp."""
-    stamps = [(name, getattr(record, f"{name}_ns")) for name in STAGES]
-    began_ns = at_ns = record.received_ns or next(stamp for _, stamp in stamps if stamp)
+    """Returns the stages that one request passed, by its first quote. What no tick caused begins
+    with its first stamp."""
+    stamps = [(name, stamp) for name in STAGES if (stamp := getattr(record, f"{name}_ns"))]
+    began_ns = at_ns = record.received_ns or stamps[0][1]
     stages: list[tuple[str, int]] = []
     for name, stamp in stamps:
         at_ns = max(at_ns, stamp)
