@@ -39,8 +39,8 @@ static const uint64_t hr_fix_powers[20] = {1ULL,
 #define HR_FIX_EIGHT 100000000
 #define HR_FIX_ZEROS 0x3030303030303030ULL
 
-/* Returns the four digits of a number below 10^4, the first in the lowest byte: halves it by 100
- * and by 10, both halves at once, by products that are divisions in this range. */
+/* Returns the four digits of a number below 10^4, the first in the lowest byte: splits it by 100
+ * and then by 10, both parts at once, by products that are divisions in this range. */
 static inline uint32_t hr_fix_four_digits(uint32_t number) {
     const uint32_t hundreds = number * 10486 >> 20;
     const uint32_t pairs = hundreds | (number - hundreds * 100) << 16;

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from services.venue.market.listings import Listing
 from services.venue.market.market_access import MarketAccess
 from services.venue.market.marks import Fair
+from services.venue.market.new_expiries import Listing
 from shared.messages.market import Instrument
 
 

@@ -17,7 +17,7 @@ from native.pricing import black76_batch
 from services.venue.market.board import Board
 from services.venue.market.chain import Chain
 from services.venue.market.index import Paths
-from services.venue.market.listings import Listing, Outlook, log_moneyness
+from services.venue.market.new_expiries import Listing, Outlook, log_moneyness
 from services.venue.market.smiles import Smiles
 from shared.clock import NS_PER_S, NS_PER_YEAR
 

@@ -20,9 +20,9 @@ from services.venue.market.future_makers import FutureMakers, FutureMakersConfig
 from services.venue.market.future_takers import OWNERS as FUTURE_TAKERS
 from services.venue.market.future_takers import FutureTakers, FutureTakersConfig
 from services.venue.market.index import IndexConfig, Paths
-from services.venue.market.listings import Listing, next_listing
 from services.venue.market.makers import MakersConfig, OptionMakers
 from services.venue.market.market_access import MarketAccess
+from services.venue.market.new_expiries import Listing, next_listing
 from services.venue.market.takers import OWNERS as OPTION_TAKERS
 from services.venue.market.takers import OptionTakers, TakersConfig
 from shared.clock import NS_PER_S, NS_PER_YEAR

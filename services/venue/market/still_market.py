@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from services.venue.market.board import Board
 from services.venue.market.chain import Chain
-from services.venue.market.listings import Listing, Outlook, log_moneyness, next_listing
+from services.venue.market.new_expiries import Listing, Outlook, log_moneyness, next_listing
 from services.venue.market.smiles import Smiles
 from shared.messages.market import Instrument
 

@@ -13,7 +13,7 @@ import msgspec
 
 from services.venue.accounts.accounts import Account
 from services.venue.core import Venue
-from services.venue.market.listings import Listing
+from services.venue.market.new_expiries import Listing
 from services.venue.matching.candles import Bar
 from services.venue.matching.exchange import News
 from services.venue.matching.history import Hour, Party, Trade
