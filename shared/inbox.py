@@ -37,6 +37,7 @@ class Inbox:
     def __init__(self) -> None:
         self._critical: deque[Entry] = deque()
         self._lossy: deque[Entry] = deque()
+        self._lossy_count: Counter[type] = Counter()  # of those that wait, by kind
         self._wakeup = asyncio.Event()
         self.is_attended = False
         self.dropped: Counter[type] = Counter()  # lossy ones that the bound cost, by kind
@@ -56,16 +57,21 @@ class Inbox:
             self._wakeup.set()
 
     def put_lossy(self, entry: Entry) -> None:
-        """Takes the newest; beyond the bound the oldest goes, and is counted."""
+        """Takes the newest; beyond the bound an old one goes, and is counted."""
         if len(self._lossy) >= LOSSY_MAX:
-            self.dropped[self._lossy.popleft().kind] += 1
+            self._shed()
         self._lossy.append(entry)
+        self._lossy_count[entry.kind] += 1
         if not self.is_attended:
             self._wakeup.set()
 
     def take(self) -> Entry:
         """Returns the next input: critical ones first."""
-        return self._critical.popleft() if self._critical else self._lossy.popleft()
+        if self._critical:
+            return self._critical.popleft()
+        entry = self._lossy.popleft()
+        self._lossy_count[entry.kind] -= 1
+        return entry
 
     def leave(self) -> None:
         """Ends the attendance; wakes the waiter if something is left."""
@@ -78,3 +84,11 @@ class Inbox:
         while not len(self):
             self._wakeup.clear()
             await self._wakeup.wait()
+
+    def _shed(self) -> None:
+        """Drops the oldest of the kind that most wait of: a flood of one costs no other."""
+        kind = max(self._lossy_count, key=self._lossy_count.__getitem__)
+        place = next(place for place, entry in enumerate(self._lossy) if entry.kind is kind)
+        del self._lossy[place]
+        self._lossy_count[kind] -= 1
+        self.dropped[kind] += 1

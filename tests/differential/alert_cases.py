@@ -210,7 +210,10 @@ CASES = (
             "message_handled_total" + of("risk", kind="TicksV1"): "0+2000x30",
             "message_handled_total" + of("risk", kind="QuotesV1"): "0+1000x30",
         },
-        {"message_handled_total" + of("risk", kind="TicksV1"): "0+450x30"},
+        {
+            "message_handled_total" + of("risk", kind="TicksV1"): "0+450x30",
+            "message_handled_total" + of("gateway", kind="VenueNotice"): "0+900x30",
+        },
     ),
     Case(
         "MessagesShed",

@@ -34,6 +34,20 @@ async def test_the_newest_lossy_inputs_win(monkeypatch):
     assert drain(inbox) == [3, 4]
 
 
+async def test_a_flood_of_one_kind_costs_no_other(monkeypatch):
+    monkeypatch.setattr(inbox_module, "LOSSY_MAX", 6)
+    inbox = Inbox()
+    inbox.put_lossy(Entry(kind=int, message="lease 1"))
+    for number in range(100):
+        inbox.put_lossy(entry(number))
+        if number == 50:
+            inbox.put_lossy(Entry(kind=int, message="lease 2"))
+    assert inbox.dropped == {str: 96}
+    assert drain(inbox) == ["lease 1", "lease 2", 96, 97, 98, 99]
+    inbox.put_lossy(Entry(kind=int, message="lease 3"))
+    assert drain(inbox) == ["lease 3"]
+
+
 async def test_critical_inputs_are_never_dropped(monkeypatch):
     monkeypatch.setattr(inbox_module, "CRITICAL_MAX", 2)
     inbox = Inbox()
