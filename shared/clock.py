@@ -10,7 +10,8 @@ from typing import Protocol
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
 NS_PER_US = 1_000
-NS_PER_YEAR = 365 * 24 * 3600 * NS_PER_S  # ACT/365, as the venue counts
+NS_PER_DAY = 86_400 * NS_PER_S
+NS_PER_YEAR = 365 * NS_PER_DAY  # ACT/365, as the venue counts
 
 
 class Clock(Protocol):

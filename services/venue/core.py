@@ -34,7 +34,7 @@ from services.venue.rpc.rate_limits import Allowance, Tier
 from services.venue.rpc.sessions import Connection, Key
 from services.venue.rpc.switchboard import Switchboard
 from services.venue.wiring import wire
-from shared.clock import NS_PER_MS, NS_PER_S
+from shared.clock import NS_PER_DAY, NS_PER_MS, NS_PER_S
 from shared.messages.market import VenueAuditV1
 from shared.service import Reading
 from shared.units import ticks_nearest
@@ -266,9 +266,10 @@ class Venue:
         for connection in list(self._connections.values()):
             self._check_alive(connection, now_ns)
 
-    def _list_next(self, at_ns: int, now_ns: int) -> None:
-        """Lists what the calendar puts in the place of what was delivered."""
-        listing = self.market.next_listing(at_ns, self._config.strikes_max)
+    def _list_next(self, settled_ns: int, now_ns: int) -> None:
+        """Lists what the calendar puts in the place of what was delivered, of every day missed."""
+        at_ns = now_ns - (now_ns - settled_ns) % NS_PER_DAY
+        listing = self.market.next_listing(settled_ns, at_ns, self._config.strikes_max)
         if listing is None or not self.exchange.has_room(len(listing.instruments)):
             return
         self.market.take_listing(listing)

@@ -22,8 +22,9 @@ class Market(Fair, Protocol):
     def listings(self) -> list[Listing]:
         """All that was listed since the opening."""
 
-    def next_listing(self, at_ns: int, strikes_max: int) -> Listing | None:
-        """Returns what the calendar lists at a time that has just passed."""
+    def next_listing(self, since_ns: int, at_ns: int, strikes_max: int) -> Listing | None:
+        """Returns what the calendar lists at the last time that has passed, and did not before the
+        first that is due."""
 
     def take_listing(self, listing: Listing) -> None: ...
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.venue.market.expiries import LISTED_BEFORE_DAYS, Expiry, date_name, tenor_of
-from shared.clock import NS_PER_MS, NS_PER_S
+from shared.clock import NS_PER_DAY, NS_PER_MS
 from shared.messages.market import Instrument, TickStep
 from shared.units import E8
 
@@ -17,7 +17,6 @@ OPTION_TICK_E8 = 10_000  # 0.0001 coin
 OPTION_TICK_STEPS = (TickStep(above_ticks=50, step_ticks=5),)  # 0.0005 above 0.005 coin
 OPTION_FEE_RATIO = 0.0003
 FUTURE_TAKER_FEE_RATIO = 0.0005
-NS_PER_DAY = 86_400 * NS_PER_S
 PERPETUAL_EXPIRY_MS = 32_503_708_800_000  # the year 3000, as the venue shows it
 STRIKES_MAX = 27  # of one expiry, by our rule; recorded chains have more in their quarterlies
 # New strikes are listed to about |delta| 0.02 on either side.

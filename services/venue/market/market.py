@@ -114,10 +114,9 @@ class Market:
         self._takers.resume(arriving_ns)
         self._future_takers.resume(arriving_ns)
 
-    def next_listing(self, at_ns: int, strikes_max: int) -> Listing | None:
-        """Returns what the calendar lists at a time that has just passed."""
+    def next_listing(self, since_ns: int, at_ns: int, strikes_max: int) -> Listing | None:
         outlook = self.fair.outlook(at_ns, self._now_ns)
-        return next_listing(outlook, self.board, self.instruments, at_ns, strikes_max)
+        return next_listing(outlook, self.board, self.instruments, since_ns, at_ns, strikes_max)
 
     def take_listing(self, listing: Listing) -> None:
         """Goes on with new contracts, and without those that expired before."""

@@ -99,10 +99,16 @@ class Outlook:
 
 
 def next_listing(
-    outlook: Outlook, board: Board, instruments: Sequence[Instrument], at_ns: int, strikes_max: int
+    outlook: Outlook,
+    board: Board,
+    instruments: Sequence[Instrument],
+    since_ns: int,
+    at_ns: int,
+    strikes_max: int,
 ) -> Listing | None:
-    """Returns what the calendar lists at a time and did not just before; None for nothing."""
-    before = {expiry.expiry_ns for expiry in listed_expiries(at_ns - 1)}
+    """Returns what the calendar lists at a time and did not just before `since_ns`, the first time
+    to list that is due; None for nothing."""
+    before = {expiry.expiry_ns for expiry in listed_expiries(since_ns - 1)}
     listing = Listing(at_ns, [], [], [], [])
     for number, underlying in enumerate(board.underlyings):
         known = {i.expiry_ns for i in instruments if i.underlying == underlying}

@@ -46,7 +46,7 @@ class StillMarket:
     def premiums(self) -> list[float]:
         return []
 
-    def next_listing(self, at_ns: int, strikes_max: int) -> Listing | None:
+    def next_listing(self, since_ns: int, at_ns: int, strikes_max: int) -> Listing | None:
         names = tuple(self._index_usd)
         board = Board(self.instruments, names)
         at = board.options
@@ -54,7 +54,7 @@ class StillMarket:
         usd = [self._index_usd[name] for name in names]
         ratios = self._forwards / np.array([self._index_usd[u] for u in self._underlyings])
         outlook = Outlook(board, smiles, ratios, usd, [0.0] * len(usd), at_ns)
-        return next_listing(outlook, board, self.instruments, at_ns, strikes_max)
+        return next_listing(outlook, board, self.instruments, since_ns, at_ns, strikes_max)
 
     def take_listing(self, listing: Listing) -> None:
         self.listings.append(listing)

@@ -16,10 +16,9 @@ from services.venue.accounts.accounts import FIRST_USER
 from services.venue.accounts.margin import Margin
 from services.venue.matching.exchange import Exchange
 from services.venue.rpc.views import Views
-from shared.clock import NS_PER_MS, NS_PER_S
+from shared.clock import NS_PER_DAY, NS_PER_MS, NS_PER_S
 from shared.units import E8, E12
 
-DAY_NS = 24 * 3600 * NS_PER_S
 HOUR_NS = 3600 * NS_PER_S
 SETTLEMENT_NS = 8 * 3600 * NS_PER_S  # of the day, UTC
 TWAP_NS = 1800 * NS_PER_S
@@ -73,8 +72,8 @@ class Settlement:
         self._marks = np.concatenate((self._marks, none), axis=1)
 
     def on_second(self, now_ns: int) -> int:
-        """Keeps samples; settles and delivers when it is time. Returns the time of the settlement
-        that was done now, or 0."""
+        """Keeps samples; settles and delivers when it is time, for each day missed. Returns the
+        time of the first settlement that was done now, or 0."""
         at = self._marks_count % MARKS_KEPT
         self._marks[at], self._marks_ms[at] = self._exchange.marks.prices, now_ns // NS_PER_MS
         self._marks_count += 1
@@ -82,10 +81,11 @@ class Settlement:
         self._sample_vols(now_ns)
         if now_ns < self.next_ns:
             return 0
-        at_ns = self.next_ns
-        self.next_ns = _next_settlement(now_ns)
-        self._settle(at_ns, now_ns)
-        return at_ns
+        first_ns = self.next_ns
+        while self.next_ns <= now_ns:
+            self._settle(self.next_ns, now_ns)
+            self.next_ns += NS_PER_DAY
+        return first_ns
 
     def sample(self, now_ns: int, index_usd: dict[str, float]) -> None:
         """Keeps the index for the average, when it is time."""
@@ -163,7 +163,7 @@ class Settlement:
         for start in range(0, len(samples) - size, size):
             part = samples[start : start + size + 1]
             moves = [math.log(b[1] / a[1]) ** 2 for a, b in itertools.pairwise(part)]
-            years = (part[-1][0] - part[0][0]) / (365 * DAY_NS)
+            years = (part[-1][0] - part[0][0]) / (365 * NS_PER_DAY)
             rows.append([part[-1][0] // NS_PER_MS, 100 * math.sqrt(sum(moves) / years)])
         return rows
 
@@ -266,7 +266,7 @@ class Settlement:
         return {
             instrument.expiry_ns
             for instrument in self._exchange.instruments
-            if instrument.expiry_ns and (instrument.expiry_ns // DAY_NS + 4) % 7 != 5
+            if instrument.expiry_ns and (instrument.expiry_ns // NS_PER_DAY + 4) % 7 != 5
         }
 
     def _note(
@@ -295,10 +295,10 @@ class Settlement:
 
 def _next_settlement(now_ns: int) -> int:
     """Returns the first 08:00 UTC after a time."""
-    today = now_ns - now_ns % DAY_NS + SETTLEMENT_NS
-    return today if now_ns < today else today + DAY_NS
+    today = now_ns - now_ns % NS_PER_DAY + SETTLEMENT_NS
+    return today if now_ns < today else today + NS_PER_DAY
 
 
 def _date(at_ns: int) -> str:
     """Returns `2026-01-12`."""
-    return str(np.datetime64(at_ns // DAY_NS, "D"))
+    return str(np.datetime64(at_ns // NS_PER_DAY, "D"))

@@ -135,7 +135,7 @@ def test_the_crowd_quotes_and_trades_what_is_new():
 def test_what_happens_before_does_not_hang_on_what_will_be_listed(monkeypatch):
     """The market of a seed is to the bit the one of a venue that lists nothing, up to 08:00."""
     listing, barren = (House(EIGHT_NS - 5 * NS_PER_S, has_crowd=True) for _ in range(2))
-    monkeypatch.setattr(barren.venue.market, "next_listing", lambda _at_ns, _strikes: None)
+    monkeypatch.setattr(barren.venue.market, "next_listing", lambda *_: None)
     for house in (listing, barren):
         house.pass_time(4.9)
     tapes = [house.venue.exchange.history.tapes for house in (listing, barren)]
@@ -184,6 +184,22 @@ def test_a_venue_that_dies_comes_back_with_what_was_listed(has_crowd):
     house.now_ns = EIGHT_NS + DAY_NS - NS_PER_S
     assert over_eight(house)
     assert expiries(house) == {one.expiry_ns for one in listed_expiries(house.now_ns)}
+
+
+def test_a_venue_that_was_away_for_days_lists_what_each_would_have():
+    house = Mortal(EIGHT_NS - 2 * NS_PER_S)
+    house.pass_time(1.0)
+    house.die(down_s=2 * 86_400 + 3 * 3600)
+    new = over_eight(house)
+    calendar = {one.expiry_ns for one in listed_expiries(house.now_ns)}
+    assert expiries(house) == calendar
+    known = {i.expiry_ns for i in house.chain.instruments}
+    assert {i.expiry_ns for i in new} == calendar - known
+    assert len(calendar - known) == 2
+    delivered = house.client().call("public/get_delivery_prices", index_name="btc_usd")
+    assert [row["date"] for row in delivered["data"]] == ["2026-01-26", "2026-01-25", "2026-01-24"]
+    assert {house.venue.exchange.created_ns[-1]} == {EIGHT_NS + 2 * DAY_NS}
+    house.assert_sound()
 
 
 def test_datagrams_define_what_is_new_and_tell_its_book():
