@@ -167,12 +167,13 @@ class Observer:
 def build(desk: DeskConfig) -> tuple[Service, Observer]:
     """Returns the observer's wiring, and the observer for the view and the report."""
     observer = Observer(desk)
-    listened = (LimitsV1, LeaseV1, AccountV1, VenueAuditV1, OrderV1)
+    listened = (LimitsV1, AccountV1, VenueAuditV1, OrderV1)
     service = Service(
         name="observer",
         consumes=(
             on(InstrumentsV1, observer.on_instruments),
-            on(QuotesV1, observer.on_quotes),
+            on(QuotesV1, observer.on_quotes, late=True),
+            on(LeaseV1, observer.on_message, late=True),
             on(QuotingStatusV1, observer.on_status),
             on(TickToQuoteV1, observer.on_tick_to_quote),
             on(QuotesPulledV1, observer.on_pulled, replay=True),

@@ -162,6 +162,8 @@ class Intake:
         self.order.note(body)
         age_ns = self._clock.wall_ns() - body.created_ns
         if age_ns > LOSSY_AGE_NS_MAX:
+            consumes = tuple(consume for consume in consumes if consume.late)
+        if not consumes:
             self.dropped_count += 1
             self._telemetry.counters["message_dropped"].labels("too_old", type(body).__name__).inc()
             return

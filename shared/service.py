@@ -19,7 +19,8 @@ Handler = Callable[[Any], Output]
 class Consume:
     """One input. `replay`: a DURABLE kind is delivered from the start of the record before
     anything else (the core rebuilds its state from it, and dedupes by id). `command`: what
-    one agent executes once: explicit ack, a durable consumer, no replay after a restart.
+    one agent executes once: explicit ack, a durable consumer, no replay after a restart. `late`: a
+    LOSSY kind is taken at any age, by one who acts on nothing and goes by the stamps.
 
     What a handler yields during replay is dropped: an earlier life said it, and the venue link is
     not open yet. `Service.start` yields what is still true."""
@@ -28,6 +29,7 @@ class Consume:
     handler: Handler
     replay: bool = False
     command: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,11 +129,16 @@ def _only(shard: str, handler: Handler) -> Handler:
 
 
 def on(
-    kind: type[T], handler: Callable[[T], Output], *, replay: bool = False, command: bool = False
+    kind: type[T],
+    handler: Callable[[T], Output],
+    *,
+    replay: bool = False,
+    command: bool = False,
+    late: bool = False,
 ) -> Consume:
     """Returns an input; typed, so that mypy refuses a handler of another message."""
     assert not (replay and command), "a command is executed once, not replayed"
-    return Consume(kind=kind, handler=handler, replay=replay, command=command)
+    return Consume(kind=kind, handler=handler, replay=replay, command=command, late=late)
 
 
 def every(interval_ms: int, handler: Callable[[TimerV1], Output]) -> Every:

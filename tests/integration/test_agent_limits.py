@@ -19,7 +19,7 @@ from shared.messages.market import FeedV1, TicksV1
 from shared.messages.message import encode, subject_of
 from shared.messages.orders import CancelOrderV1, FillV1
 from shared.service import Service, every, on
-from tests.integration.running import Sink, cancel, fill, publisher, run_agent, ticks
+from tests.integration.running import Sink, cancel, feed, fill, publisher, run_agent, ticks
 from tests.integration.server import CLOCK, NatsServer, runtime_for, until
 
 
@@ -65,14 +65,20 @@ async def test_a_failed_edge_and_an_unknown_input_end_the_agent(server, tmp_path
 
 async def test_old_and_future_lossy_messages_never_reach_the_core(server, tmp_path):
     sink = Sink()
-    reader = Service(name="reader", consumes=(on(TicksV1, sink.take),))
+    judge = Sink()
+    reader = Service(
+        name="reader", consumes=(on(TicksV1, sink.take), on(FeedV1, judge.take, late=True))
+    )
     async with run_agent(reader, server, tmp_path) as running:
         client = await nats.connect(server.url)
         now_ns = CLOCK.wall_ns()
         for shift_s in (-3, 3_600, 0):
             stamped = msgspec.structs.replace(ticks(1), created_ns=now_ns + shift_s * NS_PER_S)
             await client.publish(subject_of(stamped), encode(stamped))
-        await until(lambda: sink.got)
+        late = msgspec.structs.replace(feed(1), created_ns=now_ns - 3 * NS_PER_S)
+        await client.publish(subject_of(late), encode(late))
+        await until(lambda: sink.got and judge.got)
+        assert judge.got == [late]
         assert [message.created_ns for message in sink.got] == [now_ns]
         assert running.agent.intake.dropped_count == 1
         assert running.agent.intake.dead_letter_count == 1
