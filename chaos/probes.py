@@ -19,12 +19,14 @@ from infra.desk_reach import NoAnswerError
 from infra.venue_account import VenueAccount
 from shared.messages.message import Delivery
 from shared.messages.registry import KINDS
+from shared.metric_names import BUCKETS_S
 
 LOOK_S = 0.1
 NEVER_S = 1e6
 STEADY_LOOKS = 10
 DEAR_COIN = 0.003
 CONFLATED = {kind.__name__ for kind in KINDS.values() if kind.delivery is Delivery.LOSSY}
+LATE_LE = f"{BUCKETS_S[-1]}"  # seconds: what is older is dropped
 QUOTED_MIN = 400  # sides at the venue: the desk quotes
 
 
@@ -110,6 +112,21 @@ def lost_for_good() -> float:
             ):
                 lost += one.value
     return lost
+
+
+def taken_late() -> float:
+    """Returns how many conflatable messages older than two seconds agents took, since they began:
+    beyond the last bound of their histogram."""
+    directory = runs.current()
+    assert directory is not None, "no desk is running"
+    late = 0.0
+    for agent in runs.read_runtime(directory).http_ports:
+        for one in parsed(asking.metrics(agent, ["message_age_seconds"]), agent):
+            if one.name == "message_age_seconds_count":
+                late += one.value
+            elif (one.name, dict(one.labels).get("le")) == ("message_age_seconds_bucket", LATE_LE):
+                late -= one.value
+    return late
 
 
 def begin() -> None:

@@ -102,7 +102,7 @@ def shedding() -> None:
     _set("shared.bus", "LOSSY_PENDING_MAX", 10**9)
     _set("shared.bus", "PENDING_BYTES_MAX", 10**12)
     _set("shared.inbox", "LOSSY_MAX", 10**9)
-    _set("shared.intake", "LOSSY_AGE_NS_MAX", HOURS_MS * 1_000_000)
+    _set("shared.worker", "LOSSY_AGE_NS_MAX", HOURS_MS * 1_000_000)
 
 
 def own_thread() -> None:

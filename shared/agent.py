@@ -282,7 +282,7 @@ class Agent:
         reason = self.not_ready()
         usage = resource.getrusage(resource.RUSAGE_SELF)
         counts = self.bus.counts
-        lossy = self.inbox.dropped_count + self.intake.dropped_count
+        lossy = self.inbox.dropped_count + self.worker.dropped_count
         return HeartbeatV1(
             created_ns=self.clock.wall_ns(),
             service=self.service.name,

@@ -29,6 +29,8 @@ class Entry:
     place: tuple[str, int] | None = None  # stream and sequence, of what is replayed or followed
     done: Callable[[], None] | None = None  # once its outputs are stored
     call: Callable[[], Any] | None = None
+    created_ns: int = 0  # of a lossy message: it grows too old
+    late_handlers: tuple[Callable[[Any], Any], ...] = ()  # and who wants it all the same
 
 
 class Inbox:

@@ -25,7 +25,6 @@ from shared.service import Consume, Service
 from shared.streams import DEAD, LEDGER, RECORD, STATE, api
 from shared.telemetry import Telemetry
 
-LOSSY_AGE_NS_MAX = 2 * NS_PER_S
 FUTURE_NS_MAX = 5 * NS_PER_S  # a stamp further ahead is no honest clock's
 LOAD_TIMEOUT_S = 60.0
 
@@ -56,12 +55,7 @@ class Intake:
         self.order = LossyOrder()
         self._arrived = asyncio.Event()
         self._opened_ns = clock.wall_ns()  # makes the letters of this life distinct
-        self._aged = {
-            consume.kind: telemetry.histograms["message_age_seconds"].labels(consume.kind.__name__)
-            for consume in service.consumes
-        }
         self.dead_letter_count = 0
-        self.dropped_count = 0  # lossy and too old
 
     @property
     def rebind_count(self) -> int:
@@ -161,19 +155,15 @@ class Intake:
         body, consumes = found
         self.order.note(body)
         age_ns = self._clock.wall_ns() - body.created_ns
-        if age_ns > LOSSY_AGE_NS_MAX:
-            consumes = tuple(consume for consume in consumes if consume.late)
-        if not consumes:
-            self.dropped_count += 1
-            self._telemetry.counters["message_dropped"].labels("too_old", type(body).__name__).inc()
-            return
         if age_ns < -FUTURE_NS_MAX:
             self.bury(
                 message.subject, message.data, f"created {-age_ns / NS_PER_S:.1f} s in the future"
             )
             return
-        self._aged[type(body)].observe(max(age_ns, 0) / NS_PER_S)
-        self._inbox.put_lossy(_entry(body, consumes, message))
+        entry = _entry(body, consumes, message)
+        entry.created_ns = body.created_ns
+        entry.late_handlers = tuple([consume.handler for consume in consumes if consume.late])
+        self._inbox.put_lossy(entry)
 
     def _on_state(self, delivered: Delivered) -> None:
         self._arrived.set()

@@ -33,6 +33,7 @@ from shared.messages.risk import (
 
 IN_FLIGHT_NS = 1 * NS_PER_S  # a quote decided before a halt may still be on its way so long
 LEASE_NS_MAX = 1 * NS_PER_S
+DEAF_LEAP_MIN = 16  # quotes missed in a row: the bus was away for us, and leases are missed too
 AGE_SLACK_NS = 250 * NS_PER_MS
 DELTAS_KEPT = 4  # portfolios that a hedge under way may rest on
 GREEK_IN_FLIGHT_NS = 3 * NS_PER_S  # fills of quotes that rested when a limit was reached
@@ -68,7 +69,10 @@ class Invariants:
         self.all = {name: Invariant(name, says) for name, says in LIST.items()}
         self.positions = PositionChecks(self.all)
         self._limits: dict[str, LimitsV1] = {}
-        self._lease_ns: dict[str, int] = {}  # expiry of the newest
+        self._lease_ns: dict[
+            str, int
+        ] = {}  # expiry of the newest, or of one that we may have missed
+        self._quotes_sequence: dict[str, int] = {}
         self._halts: dict[str, HaltV1] = {}  # newest word by underlying or "all"
         self._deltas: dict[str, deque[tuple[int, float]]] = {}  # fill count and delta
         self._beyond: dict[tuple[str, str], tuple[int, float]] = {}  # greek -> since, worst
@@ -118,6 +122,7 @@ class Invariants:
         ]
 
     def _on_quotes(self, message: QuotesV1) -> None:
+        self._note_missed(message)
         limits = self._limits.get(message.underlying)
         below, size = self.all["bid_below_ask"], self.all["quote_size"]
         lots_max = limits.quote_lots_max if limits is not None else None
@@ -134,6 +139,14 @@ class Invariants:
                     )
         if is_live and not message.is_full:
             self._on_live_quotes(message, limits)
+
+    def _note_missed(self, message: QuotesV1) -> None:
+        """Where a whole stretch never came, a lease may have been in it: the longest is assumed."""
+        underlying, number = message.underlying, message.sequence
+        if number - self._quotes_sequence.get(underlying, number) > DEAF_LEAP_MIN:
+            known_ns = self._lease_ns.get(underlying, 0)
+            self._lease_ns[underlying] = max(known_ns, message.created_ns + LEASE_NS_MAX)
+        self._quotes_sequence[underlying] = number
 
     def _on_live_quotes(self, message: QuotesV1, limits: LimitsV1 | None) -> None:
         now_ns, underlying = message.created_ns, message.underlying

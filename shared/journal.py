@@ -63,18 +63,21 @@ class Entry:
 
 
 class Journal:
-    """Open for appending. `append` returns at once; a thread of its own makes it durable and then
-    calls `on_durable(sequence)`, or `on_failure(error)` once; both from that thread."""
+    """Open for appending. `append` returns at once; a thread of its own gathers for `group_s`,
+    makes it durable and then calls `on_durable(sequence)`, or `on_failure(error)` once; both from
+    that thread."""
 
     def __init__(
         self,
         path: Path,
         *,
+        group_s: float = GROUP_S,
         on_durable: Callable[[int], None] = lambda _: None,
         on_failure: Callable[[JournalError], None] = lambda _: None,
     ) -> None:
         self.path = path
         self.torn_bytes = 0  # cut off when it was opened
+        self._group_s = group_s
         self._on_durable = on_durable
         self._on_failure = on_failure
         self._stopwatch_ns = SystemClock().monotonic_ns
@@ -183,7 +186,7 @@ class Journal:
                 if not self._buffer:
                     return
                 if not self._is_closing:
-                    self._changed.wait_for(lambda: self._is_closing, timeout=GROUP_S)
+                    self._changed.wait_for(lambda: self._is_closing, timeout=self._group_s)
                 group, self._buffer, self._buffer_bytes = self._buffer, [], 0
                 self._oldest_ns, self._waiting_ns = self._waiting_ns, 0
                 sequence, last_hash = self._pending_head

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 TURN_NS_MAX = 2 * NS_PER_MS  # handlers run at most so long before input and output get a turn
 MESSAGE_LOG_MAX = 2_000
+LOSSY_AGE_NS_MAX = 2 * NS_PER_S  # what has waited longer, anywhere, is not acted on
 NO_HEADERS: dict[str, str] = {}
 
 
@@ -53,6 +54,10 @@ class Worker:
         self._failures = telemetry.counters["handler_failed"]
         self._histograms = telemetry.histograms["handler_duration_seconds"]
         self._series: dict[type, tuple[Count, Durations]] = {}
+        self._ages = telemetry.histograms["message_age_seconds"]
+        self._ages_of: dict[type, Durations] = {}
+        self._drops = telemetry.counters["message_dropped"]
+        self.dropped_count = 0  # lossy and too old
         self.handled_count = 0
 
     async def run(self) -> None:
@@ -88,13 +93,29 @@ class Worker:
         while len(self._inbox) and now_ns - began_ns <= TURN_NS_MAX and not self._has_failed():
             entry = self._inbox.take()
             if entry.call is None:
-                await self._handle(entry, now_ns)
+                if not entry.created_ns or self._is_timely(entry):
+                    await self._handle(entry, now_ns)
             else:
                 answer = entry.call()
                 if answer is not None:
                     await answer
             now_ns = self._clock.monotonic_ns()
         self._outlet.push()
+
+    def _is_timely(self, entry: Entry) -> bool:
+        """Says whether a lossy message is still handled; an old one by those alone who want it."""
+        age_ns = self._clock.wall_ns() - entry.created_ns
+        if age_ns > LOSSY_AGE_NS_MAX:
+            entry.handlers = entry.late_handlers
+        if not entry.handlers:
+            self.dropped_count += 1
+            self._drops.labels("too_old", entry.kind.__name__).inc()
+            return False
+        ages = self._ages_of.get(entry.kind)
+        if ages is None:
+            ages = self._ages_of[entry.kind] = self._ages.labels(entry.kind.__name__)
+        ages.observe(max(age_ns, 0) / NS_PER_S)
+        return True
 
     async def _handle(self, entry: Entry, began_ns: int) -> None:
         tracing = self._tracing

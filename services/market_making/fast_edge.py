@@ -47,6 +47,7 @@ CONNECT_S_MAX = 2.0
 RETRY_S_MIN = 0.05
 RETRY_S_MAX = 1.0
 JOURNAL_KIND = "path.records.v1"
+JOURNAL_GROUP_S = 0.1  # nobody waits for these, and each sync takes a core from the loop
 COMPRESSION = 1
 RECORDS = 65_536  # 16 MiB: a second and more of the most that a core can cause, undrained
 COMMANDS = 4_096
@@ -96,7 +97,7 @@ class FastEdge:
         def fail(error: JournalError) -> None:
             loop.call_soon_threadsafe(deliver, error)
 
-        self._journal = Journal(self._journal_path, on_failure=fail)
+        self._journal = Journal(self._journal_path, group_s=JOURNAL_GROUP_S, on_failure=fail)
         self._line = FixLine(self, *self._keys, lambda: secrets.token_bytes(24))
         self._path.run()
         self._tasks = [

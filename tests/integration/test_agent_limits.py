@@ -80,7 +80,7 @@ async def test_old_and_future_lossy_messages_never_reach_the_core(server, tmp_pa
         await until(lambda: sink.got and judge.got)
         assert judge.got == [late]
         assert [message.created_ns for message in sink.got] == [now_ns]
-        assert running.agent.intake.dropped_count == 1
+        assert running.agent.worker.dropped_count == 1
         assert running.agent.intake.dead_letter_count == 1
         await client.close()
 

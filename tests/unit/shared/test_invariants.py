@@ -29,9 +29,10 @@ def lease(now=NOW, life_ns=800_000_000):
     )
 
 
-def quotes(now=NOW, bid=100, ask=110, lots=5, age_ns=0):
+def quotes(now=NOW, bid=100, ask=110, lots=5, age_ns=0, number=1):
     return QuotesV1(
-        created_ns=now, underlying="BTC", sequence=1, surface_version=1, surface_age_ns=age_ns,
+        created_ns=now, underlying="BTC", sequence=number, surface_version=1,
+        surface_age_ns=age_ns,
         is_full=False, quotes=(Quote(NAME, bid, lots, ask, lots, 0.01),),
     )  # fmt: skip
 
@@ -198,3 +199,16 @@ def test_a_trade_that_only_the_venue_knows_is_found():
 
 def test_every_invariant_says_what_it_is():
     assert {one["name"]: one["says"] for one in Invariants().report()} == LIST
+
+
+@pytest.mark.parametrize(("leap", "later_s", "broken"), [(2, 3, 1), (30, 3, 0), (30, 6, 1)])
+def test_a_judge_that_was_cut_off_assumes_no_longer_lease_than_there_can_be(leap, later_s, broken):
+    """A few lost messages, a stretch of them, and quotes that go on after it."""
+    judge = Invariants()
+    for message in (
+        lease(), quotes(number=1), quotes(NOW + 3 * S, number=1 + leap),
+        quotes(NOW + later_s * S, number=2 + leap),
+    ):  # fmt: skip
+        judge.observe(message)
+    found = judge.all["quote_under_lease"].violation_count
+    assert bool(found) == bool(broken)

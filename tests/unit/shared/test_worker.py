@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from shared.clock import SystemClock
+from shared.clock import NS_PER_S, SystemClock
 from shared.inbox import Entry, Inbox
 from shared.telemetry import Telemetry
 from shared.worker import Worker
@@ -89,3 +89,27 @@ async def test_after_a_failure_nothing_more_is_handled():
     await place.worker.attend(lambda: place.put("b"))
     await asyncio.wait_for(place.worker.run(), 1)
     assert place.outlet.outputs == []
+
+
+async def test_what_grew_old_while_it_waited_reaches_only_who_wants_it_all_the_same():
+    place = Place()
+    now_ns = SystemClock().wall_ns()
+
+    def act(name):
+        return (f"act on {name}",)
+
+    def judge(name):
+        return (f"judge {name}",)
+
+    for name, age_s, late in (("old", 2.5, ()), ("young", 0.5, ()), ("old", 2.5, (judge,))):
+        entry = Entry(kind=str, message=name, handlers=(act, *late))
+        entry.created_ns, entry.late_handlers = now_ns - round(age_s * NS_PER_S), late
+        place.inbox.put_lossy(entry)
+    work = asyncio.create_task(place.worker.run())
+    await asyncio.sleep(0.01)
+    work.cancel()
+    assert place.outlet.outputs == ["act on young", "judge old"]
+    assert place.worker.dropped_count == 1
+    text = place.telemetry.exposition()[0].decode()
+    assert 'message_dropped_total{kind="str",reason="too_old"} 1.0' in text
+    assert 'message_age_seconds_count{kind="str"} 2.0' in text
