@@ -177,13 +177,13 @@ ci: check test ## what CI runs
 
 # ---- measure ------------------------------------------------------------------------------------
 bench: .venv/dev .venv/native ## ns per price and per implied vol, beside QuantLib, vollib and NumPy
-	$(BIN)/python -m infra.bench_pricing $(if $(JSON),--json $(JSON))
+	$(BIN)/python -m infra.bench.pricing $(if $(JSON),--json $(JSON))
 
 bench-ticks: setup ## tick to quote, beside its floors and peers (ONLY=core,wire,cost,peers,hop SECONDS=N JSON=FILE)
-	$(BIN)/python -m infra.bench_ticks $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS_GIVEN),--seconds $(SECONDS_GIVEN)) $(if $(JSON),--json $(JSON))
+	$(BIN)/python -m infra.bench.ticks $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS_GIVEN),--seconds $(SECONDS_GIVEN)) $(if $(JSON),--json $(JSON))
 
 observation-cost: setup ## the whole desk with tracing, metrics and logs on and off, in turns (PAIRS=5 SECONDS=30 JSON=FILE)
-	$(BIN)/python -m infra.observation_cost --pairs $(or $(PAIRS),5) --seconds $(or $(SECONDS_GIVEN),30) $(if $(JSON),--json $(JSON))
+	$(BIN)/python -m infra.bench.observation_cost --pairs $(or $(PAIRS),5) --seconds $(or $(SECONDS_GIVEN),30) $(if $(JSON),--json $(JSON))
 
 surface-report: setup ## the fitted surface against a recorded chain (CHAIN=FILE...)
 	$(BIN)/python -m infra.surface_report $(CHAIN) $(if $(JSON),--json $(JSON))

@@ -2,7 +2,7 @@
 
 import json
 
-from infra import bench_pricing
+from infra.bench import pricing as bench_pricing
 
 
 def test_bench_times_every_contender_and_ours_is_exact(tmp_path, monkeypatch, capsys):

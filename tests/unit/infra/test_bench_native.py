@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from infra.bench_native import ROOT, built
+from infra.bench.native import ROOT, built
 
 
 @pytest.fixture(scope="module")

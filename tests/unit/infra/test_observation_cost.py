@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from infra.observation_cost import (
+from infra.bench.observation_cost import (
     Bound,
     bound,
     cpu_ratio,
@@ -11,7 +11,7 @@ from infra.observation_cost import (
     percentile_ratio,
     summary,
 )
-from infra.observed_run import Look, Observed, RunError, of_batch, used_between
+from infra.bench.observed_run import Look, Observed, RunError, of_batch, used_between
 from infra.topology import SERVICES
 from native.path_records import PULL, QUOTE, RECORD_DTYPE
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from infra import tick_join
-from infra.bench_native import BenchError
-from infra.bench_wire import SLOT, check_prices, stages_of
+from infra.bench import tick_join
+from infra.bench.native import BenchError
+from infra.bench.wire import SLOT, check_prices, stages_of
 from native.path_records import RECORD_DTYPE
 
 TICKS = np.array([(1, 0), (2, 100_000), (3, 200_000), (4, 300_000)], dtype=tick_join.TICK)

@@ -1,4 +1,4 @@
-"""The observed process of the cost bench: `python -m infra.bench_cost_side LIBRARY FOLDER JSON`.
+"""The observed process of the cost bench: `python -m infra.bench.cost_side LIBRARY FOLDER JSON`.
 
 The loop is set up and fed by the shared object; around it are the desk's own edge, core and shell,
 a nats-server, and a collector of spans.
@@ -19,11 +19,11 @@ import numpy as np
 import uvloop
 from numpy.typing import NDArray
 
-from infra import bench_collector
-from infra.bench_wire import SLOT
+from infra.bench import collector
+from infra.bench.tick_join import QUOTE, TICK, latencies, versions_of
+from infra.bench.wire import SLOT
 from infra.embedded_nats import free_port, write_config
 from infra.supervisor import die_with_parent
-from infra.tick_join import QUOTE, TICK, latencies, versions_of
 from native.fast_path import FastPath
 from native.path_records import QUOTE as QUOTE_RECORD
 from native.path_records import RECORD_DTYPE, Stats
@@ -241,7 +241,7 @@ async def keep(
 async def main(library: Path, folder: Path, told: dict[str, dict[str, Any]]) -> None:
     outside = Outside(library)
     with contextlib.ExitStack() as stack:
-        endpoint = stack.enter_context(bench_collector.running()).endpoint
+        endpoint = stack.enter_context(collector.running()).endpoint
         runtime = stack.enter_context(bus(folder, outside.offset_ns))
         desk = DeskConfig(underlyings=("BTC",), otlp_endpoint=endpoint)
         path = opened_path(desk, runtime)

@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 
 from native.build_ffi import CFLAGS
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PARTS = {
-    "core": "infra.bench_core",
-    "wire": "infra.bench_wire",
-    "cost": "infra.bench_cost",
-    "peers": "infra.bench_peers",
-    "hop": "infra.bench_hop",
+    "core": "infra.bench.core",
+    "wire": "infra.bench.wire",
+    "cost": "infra.bench.cost",
+    "peers": "infra.bench.peers",
+    "hop": "infra.bench.hop",
 }
 PERCENTILES = {"p50_us": 50.0, "p90_us": 90.0, "p99_us": 99.0, "p999_us": 99.9, "max_us": 100.0}
 HALVINGS = 24  # of the distance to 100 % in a histogram file

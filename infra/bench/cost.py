@@ -2,7 +2,7 @@
 
 One process holds the loop, as market_making does, and an agent of the shell around it: records
 drained, hash-chained and fsynced, quotes published to a nats-server, one request in a hundred
-traced to a collector over OTLP. It and the rest of what is on run in infra/bench_cost_side.py.
+traced to a collector over OTLP. It and the rest of what is on run in infra/bench/cost_side.py.
 The outside (native/bench/bench_cost.c) paces ticks in rounds that alternate; in an `off` round the
 records are taken by C and forgotten, and Python, NATS and disk have nothing to do.
 """
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.bench_native import BenchError, built
+from infra.bench.native import BenchError, built
 
 RATE = 10_000
 ROUND_MS = 300
@@ -58,7 +58,7 @@ def run_side(
 ) -> tuple[dict[str, Samples], dict[str, Any]]:
     """Returns the samples of the other process, and what it said. Raises BenchError."""
     with tempfile.TemporaryDirectory() as folder:
-        argv = [sys.executable, "-m", "infra.bench_cost_side", str(library), folder]
+        argv = [sys.executable, "-m", "infra.bench.cost_side", str(library), folder]
         try:
             done = subprocess.run(
                 [*argv, json.dumps(told)],

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from native.build_ffi import CFLAGS
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "bench"
 PRIORITY = 40  # real time, where permitted: others on the machine are not what is measured
 TIMEOUT_S = 120.0

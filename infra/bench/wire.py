@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.bench_native import BenchError, built, run
-from infra.tick_join import QUOTE, TICK, UnansweredError, latencies, reflected, versions_of
+from infra.bench.native import BenchError, built, run
+from infra.bench.tick_join import QUOTE, TICK, UnansweredError, latencies, reflected, versions_of
 from native.fast_path import MODES
 from native.path_records import RECORD_DTYPE
 from services.market_making.core import Config

@@ -1,7 +1,8 @@
-"""The processes of the hop bench: `python -m infra.bench_hop_sides SIDE`.
+"""The processes of the hop bench: `python -m infra.bench.hop_sides SIDE`.
 
 An asking side reads how many requests to make, a line each time, and answers with the nanoseconds
-that each took, as a JSON array in one line; so does infra/peer_ray.py, which has no part of ours.
+that each took, as a JSON array in one line; so does infra/bench/peer_ray.py, which has no part of
+ours.
 """
 
 import asyncio

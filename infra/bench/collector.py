@@ -1,5 +1,5 @@
 """A collector that takes spans over HTTP, counts them and forgets them: `python -m
-infra.bench_collector` prints its port, serves until its input ends, and prints the count."""
+infra.bench.collector` prints its port, serves until its input ends, and prints the count."""
 
 import contextlib
 import subprocess
@@ -23,7 +23,7 @@ class Running:
 def running() -> Iterator[Running]:
     """Runs a collector."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "infra.bench_collector"],
+        [sys.executable, "-m", "infra.bench.collector"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdin is not None

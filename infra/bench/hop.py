@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra import runs
-from infra.bench_hop_sides import PAUSE_S
+from infra.bench.hop_sides import PAUSE_S
 from infra.desk_config import write_open_bus
 from infra.private_venv import NotInstalledError, python_with
 from services.ledger.projection import read_table
@@ -68,7 +68,7 @@ def measure(seconds: float) -> tuple[dict[str, Samples], dict[str, str]]:
         ways = []
         for name, side in (("hedgerow", "as_agent"), ("nats_py", "bare")):
             for role in ("answer", "ask"):
-                argv = [sys.executable, "-m", "infra.bench_hop_sides", f"{role}_{side}"]
+                argv = [sys.executable, "-m", "infra.bench.hop_sides", f"{role}_{side}"]
                 process = stack.enter_context(started(argv, environment))
             ways.append(Way(name, process))
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.bench_native import BenchError, built, run, samples_of
+from infra.bench.native import BenchError, built, run, samples_of
 
 KINDS = ("book", "index")
 RATES = (1_000, 10_000, 100_000)

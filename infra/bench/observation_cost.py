@@ -3,7 +3,7 @@
     make observation-cost [PAIRS=5] [SECONDS=30] [JSON=FILE]
 
 Runs of the desk on one seed alternate, with everything on (A) and everything off (B), in the order
-AB BA AB ... (infra/observed_run.py says what on and off are). Of each run only the steady part
+AB BA AB ... (infra/bench/observed_run.py: what on and off are). Of each run only the steady part
 counts. Times of ticks are pooled over a side's runs; intervals are bootstrapped over pairs, whose
 two runs had the same machine. CPU seconds bear a busy machine, percentiles of times do not: the
 conditions are printed with each run. Exit 1 if a bound is missed.
@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from infra.bench_ticks import conditions, print_conditions
-from infra.observed_run import SUPERVISOR, WATCHER, Observed, observe
+from infra.bench.observed_run import SUPERVISOR, WATCHER, Observed, observe
+from infra.bench.ticks import conditions, print_conditions
 from infra.topology import SERVICES
 
 RESAMPLES = 2_000

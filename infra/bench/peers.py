@@ -2,8 +2,9 @@
 
 NautilusTrader from a strategy's callback to its order at the execution client, and one turn of
 hftbacktest's event loop, each in a virtual environment of its own, on its own simulated data and
-venue. What is timed, and what is not, stands at the head of `infra/peer_<name>.py`. Neither has a
-socket or a wire format in it: both are shorter ways than any of `wire`, and stand beside `core`.
+venue. What is timed, and what is not, stands at the head of `infra/bench/peer_<name>.py`. Neither
+has a socket or a wire format in it: both are shorter ways than any of `wire`, and stand beside
+`core`.
 """
 
 import json

@@ -22,9 +22,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from infra import bench_collector, runs
+from infra import runs
 from infra.alerting import prometheus_rules, targets
-from infra.bench_ticks import processor_s
+from infra.bench import collector
+from infra.bench.ticks import processor_s
 from infra.status import process_usage
 from native.path_records import QUOTE, RECORD_DTYPE
 from services.market_making.fast_edge import JOURNAL_KIND
@@ -80,9 +81,9 @@ class Look(NamedTuple):
 def observe(side: str, seconds: float, seed: int, home: Path) -> Observed:
     """Runs the desk once in an empty folder of its own. Raises RunError."""
     with contextlib.ExitStack() as stack:
-        collector = stack.enter_context(bench_collector.running()) if side == "on" else None
+        receiver = stack.enter_context(collector.running()) if side == "on" else None
         config = home / "desk.toml"
-        endpoint = collector.endpoint if collector is not None else ""
+        endpoint = receiver.endpoint if receiver is not None else ""
         config.write_text(TELL[side].format(endpoint=endpoint), encoding="utf-8")
         scraper = Scraper()
         with desk(home, config, seed) as process:
@@ -106,7 +107,7 @@ def observe(side: str, seconds: float, seed: int, home: Path) -> Observed:
         cpu=cpu,
         took_us=took(directory, first.unix_ns, last.unix_ns),
         seconds=passed_s,
-        spans=collector.span_count if collector is not None else 0,
+        spans=receiver.span_count if receiver is not None else 0,
         scrapes=scraper.count,
         scraped_bytes=scraper.byte_count,
         log_lines=sum(log.read_bytes().count(b"\n") for log in directory.glob("logs/*.log")),
