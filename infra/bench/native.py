@@ -29,7 +29,8 @@ def built(name: str, *, is_shared: bool = False) -> Path:
     FOLDER.mkdir(parents=True, exist_ok=True)
     program = FOLDER / (f"{name}.so" if is_shared else name)
     sources = [f"native/bench/{name}.c", *sorted(map(str, ROOT.glob("native/src/*.c")))]
-    newest = max(path.stat().st_mtime for path in ROOT.glob("native/*/*.[ch]"))
+    read = (*ROOT.glob("native/*/*.[ch]"), ROOT / "native" / "build_ffi.py")
+    newest = max(path.stat().st_mtime for path in read)
     if not program.exists() or program.stat().st_mtime < newest:
         folders = ["-Inative/include", "-Inative/src", "-Inative/tests"]
         shape = ["-shared", "-fPIC"] if is_shared else []
