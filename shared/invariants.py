@@ -69,9 +69,7 @@ class Invariants:
         self.all = {name: Invariant(name, says) for name, says in LIST.items()}
         self.positions = PositionChecks(self.all)
         self._limits: dict[str, LimitsV1] = {}
-        self._lease_ns: dict[
-            str, int
-        ] = {}  # expiry of the newest, or of one that we may have missed
+        self._lease_ns: dict[str, int] = {}  # expiry of the newest, or of one that was missed
         self._quotes_sequence: dict[str, int] = {}
         self._halts: dict[str, HaltV1] = {}  # newest word by underlying or "all"
         self._deltas: dict[str, deque[tuple[int, float]]] = {}  # fill count and delta
