@@ -17,6 +17,8 @@ from infra import runs
 from infra.last_check import VenueQuestions
 
 POLL_S = 0.05
+# Between two questions to the venue: half of what its account may ask, since the desk asks too.
+QUESTION_S = 0.1
 START_S_MAX = 90.0
 END_S_MAX = 60.0
 CURRENCIES = ("BTC", "ETH")
@@ -37,6 +39,8 @@ class DeskProbe:
         self._argv = [*argv, "--report", str(self._report_path)]
         self._process: asyncio.subprocess.Process | None = None
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5.0))
+        self._venue: VenueQuestions | None = None
+        self._next_question_s = 0.0
         self.report: dict[str, Any] = {}
 
     @property
@@ -84,9 +88,8 @@ class DeskProbe:
     async def quotes(self) -> Quotes:
         """Returns the desk's quotes that rest in the venue's books."""
         found: Quotes = {}
-        venue = await self._venue()
         for currency in CURRENCIES:
-            for order in await venue.ask("private/get_open_orders_by_currency", currency=currency):
+            for order in await self._ask("private/get_open_orders_by_currency", currency=currency):
                 if order.get("quote"):
                     sides = found.setdefault(order["instrument_name"], {})
                     sides[order["direction"]] = order["price"]
@@ -94,9 +97,8 @@ class DeskProbe:
 
     async def is_quoted(self, instrument: str) -> bool:
         """Returns whether a quote rests in one book: a quick question."""
-        venue = await self._venue()
         method = "private/get_open_orders_by_instrument"
-        orders = await venue.ask(method, instrument_name=instrument)
+        orders = await self._ask(method, instrument_name=instrument)
         return any(order.get("quote") for order in orders)
 
     async def quoted_count(self) -> int:
@@ -118,6 +120,7 @@ class DeskProbe:
     ) -> float:
         """Returns how many seconds it took. Raises DeskError when it is not so in time."""
         began_s = time.monotonic()
+        trouble = ""
         while time.monotonic() - began_s < limit_s:
             assert self._process is not None
             if self._process.returncode is not None:
@@ -125,10 +128,11 @@ class DeskProbe:
             try:
                 if await condition():
                     return time.monotonic() - began_s
-            except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError, KeyError):
-                pass  # not there yet
+                trouble = ""
+            except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError, KeyError) as error:
+                trouble = f": {error!r}"  # not there yet
             await asyncio.sleep(POLL_S)
-        raise DeskError(f"no {what} within {limit_s:.0f} s")
+        raise DeskError(f"no {what} within {limit_s:.0f} s{trouble}")
 
     async def quoting(self, least: int, limit_s: float = START_S_MAX) -> float:
         """Waits until so many instruments are quoted two-sided; returns how long it took."""
@@ -143,8 +147,13 @@ class DeskProbe:
         entries = {} if table is None else {entry.name: entry for entry in table.processes}
         return entries[name]
 
-    async def _venue(self) -> VenueQuestions:
-        runtime = runs.read_runtime(self.directory)
-        venue = VenueQuestions(self._http, runtime.venue_http_url)
-        await venue.log_in(runtime.venue_client_id, runs.read_secret(self.directory))
-        return venue
+    async def _ask(self, method: str, **params: str) -> Any:
+        """Puts a question to the venue in the desk's name, at a pace that leaves it credits."""
+        await asyncio.sleep(self._next_question_s - time.monotonic())
+        self._next_question_s = time.monotonic() + QUESTION_S
+        if self._venue is None:
+            runtime = runs.read_runtime(self.directory)
+            venue = VenueQuestions(self._http, runtime.venue_http_url)
+            await venue.log_in(runtime.venue_client_id, runs.read_secret(self.directory))
+            self._venue = venue
+        return await self._venue.ask(method, **params)

@@ -156,7 +156,10 @@ async def gone(desk: DeskProbe, fault: Callable[[], None]) -> float:
     fault()
 
     async def is_gone() -> bool:
-        return not any([await desk.is_quoted(name) for name in samples])
+        for name in samples:
+            if await desk.is_quoted(name):
+                return False
+        return True
 
     await desk.until(is_gone, 15.0, "empty books")
     return time.monotonic() - began_s

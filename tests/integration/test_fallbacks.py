@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from infra.desk_probe import DeskProbe
-from infra.fallbacks import BACK_S_MAX, calm, closed, lease
+from infra.fallbacks import BACK_S_MAX, calm, closed, lease, ticks
 from infra.trial_desk import ROOT, environment
 
 EMPTY_S_MAX = 3.0  # after the command has ended
@@ -29,8 +29,10 @@ def hedgerow(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 async def test_the_desk_serves_its_fallbacks_and_obeys_the_operator(tmp_path):
     async with DeskProbe(tmp_path, "--seed", "11") as desk:
         await calm(desk)
-        (row,) = await lease(desk)
-        assert row.result == "ok", row
+        for taken_away in (lease, ticks):
+            (row,) = await taken_away(desk)
+            assert row.result == "ok", row
+            await calm(desk)
 
         forced = ("market_making", "lease", "--force-open", "--reason", "a test")
         done = hedgerow(tmp_path, "breaker", *forced)
