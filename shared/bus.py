@@ -82,7 +82,7 @@ class Bus:
     on_connected: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     on_tick: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     replicas: int = 1  # of each stream
-    attend: Callable[[Callable[[], None]], Awaitable[None]] | None = None  # receives when idle
+    attend: Callable[[Receive, Msg], Awaitable[None]] | None = None  # receives when idle
 
     def __post_init__(self) -> None:
         self._client = Client()
@@ -157,7 +157,7 @@ class Bus:
                 if self.attend is None or subscription.pending_msgs:
                     receive(message)
                 else:
-                    await self.attend(partial(receive, message))
+                    await self.attend(receive, message)
             except Exception as error:  # noqa: BLE001  # nats-py would swallow it
                 self.on_failure(error)
 

@@ -67,10 +67,12 @@ class Inbox:
         if not self.is_attended:
             self._wakeup.set()
 
-    def take(self) -> Entry:
+    def take(self) -> Entry | None:
         """Returns the next input: critical ones first."""
         if self._critical:
             return self._critical.popleft()
+        if not self._lossy:
+            return None
         entry = self._lossy.popleft()
         self._lossy_count[entry.kind] -= 1
         return entry

@@ -20,8 +20,8 @@ from shared.follow import (
 from shared.inbox import Entry, Inbox
 from shared.lossy_order import LossyOrder
 from shared.messages.message import BadMessageError, Message
-from shared.reading import Reading, dead_letter
-from shared.service import Consume, Service
+from shared.reading import Readers, Reading, dead_letter
+from shared.service import Handler, Service
 from shared.streams import DEAD, LEDGER, RECORD, STATE, api
 from shared.telemetry import Telemetry
 
@@ -152,7 +152,7 @@ class Intake:
         found = self._read(message, "")
         if found is None:
             return
-        body, consumes = found
+        body, readers = found
         self.order.note(body)
         age_ns = self._clock.wall_ns() - body.created_ns
         if age_ns < -FUTURE_NS_MAX:
@@ -160,9 +160,9 @@ class Intake:
                 message.subject, message.data, f"created {-age_ns / NS_PER_S:.1f} s in the future"
             )
             return
-        entry = _entry(body, consumes, message)
+        entry = _entry(body, readers.handlers, message)
         entry.created_ns = body.created_ns
-        entry.late_handlers = tuple([consume.handler for consume in consumes if consume.late])
+        entry.late_handlers = readers.late_handlers
         self._inbox.put_lossy(entry)
 
     def _on_state(self, delivered: Delivered) -> None:
@@ -170,9 +170,10 @@ class Intake:
         found = self._read(delivered.message, f"{STATE}-{delivered.stream_sequence}")
         if found is None:
             return
-        entry = _entry(*found, delivered.message)
+        body, readers = found
+        entry = _entry(body, readers.handlers, delivered.message)
         self._late.pop(delivered.message.subject, None)  # what waits there is older
-        if found[0].follows_record and self._record is not None and not self._record.is_whole:
+        if body.follows_record and self._record is not None and not self._record.is_whole:
             self._late[delivered.message.subject] = entry
         else:
             self._inbox.put_critical(entry)
@@ -188,10 +189,10 @@ class Intake:
         found = self._read(delivered.message, f"{stream}-{delivered.stream_sequence}")
         if found is None:
             return
-        body, consumes = found
-        wanted = tuple(consume for consume in consumes if not is_replay or consume.replay)
-        if wanted and self._is_new(body):
-            entry = _entry(body, wanted, delivered.message)
+        body, readers = found
+        handlers = readers.replay_handlers if is_replay else readers.handlers
+        if handlers and self._is_new(body):
+            entry = _entry(body, handlers, delivered.message)
             entry.is_replay = is_replay
             entry.place = (stream, delivered.stream_sequence)
             self._inbox.put_critical(entry)
@@ -210,7 +211,7 @@ class Intake:
         found = self._read(message, place, lambda: commands.terminate(delivered))
         if found is None:
             return
-        body, consumes = found
+        body, readers = found
         message_id = body.message_id()
         assert message_id is not None
         if not self._is_new(body):
@@ -222,7 +223,7 @@ class Intake:
             self._done.add(message_id)
             self.defer(lambda: commands.acknowledge(delivered))
 
-        entry = _entry(body, consumes, message)
+        entry = _entry(body, readers.handlers, message)
         entry.done = done
         self._inbox.put_critical(entry)
 
@@ -241,7 +242,7 @@ class Intake:
 
     def _read(
         self, message: Msg, place: str, on_buried: Callable[[], Awaitable[None]] | None = None
-    ) -> tuple[Message, tuple[Consume, ...]] | None:
+    ) -> tuple[Message, Readers] | None:
         try:
             found = self._reading.read(message.subject, message.data)
         except BadMessageError as error:
@@ -270,7 +271,6 @@ class Intake:
         self._letters.put(letter, stored)
 
 
-def _entry(body: Message, consumes: tuple[Consume, ...], message: Msg) -> Entry:
-    handlers = tuple([consume.handler for consume in consumes])
+def _entry(body: Message, handlers: tuple[Handler, ...], message: Msg) -> Entry:
     cause = cause_in(message.headers) if message.headers else None
     return Entry(type(body), body, handlers, cause)

@@ -11,6 +11,7 @@ from shared.messages.quoting import QuotesV1
 
 LEAP_MAX = 1_000  # a wider one is another life of the producer
 BACK_MAX = 100
+NUMBERED = (TicksV1, QuotesV1)
 
 
 class LossyOrder:
@@ -23,7 +24,7 @@ class LossyOrder:
 
     def note(self, message: Message) -> None:
         """Takes a message; those that are not numbered one by one are left alone."""
-        if not isinstance(message, TicksV1 | QuotesV1):
+        if not isinstance(message, NUMBERED):
             return
         place, number = (type(message), message.key()), message.sequence
         newest = self._newest.get(place)

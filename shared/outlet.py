@@ -16,20 +16,18 @@ from shared.telemetry import Telemetry
 class Countdown:
     """Calls `done` when all that was expected has come, and nothing more will be expected."""
 
-    def __init__(self, done: Callable[[], None] | None) -> None:
+    def __init__(self, done: Callable[[], None]) -> None:
         self._done = done
         self._count = 1
 
-    def expect(self) -> Callable[[], None] | None:
-        """Returns what to call when one more thing is over; None if nobody waits."""
-        if self._done is None:
-            return None
+    def expect(self) -> Callable[[], None]:
+        """Returns what to call when one more thing is over."""
         self._count += 1
         return self.close
 
     def close(self) -> None:
         self._count -= 1
-        if self._count == 0 and self._done is not None:
+        if self._count == 0:
             self._done()
 
 
@@ -58,8 +56,10 @@ class Outlet:
         is_declared = kind in self._counters or kind in self._edges
         assert is_declared, f"{self._service.name} never declared {kind.__name__}"
 
-    async def route(self, output: Any, countdown: Countdown, headers: dict[str, str]) -> None:
-        """Sends one output on its way; the countdown counts what must be stored."""
+    async def route(
+        self, output: Any, countdown: Countdown | None, headers: dict[str, str]
+    ) -> None:
+        """Sends one output on its way; the countdown, if any, counts what must be stored."""
         counter = self._counters.get(type(output))
         if counter is None:
             self.check(output)
@@ -76,7 +76,8 @@ class Outlet:
         else:
             if isinstance(output, AlertV1):
                 self._alerts.labels(output.name, output.severity).inc()
-            await self.post(output, countdown.expect(), headers)
+            on_stored = countdown.expect() if countdown is not None else None
+            await self.post(output, on_stored, headers)
 
     def push(self) -> None:
         """Has written what was published: a turn's outputs leave together, and at its end."""

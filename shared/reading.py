@@ -5,6 +5,7 @@ is known but not consumed here is skipped, one that nobody knows is a dead lette
 """
 
 import base64
+from typing import NamedTuple
 
 from shared.messages.desk import DeadLetterV1
 from shared.messages.message import (
@@ -16,7 +17,7 @@ from shared.messages.message import (
     tag_of,
 )
 from shared.messages.registry import KINDS, stem_of
-from shared.service import Consume, Service
+from shared.service import Consume, Handler, Service
 from shared.streams import stream_of
 
 HEAD_BYTES = 1_024  # of a dead letter, kept
@@ -25,15 +26,25 @@ SUBJECT_MAX = 256
 TAG_LEVELS = 3  # conversation.noun.version
 
 
+class Readers(NamedTuple):
+    """Who takes a kind: all of them, those who want it replayed, those who want it late."""
+
+    consumes: tuple[Consume, ...]
+    handlers: tuple[Handler, ...]
+    replay_handlers: tuple[Handler, ...]
+    late_handlers: tuple[Handler, ...]
+
+
 class Reading:
     """What one service reads."""
 
     def __init__(self, service: Service) -> None:
-        self._by_tag: dict[str, tuple[Consume, ...]] = {}
+        by_tag: dict[str, tuple[Consume, ...]] = {}
         for consume in service.consumes:
             if issubclass(consume.kind, Message):
                 tag = tag_of(consume.kind)
-                self._by_tag[tag] = (*self._by_tag.get(tag, ()), consume)
+                by_tag[tag] = (*by_tag.get(tag, ()), consume)
+        self._by_tag = {tag: _readers(consumes) for tag, consumes in by_tag.items()}
 
     def subjects(
         self, stream: str | None, *, replay: bool | None = None, command: bool | None = None
@@ -42,28 +53,28 @@ class Reading:
         return sorted(
             {
                 f"{stem_of(KINDS[tag])}.>"
-                for tag, consumes in self._by_tag.items()
-                for consume in consumes
+                for tag, readers in self._by_tag.items()
+                for consume in readers.consumes
                 if _stream_of(KINDS[tag]) == stream
                 and replay in (None, consume.replay)
                 and command in (None, consume.command)
             }
         )
 
-    def read(self, subject: str, data: bytes) -> tuple[Message, tuple[Consume, ...]] | None:
+    def read(self, subject: str, data: bytes) -> tuple[Message, Readers] | None:
         """Returns the message and who takes it; None for a version that others take.
 
         Raises BadMessageError, and nothing else."""
         tag = tag_in(subject)
-        consumes = self._by_tag.get(tag)
-        if consumes is None:
+        readers = self._by_tag.get(tag)
+        if readers is None:
             if tag in KINDS:
                 return None
             raise BadMessageError(f"no message has the version of `{subject[:SUBJECT_MAX]}`")
-        message: Message = decode(consumes[0].kind, data)
+        message: Message = decode(readers.consumes[0].kind, data)
         if subject_of(message) != subject:
             raise BadMessageError(f"the body belongs on `{subject_of(message)}`")
-        return message, consumes
+        return message, readers
 
 
 def tag_in(subject: str) -> str:
@@ -83,6 +94,15 @@ def dead_letter(
         reason=_printable(reason)[:REASON_MAX],
         size_bytes=len(data),
         head_base64=base64.b64encode(data[:HEAD_BYTES]).decode(),
+    )
+
+
+def _readers(consumes: tuple[Consume, ...]) -> Readers:
+    return Readers(
+        consumes,
+        tuple(consume.handler for consume in consumes),
+        tuple(consume.handler for consume in consumes if consume.replay),
+        tuple(consume.handler for consume in consumes if consume.late),
     )
 
 

@@ -75,6 +75,7 @@ class Sort(NamedTuple):
     is_state: bool
     is_lossy: bool
     is_order: bool  # its spans are kept
+    is_led: bool  # it begins no trace, and continues that of its turn alone
     subject: str  # what it has before its key
     process: bytes  # the forms of its spans
     publish: bytes
@@ -217,7 +218,7 @@ class Tracing:
         if isinstance(output, VenueRequest):
             return self._outgoing(turn, output), NO_HEADERS
         sort = self._sort(type(output))
-        if not sort.is_message:
+        if not sort.is_message or (sort.is_led and turn.cause is None):
             return output, NO_HEADERS
         return output, self._headers(turn, output, sort)
 
@@ -312,10 +313,13 @@ class Tracing:
             }
             forms.append(form_of(f"{name} {template}", sort, attributes))
         if not issubclass(kind, Message):
-            return Sort(False, False, False, False, template, *forms)
+            return Sort(False, False, False, False, False, template, *forms)
         tag, delivery = tag_of(kind), kind.delivery
         is_state, is_lossy = delivery is Delivery.STATE, delivery is Delivery.LOSSY
-        return Sort(True, is_state, is_lossy, tag.startswith(ALWAYS), tag, *forms)
+        is_order = tag.startswith(ALWAYS)
+        is_led = is_lossy and not is_order and kind is not TicksV1
+        assert not is_led or "intent_id" not in kind.__struct_fields__, f"{tag} leads to an intent"
+        return Sort(True, is_state, is_lossy, is_order, is_led, tag, *forms)
 
     def _stage_form(self, name: str) -> bytes:
         found = self._stage_forms.get(name)

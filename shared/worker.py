@@ -7,7 +7,7 @@ for the worker's own task. There is never more than one at work, and after a fai
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import structlog
@@ -22,6 +22,8 @@ from shared.telemetry import Log, Telemetry
 
 if TYPE_CHECKING:
     from shared.tracing import Tracing  # loads protobuf
+
+T = TypeVar("T")
 
 TURN_NS_MAX = 2 * NS_PER_MS  # handlers run at most so long before input and output get a turn
 MESSAGE_LOG_MAX = 2_000
@@ -73,15 +75,16 @@ class Worker:
             if len(self._inbox):
                 await asyncio.sleep(0)
 
-    async def attend(self, receive: Callable[[], None]) -> None:
-        """Has something received, and what it puts into the inbox handled now if nothing waits."""
+    async def attend(self, receive: Callable[[T], None], message: T) -> None:
+        """Has a message received, and what of it is put into the inbox handled now if nothing
+        waits."""
         if self._is_busy or len(self._inbox):
-            receive()
+            receive(message)
             return
         self._is_busy = self._inbox.is_attended = True
         self._idle.clear()
         try:
-            receive()
+            receive(message)
             await self._turn()
         finally:
             self._is_busy = False
@@ -90,8 +93,10 @@ class Worker:
 
     async def _turn(self) -> None:
         began_ns = now_ns = self._clock.monotonic_ns()
-        while len(self._inbox) and now_ns - began_ns <= TURN_NS_MAX and not self._has_failed():
+        while now_ns - began_ns <= TURN_NS_MAX and not self._has_failed():
             entry = self._inbox.take()
+            if entry is None:
+                break
             if entry.call is None:
                 if not entry.created_ns or self._is_timely(entry):
                     await self._handle(entry, now_ns)
@@ -143,7 +148,7 @@ class Worker:
             if tracing is not None and turn is not None:
                 tracing.end(turn, has_spoken=False)
             return
-        countdown = Countdown(entry.done)
+        countdown = Countdown(entry.done) if entry.done is not None else None
         for output in outputs:
             headers = NO_HEADERS
             if tracing is not None and turn is not None:
@@ -151,7 +156,8 @@ class Worker:
             if isinstance(output, AlertV1):
                 self._tell(output, headers)
             await self._outlet.route(output, countdown, headers)
-        countdown.close()
+        if countdown is not None:
+            countdown.close()
         if tracing is not None and turn is not None:
             tracing.end(turn, has_spoken=bool(outputs))
         cause = turn.cause if turn is not None else None

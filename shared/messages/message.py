@@ -1,6 +1,7 @@
 """What all messages share: tag, subject, delivery, units, bounds, and the one codec."""
 
 import enum
+import functools
 import math
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -57,6 +58,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 M = TypeVar("M", bound=Message)
 
 
+@functools.cache
 def tag_of(kind: type[Message]) -> str:
     """Returns the tag of a class, which is also its subject's head: `orders.fill.v1`."""
     tag = kind.__struct_config__.tag

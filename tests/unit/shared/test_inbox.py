@@ -91,9 +91,3 @@ def test_a_countdown_ends_when_everything_expected_has_come():
     assert not done
     second()
     assert done == [1]
-
-
-def test_a_countdown_without_a_waiter_expects_nothing():
-    countdown = Countdown(None)
-    assert countdown.expect() is None
-    countdown.close()

@@ -33,9 +33,31 @@ def test_subjects_are_all_versions_under_a_stem():
 
 def test_a_good_message_comes_with_who_takes_it():
     fill = sample(FillV1)
-    message, consumes = READING.read(subject_of(fill), encode(fill))
+    message, readers = READING.read(subject_of(fill), encode(fill))
     assert message == fill
-    assert [consume.replay for consume in consumes] == [True]
+    assert [consume.replay for consume in readers.consumes] == [True]
+    assert len(readers.handlers) == 1
+    assert readers.replay_handlers == readers.handlers
+    assert readers.late_handlers == ()
+
+
+def test_who_wants_a_kind_replayed_or_late_is_told_apart():
+    def at_once(_):
+        return ()
+
+    def late(_):
+        return ()
+
+    def replayed(_):
+        return ()
+
+    consumes = (on(TicksV1, at_once), on(TicksV1, late, late=True), on(FillV1, replayed))
+    reading = Reading(Service(name="risk", consumes=consumes))
+    ticks, fill = sample(TicksV1), sample(FillV1)
+    _, readers = reading.read(subject_of(ticks), encode(ticks))
+    assert (readers.handlers, readers.late_handlers) == ((at_once, late), (late,))
+    _, readers = reading.read(subject_of(fill), encode(fill))
+    assert (readers.handlers, readers.replay_handlers) == ((replayed,), ())
 
 
 def test_a_version_that_others_take_is_skipped():

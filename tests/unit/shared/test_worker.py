@@ -44,7 +44,7 @@ class Place:
 
 async def test_what_comes_while_nothing_waits_is_handled_at_once():
     place = Place()
-    await place.worker.attend(lambda: place.put("a"))
+    await place.worker.attend(place.put, "a")
     assert place.outlet.outputs == ["a"]
     assert place.outlet.push_count == 1
     text = place.telemetry.exposition()[0].decode()
@@ -55,9 +55,9 @@ async def test_what_comes_while_nothing_waits_is_handled_at_once():
 async def test_what_comes_while_another_is_at_work_waits_its_turn():
     place = Place()
     work = asyncio.create_task(place.worker.run())
-    first = asyncio.create_task(place.worker.attend(lambda: place.put("a")))
+    first = asyncio.create_task(place.worker.attend(place.put, "a"))
     await asyncio.sleep(0)  # `a` is half way out
-    await place.worker.attend(lambda: place.put("b"))
+    await place.worker.attend(place.put, "b")
     assert place.outlet.outputs == []
     await first
     place.put("c")
@@ -69,7 +69,7 @@ async def test_what_comes_while_another_is_at_work_waits_its_turn():
 async def test_nothing_overtakes_what_waits():
     place = Place()
     place.put("a")
-    await place.worker.attend(lambda: place.put("b"))
+    await place.worker.attend(place.put, "b")
     assert place.outlet.outputs == []
     work = asyncio.create_task(place.worker.run())
     await asyncio.sleep(0.01)
@@ -85,8 +85,8 @@ async def test_after_a_failure_nothing_more_is_handled():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await place.worker.attend(lambda: place.put("a", break_down))
-    await place.worker.attend(lambda: place.put("b"))
+        await place.worker.attend(lambda name: place.put(name, break_down), "a")
+    await place.worker.attend(place.put, "b")
     await asyncio.wait_for(place.worker.run(), 1)
     assert place.outlet.outputs == []
 
