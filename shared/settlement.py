@@ -1,10 +1,9 @@
 """Settlement at the venue: when it happens, and what an expired position is paid in coin."""
 
-from shared.clock import NS_PER_S
+from shared.clock import NS_PER_DAY, NS_PER_S
 from shared.messages.market import Instrument
 from shared.units import E8, E12
 
-DAY_NS = 24 * 3600 * NS_PER_S
 SETTLEMENT_NS = 8 * 3600 * NS_PER_S  # of the day, UTC
 EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday; Monday is 0
 FRIDAY = 4
@@ -13,9 +12,15 @@ DELIVERY_FEE_SHARE = 0.5  # of the taker fee
 FEE_PAYOFF_DIVISOR = 8  # an option's fee is at most 12.5 % of what it pays
 
 
+def next_settlement_ns(now_ns: int) -> int:
+    """Returns the first 08:00 UTC after a time."""
+    today = now_ns - now_ns % NS_PER_DAY + SETTLEMENT_NS
+    return today if now_ns < today else today + NS_PER_DAY
+
+
 def is_settling(at_ns: int) -> bool:
     """Returns whether the venue and the desk may be of two minds about what is settled."""
-    return 0 <= at_ns % DAY_NS - SETTLEMENT_NS < SETTLING_NS
+    return 0 <= at_ns % NS_PER_DAY - SETTLEMENT_NS < SETTLING_NS
 
 
 def delivery_coin_e12(instrument: Instrument, lots: int, price_usd: float) -> int:
@@ -45,4 +50,4 @@ def delivery_fee_coin_e12(instrument: Instrument, lots: int, price_usd: float) -
 
 def is_daily(expiry_ns: int) -> bool:
     """Returns whether a date is neither a weekly nor a monthly expiry: no Friday."""
-    return (expiry_ns // DAY_NS + EPOCH_WEEKDAY) % 7 != FRIDAY
+    return (expiry_ns // NS_PER_DAY + EPOCH_WEEKDAY) % 7 != FRIDAY

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from shared.settlement import next_settlement_ns
+
 Tenor = Literal["day", "week", "month", "quarter"]
 EXPIRY_HOUR_UTC = 8
 FRIDAY = 4
@@ -26,7 +28,7 @@ class Expiry:
 
 def listed_expiries(now_ns: int) -> tuple[Expiry, ...]:
     """Returns the expiries that stand listed at a time, nearest first."""
-    first = _next_expiry(now_ns)
+    first = _moment(next_settlement_ns(now_ns))
     days: dict[datetime, Tenor] = {}
     for count in range(DAILY_COUNT):
         days[first + timedelta(days=count)] = "day"
@@ -65,12 +67,6 @@ def to_ns(moment: datetime) -> int:
 
 def _moment(now_ns: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=now_ns // 1000)
-
-
-def _next_expiry(now_ns: int) -> datetime:
-    now = _moment(now_ns)
-    today = now.replace(hour=EXPIRY_HOUR_UTC, minute=0, second=0, microsecond=0)
-    return today if now < today else today + timedelta(days=1)
 
 
 def _month_ends(first: datetime) -> list[datetime]:

@@ -13,13 +13,12 @@ from services.venue.matching.exchange import Exchange
 from services.venue.matching.history import Trade
 from services.venue.matching.orders import BUY, SELL, Order
 from services.venue.matching.price_grid import ceil_ticks, coins_of, floor_ticks
-from shared.clock import NS_PER_DAY, NS_PER_S
+from shared.settlement import next_settlement_ns
 from shared.units import price_from_ticks
 
 OPEN_ORDERS_MAX = 1_000  # of an account
 TIFS = {"good_til_cancelled": GTC, "good_til_day": GTC, "immediate_or_cancel": IOC,
         "fill_or_kill": FOK}  # fmt: skip
-SETTLEMENT_NS = 8 * 3600 * NS_PER_S  # of the day, UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,14 +284,8 @@ def _order(ask: Ask, lots: int, account_id: int, connection_id: int, now_ns: int
         mmp_group=ask.mmp_group,
         trigger=ask.trigger,
         trigger_ticks=ask.trigger_ticks,
-        expires_ns=_end_of_day(now_ns) if ask.time_in_force == "good_til_day" else 0,
+        expires_ns=next_settlement_ns(now_ns) if ask.time_in_force == "good_til_day" else 0,
     )
-
-
-def _end_of_day(now_ns: int) -> int:
-    """Returns the next 08:00 UTC: the venue's day ends with the settlement."""
-    today = now_ns - now_ns % NS_PER_DAY + SETTLEMENT_NS
-    return today if now_ns < today else today + NS_PER_DAY
 
 
 def _full(error: NativeError) -> VenueError:

@@ -17,10 +17,10 @@ from services.venue.accounts.margin import Margin
 from services.venue.matching.exchange import Exchange
 from services.venue.rpc.views import Views
 from shared.clock import NS_PER_DAY, NS_PER_MS, NS_PER_S
+from shared.settlement import next_settlement_ns
 from shared.units import E8, E12
 
 HOUR_NS = 3600 * NS_PER_S
-SETTLEMENT_NS = 8 * 3600 * NS_PER_S  # of the day, UTC
 TWAP_NS = 1800 * NS_PER_S
 SAMPLE_NS = 6 * NS_PER_S  # of the index for the average: 300 in half an hour
 SAMPLES_KEPT = 1_500
@@ -46,7 +46,7 @@ class Settlement:
         self._margin = margin
         self._views = views
         self._closed_ns = closed_ns  # how long the daily settlement takes
-        self.next_ns = _next_settlement(now_ns)
+        self.next_ns = next_settlement_ns(now_ns)
         self._next_sample_ns = 0
         self.samples: dict[str, deque[tuple[int, float]]] = {
             currency: deque(maxlen=SAMPLES_KEPT) for currency in exchange.currencies
@@ -291,12 +291,6 @@ class Settlement:
                      "position": part.lots * instrument.lot_e8 / E8,
                      "commission": part.fee_e12 / E12}
                 )  # fmt: skip
-
-
-def _next_settlement(now_ns: int) -> int:
-    """Returns the first 08:00 UTC after a time."""
-    today = now_ns - now_ns % NS_PER_DAY + SETTLEMENT_NS
-    return today if now_ns < today else today + NS_PER_DAY
 
 
 def _date(at_ns: int) -> str:

@@ -16,10 +16,9 @@ from services.venue.rpc.envelope import notice
 from services.venue.rpc.views import DEPTH_MAX, Depth, Levels, Views
 from shared.clock import NS_PER_MS, NS_PER_S
 from shared.messages.market import Instrument
+from shared.settlement import next_settlement_ns
 from shared.units import E8, amount_from_lots, price_from_ticks
 
-DAY_NS = 24 * 3600 * NS_PER_S
-EXPIRY_NS = 8 * 3600 * NS_PER_S  # of the day, UTC
 TWAP_NS = 1800 * NS_PER_S
 INDEX_NS_MAX = NS_PER_S  # an index that stands still is told again: silence would mean it is stale
 TICKERS = (("ticker", RAW), ("ticker", FAST), ("ticker", SLOW), ("incremental_ticker", ""))
@@ -312,7 +311,7 @@ class MarketFeeds:
         }
 
     def _expiration(self, currency: str, now_ns: int) -> dict[str, Any]:
-        left_ns = (EXPIRY_NS - now_ns) % DAY_NS
+        left_ns = next_settlement_ns(now_ns) - now_ns
         return {
             "seconds": left_ns // NS_PER_S,
             "price": self._exchange.marks.index_usd(currency),
