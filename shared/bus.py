@@ -145,7 +145,7 @@ class Bus:
         await self.subscribe(f"{self._ack_prefix}.*", self._on_ack, is_critical=True)
         await self._ensure_streams(CONNECT_S_MAX)
         self._is_flowing = True
-        self._spawn(self._sweep())
+        self._spawn(self._sweep)
 
     async def subscribe(
         self, subject: str, receive: Receive, *, is_critical: bool, queue: str = ""
@@ -301,7 +301,7 @@ class Bus:
         error = msgspec.json.decode(message.data).get("error")
         if error is None:
             if self.outbox.confirm(token, self.clock.monotonic_ns()) and self._is_flowing:
-                self._spawn(self._flush_waiting())
+                self._spawn(self._flush_waiting)
             return
         parcel = self.outbox.under_way(token)
         if parcel is None:
@@ -321,7 +321,7 @@ class Bus:
         """Stops the flow, waits for JetStream, then sends again in order what is unconfirmed."""
         self._pause()
         if self._recovery is None or self._recovery.done():
-            self._recovery = self._spawn(self._bring_back())
+            self._recovery = self._spawn(self._bring_back)
 
     async def _bring_back(self) -> None:
         while True:
@@ -351,7 +351,7 @@ class Bus:
                 self._recover()
             for hook in self.on_tick:  # none waits for another's answers
                 if hook not in self._looks or self._looks[hook].done():
-                    self._looks[hook] = self._spawn(hook())
+                    self._looks[hook] = self._spawn(hook)
 
     async def _on_disconnected(self) -> None:
         self._pause()
@@ -378,15 +378,15 @@ class Bus:
         elif parser.PERMISSIONS_ERR in str(error):
             self.alarm = str(error)
 
-    def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(self._guard(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _guard(self, work: Awaitable[None]) -> None:
+    async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except Exception as error:  # noqa: BLE001  # a task's exception would go unseen
             self.on_failure(error)
 

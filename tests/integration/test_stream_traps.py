@@ -39,7 +39,7 @@ async def follow(bus, got):
     def defer(call):
         answer = call()
         if answer is not None:
-            bus._spawn(answer)
+            bus._spawn(lambda: answer)
 
     follower = Follower(
         bus, "test", RECORD, ["orders.fill.>"], lambda d: got.append(int(d.message.data)), defer
