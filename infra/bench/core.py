@@ -63,6 +63,7 @@ def take_turn(
     response, service = (samples_of(folder / f"{name}.bin") for name in ("response", "service"))
     # Who keeps pace begins a tick when it is due.
     is_late = float(np.median(response) - np.median(service)) > 1e6 / rate
+    found.setdefault("core.ghz", []).append(np.array([answer["ghz"]]))
     name = f"core.{kind}_tick"
     found.setdefault(f"{name}.by_rate.{rate}", []).append(service if is_late else response)
     if rate == SHOWN_RATE:

@@ -33,10 +33,12 @@ PARTS = {
 PERCENTILES = {"p50_us": 50.0, "p90_us": 90.0, "p99_us": 99.0, "p999_us": 99.9, "max_us": 100.0}
 HALVINGS = 24  # of the distance to 100 % in a histogram file
 NUMBERS = (
-    "ns_per_option", "instructions", "moved_mean_pct", "moved_p99_pct", "ratio_p50", "ratio_p99",
-    "seconds", "ticks", "quotes", "records", "records_lost", "feed_gaps", "pulls",
+    "ns_per_option", "instructions", "ghz", "moved_mean_pct", "moved_p99_pct",
+    "ratio_p50", "ratio_p99", "seconds", "ticks", "quotes", "records", "records_lost",
+    "feed_gaps", "pulls",
 )  # fmt: skip
 
+SMALL_US = 10.0
 Samples = NDArray[np.float64]  # microseconds
 
 
@@ -191,8 +193,13 @@ def print_table(report: dict[str, Any]) -> None:
     for part in (*PARTS, "stages"):
         for name, figure in report.get(part, {}).items():
             if isinstance(figure, dict) and "p50_us" in figure:
-                cells = " | ".join(f"{figure[rank]:,.1f}" for rank in PERCENTILES)
+                cells = " | ".join(map(shown, (figure[rank] for rank in PERCENTILES)))
                 print(f"| `{part}.{name}` | {cells} | {figure['samples']:,} |")
+
+
+def shown(us: float) -> str:
+    """Returns microseconds as a reader wants them: of a few, also the hundredths."""
+    return f"{us:,.2f}" if us < SMALL_US else f"{us:,.1f}"
 
 
 def print_figure(name: str, values: Samples) -> None:

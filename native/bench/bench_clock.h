@@ -49,6 +49,21 @@ static inline int64_t bench_now(void) {
     return (int64_t)((double)(bench_cycles() - bench_cycles_start) * bench_ns_per_cycle);
 }
 
+/* Returns the processor's cycles a nanosecond, as they are now: the counter's are not. An addition
+ * that waits for the one before takes one. */
+static inline double bench_ghz(void) {
+    enum { ADDITIONS = 10000000, IN_ROW = 16 };
+    uint64_t sum = 0;
+    const int64_t from_ns = bench_system_ns();
+    for (int64_t i = 0; i < ADDITIONS / IN_ROW; i++) { /* Few jumps: they may wait for others. */
+        for (int k = 0; k < IN_ROW; k++) {
+            sum++;
+            __asm__ volatile("" : "+r"(sum));
+        }
+    }
+    return (double)ADDITIONS / (double)(bench_system_ns() - from_ns);
+}
+
 /* Writes samples, 64-bit little-endian nanoseconds, where the Python side reads them. */
 static inline void bench_write(const char *path, const int64_t *samples, int64_t count) {
     FILE *file = fopen(path, "wb");

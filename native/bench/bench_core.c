@@ -128,9 +128,10 @@ int main(int argc, char **argv) {
     write_samples(argv[4], "still", still, still_count);
     write_samples(argv[4], "moved", moved, ticks);
     const hr_path_underlying book = shown(&one);
-    printf("{\"ticks\": %lld, \"quotes\": %lld, \"quotable\": %lld, \"pulls\": %lld}\n",
-           (long long)ticks, (long long)(one.quotes - quotes_before),
-           (long long)book.pass.quotable_count, (long long)book.pulls);
+    printf(
+        "{\"ticks\": %lld, \"quotes\": %lld, \"quotable\": %lld, \"pulls\": %lld, \"ghz\": %.3f}\n",
+        (long long)ticks, (long long)(one.quotes - quotes_before),
+        (long long)book.pass.quotable_count, (long long)book.pulls, bench_ghz());
     free(response);
     free(service);
     free(still);
