@@ -35,6 +35,7 @@ TREE: Mapping[str, tuple[str, ...]] = {
     ),
     "venue": (
         "VenueDisconnected", "VenueThrottled", "VenueClockOff", "VenueRejects", "OrdersRejected",
+        "ListingRoomLow",
     ),
     "feed": ("FeedStale", "MulticastSilent", "GapStorm", "BookGaps"),
     "surface": ("SurfaceStale", "SurfaceRefused"),

@@ -144,6 +144,7 @@ QUOTING = (
     _counter("path_record", "Records of the C loop.", of=MAKER),
     _counter("path_record_lost", "Records of the C loop that found no room.", of=MAKER),
     _gauge("ring_used_ratio", "Share of the record ring that waits to be drained.", of=MAKER),
+    _gauge("listing_room_count", "Contracts that the simulated venue can still list.", of=VENUE),
     _gauge(
         "quote_venue_count",
         "Sides of the desk's quotes that rest at the simulated venue.",
@@ -270,6 +271,7 @@ JUDGED = frozenset(
         "lease_left_seconds",
         "lease_refused",
         "limit_used_ratio",
+        "listing_room_count",
         "memory_used_ratio",
         "message_critical_dropped",
         "message_dead_lettered",

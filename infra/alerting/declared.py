@@ -369,6 +369,12 @@ WATCHED = (
         Condition("venue_clock_offset_seconds", ">", 0.5, AGENT),
     ),
     _ticket(
+        "ListingRoomLow",
+        "platform",
+        "the simulated venue has room for {value} more contracts",
+        Condition("listing_room_count", "<", 1_000, AGENT, "min"),
+    ),
+    _ticket(
         "PageUndelivered",
         "platform",
         "a page could not be delivered: {reason}",

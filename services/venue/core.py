@@ -210,6 +210,7 @@ class Venue:
         return self._take()
 
     def readings(self, _now_ns: int) -> Iterator[Reading]:
+        yield Reading("listing_room_count", self.exchange.room_count)
         quoted = self._quoted()
         for currency in self.exchange.currencies:
             yield Reading("quote_venue_count", quoted.count(currency), (currency,))
@@ -270,7 +271,7 @@ class Venue:
         """Lists what the calendar puts in the place of what was delivered, of every day missed."""
         at_ns = now_ns - (now_ns - settled_ns) % NS_PER_DAY
         listing = self.market.next_listing(settled_ns, at_ns, self._config.strikes_max)
-        if listing is None or not self.exchange.has_room(len(listing.instruments)):
+        if listing is None or len(listing.instruments) > self.exchange.room_count:
             return
         self.market.take_listing(listing)
         self.floor.add_contracts(listing.instruments, at_ns, now_ns)

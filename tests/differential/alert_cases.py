@@ -270,6 +270,11 @@ CASES = (
         {"venue_clock_offset_seconds" + of("gateway"): "0.4x30"},
     ),
     Case(
+        "ListingRoomLow",
+        {"listing_room_count" + of("venue"): "999x30"},
+        {"listing_room_count" + of("venue"): "1000x30"},
+    ),
+    Case(
         "PageUndelivered",
         {"page_failed_total" + of("alerting", reason="webhook"): "0x10 1x20"},
         {"page_failed_total" + of("alerting", reason="webhook"): "1x30"},

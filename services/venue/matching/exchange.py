@@ -116,13 +116,14 @@ class Exchange:
                 self._curtail(party.account_id, trade.index, now_ns)
         return trades
 
-    def has_room(self, count: int) -> bool:
-        """Returns whether so many more contracts can be listed."""
-        return len(self.instruments) + count <= self.book.instrument_max
+    @property
+    def room_count(self) -> int:
+        """How many more contracts can be listed."""
+        return self.book.instrument_max - len(self.instruments)
 
     def add_contracts(self, instruments: Sequence[Instrument], now_ns: int) -> None:
         """Begins trading in more contracts; they follow on those known."""
-        assert self.has_room(len(instruments))
+        assert len(instruments) <= self.room_count
         first, more = len(self.instruments), len(instruments)
         self.instruments.extend(instruments)
         self.index_of.update({one.name: first + at for at, one in enumerate(instruments)})

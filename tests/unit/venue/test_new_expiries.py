@@ -25,6 +25,11 @@ def over_eight(house, seconds=4.0, step_s=1.0):
     return house.venue.exchange.instruments[count:]
 
 
+def room(house):
+    (told,) = (one for one in house.venue.readings(0) if one.name == "listing_room_count")
+    return told.value
+
+
 def expiries(house, currency="BTC", kind="option"):
     rows = house.client().call("public/get_instruments", currency=currency, kind=kind)
     return {row["expiration_timestamp"] * 1_000_000 for row in rows}
@@ -151,9 +156,19 @@ def test_what_happens_before_does_not_hang_on_what_will_be_listed(monkeypatch):
 def test_where_no_room_is_left_the_venue_goes_on_without(monkeypatch):
     monkeypatch.setattr(exchange_module, "LISTED_MAX", 20)
     house = House(EIGHT_NS - NS_PER_S)
+    assert room(house) == 20
     assert over_eight(house) == []
     assert EIGHT_NS not in expiries(house)
+    assert room(house) == 20
     house.assert_sound()
+
+
+def test_the_venue_tells_how_much_room_is_left():
+    house = House(EIGHT_NS - NS_PER_S)
+    room_before = room(house)
+    new = over_eight(house)
+    assert len(new) > 0
+    assert room(house) == room_before - len(new)
 
 
 @pytest.mark.parametrize("has_crowd", [True, False])
