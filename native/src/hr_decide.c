@@ -1,4 +1,5 @@
 /* hr_decide.c: value and aim of one option, and the two roundings; pure functions. */
+#include "hr_divide.h"
 #include "hr_engine_state.h"
 #include "hr_pricing.h"
 #include "hr_surface.h"
@@ -37,7 +38,7 @@ int64_t hr_bid_floor_ticks(double price_coin, double tick_coin, int64_t step_abo
     if (step_above_ticks <= 0 || step_ticks <= 1 || ticks <= step_above_ticks) {
         return ticks;
     }
-    const int64_t stepped = ticks - ticks % step_ticks;
+    const int64_t stepped = ticks - (int64_t)hr_remainder((uint64_t)ticks, (uint64_t)step_ticks);
     return stepped < step_above_ticks ? step_above_ticks : stepped;
 }
 
@@ -51,7 +52,8 @@ int64_t hr_ask_ceil_ticks(double price_coin, double tick_coin, int64_t step_abov
     if (step_above_ticks <= 0 || step_ticks <= 1 || ticks <= step_above_ticks) {
         return ticks;
     }
-    return (ticks + step_ticks - 1) / step_ticks * step_ticks;
+    const uint64_t step = (uint64_t)step_ticks;
+    return (int64_t)(hr_quotient((uint64_t)ticks + step - 1, step) * step);
 }
 
 hr_status hr_engine_revalue(const hr_engine_instrument *instrument, const hr_engine_slice *slice,

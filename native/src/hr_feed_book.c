@@ -13,10 +13,15 @@ static feed_top top_of(const feed_node *node) {
     return top;
 }
 
+static int is_same_top(const feed_top *one, const feed_top *other) {
+    return one->keys[0] == other->keys[0] && one->keys[1] == other->keys[1] &&
+           one->lots[0] == other->lots[0] && one->lots[1] == other->lots[1];
+}
+
 static void tell_top(feed_intake *intake, int32_t slot, int32_t kind) {
     feed_node *node = &intake->feed->nodes[slot];
     const feed_top top = top_of(node);
-    if (kind == HR_FEED_EVENT_TOP && memcmp(&top, &node->top, sizeof top) == 0) {
+    if (kind == HR_FEED_EVENT_TOP && is_same_top(&top, &node->top)) {
         return;
     }
     node->top = top;

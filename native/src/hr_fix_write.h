@@ -7,6 +7,7 @@
 #ifndef HR_FIX_WRITE_H
 #define HR_FIX_WRITE_H
 
+#include "hr_divide.h"
 #include "hr_fix_scan.h"
 
 enum {
@@ -95,7 +96,7 @@ static inline uint8_t *hr_fix_put_integer(uint8_t *at, uint64_t number) {
 
 static inline uint8_t *hr_fix_put_split(uint8_t *at, uint64_t number, uint64_t power,
                                         int decimals) {
-    const uint64_t whole = number / power;
+    const uint64_t whole = hr_quotient(number, power);
     uint64_t rest = number - whole * power;
     at = hr_fix_put_integer(at, whole);
     *at++ = '.';

@@ -1,5 +1,6 @@
 /* hr_gate.c: see hr_gate.h. Written so that a NaN fails every test it meets. */
 #include "hr_gate.h"
+#include "hr_divide.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -64,7 +65,7 @@ int32_t hr_gate_is_on_grid(int64_t price_ticks, int64_t step_above_ticks, int64_
     if (step_above_ticks <= 0 || price_ticks <= step_above_ticks) {
         return 1;
     }
-    return step_ticks > 0 && price_ticks % step_ticks == 0;
+    return step_ticks > 0 && hr_remainder((uint64_t)price_ticks, (uint64_t)step_ticks) == 0;
 }
 
 static int is_counted(int64_t value) {
