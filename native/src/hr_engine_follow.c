@@ -6,6 +6,8 @@
 /* In so long all anchors are renewed (hr_engine_step.c: their age), and so many at most at once. */
 #define REFRESH_NS 8000000000
 #define REFRESHED_MAX 32
+#define NEAR_COIN                                                                                  \
+    1e-8 /* What a step may leave out where it decides: of a tick the ten thousandth. */
 
 static double most(double one, double other) {
     return one > other ? one : other;
@@ -61,6 +63,21 @@ int64_t hr_engine_follow(hr_engine *engine, int64_t slot_index, int64_t now_ns) 
         renew(engine, slot_index, now_ns); /* Barred, or free again. */
     }
     return 0;
+}
+
+int64_t hr_engine_value_near(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
+    const hr_step_block *from = hr_engine_block(engine, slot_index);
+    const int64_t i = hr_engine_lane(slot_index);
+    hr_slot *slot = &engine->slots[slot_index];
+    const double move = fabs(engine->log_index - from->log_index[i]);
+    if (slot->is_valued && slot->valued_ns == now_ns && !hr_engine_is_elsewhere(engine, slot)) {
+        return 0;
+    }
+    if (slot->is_valued && (double)from->theo_cubic[i] * move * move * move <= NEAR_COIN) {
+        return hr_engine_follow(engine, slot_index, now_ns);
+    }
+    hr_engine_value_slot(engine, slot, now_ns);
+    return 1;
 }
 
 /* Anchors the next slot in its turn anew, for the screen to judge it from there; it is decided only

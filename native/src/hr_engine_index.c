@@ -179,11 +179,7 @@ static void decide_picked(hr_engine *engine, int64_t now_ns, int64_t capacity, c
         for (uint64_t bits = engine->picks[word]; bits != 0; bits &= bits - 1) {
             const int64_t i = word * HR_SET_BITS + __builtin_ctzll(bits);
             hr_slot *slot = &engine->slots[i];
-            if (!slot->is_valued || slot->valued_ns != now_ns ||
-                hr_engine_is_elsewhere(engine, slot)) {
-                hr_engine_value_slot(engine, slot, now_ns);
-            }
-            pass_out->revalued_count++;
+            pass_out->revalued_count += hr_engine_value_near(engine, i, now_ns);
             hr_engine_see_rivals(slot, now_ns);
             hr_engine_unmark_slot(engine, i);
             count_slot(slot, pass_out, -1);

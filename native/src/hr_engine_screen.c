@@ -33,9 +33,9 @@ HR_INLINE stepped step_lane(const hr_step_block *from, int i, const hr_screen *p
     const float delta_error = from->delta_square[i] * size2 + from->delta_time[i];
     const float vega = from->vega[i] + move * from->vega_slope[i];
     const float vega_error = from->vega_square[i] * size2 + from->vega_time[i];
-    const float vol_half = from->vol_half[i] * pass->widening;
+    const float vol_half = (from->vol_half[i] + move * from->vol_half_slope[i]) * pass->widening;
     const float vol_half_error =
-        (from->vol_half_line[i] * size + from->vol_half_time[i]) * pass->widening;
+        (from->vol_half_square[i] * size2 + from->vol_half_time[i]) * pass->widening;
     const float fee = least(pass->fee_coin, pass->fee_ratio * theo);
     const float edge = least(pass->edge_coin, pass->edge_ratio * theo);
     const float certain = most(fee + edge - from->rounding_coin[i], ROUNDED_FEE_MIN * fee);

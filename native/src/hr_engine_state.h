@@ -217,6 +217,8 @@ double hr_engine_stepped_theo(const hr_step_block *from, int64_t i, double move)
 int hr_engine_is_elsewhere(const hr_engine *engine, const hr_slot *slot);
 /* Brings a slot's value to now: as it is, by a step, or anew; returns 1 if anew. */
 int64_t hr_engine_follow(hr_engine *engine, int64_t slot_index, int64_t now_ns);
+/* The same where the step is a short one, and anew where it is not. */
+int64_t hr_engine_value_near(hr_engine *engine, int64_t slot_index, int64_t now_ns);
 /* Anchors a slot that left its reach or its time where it stands now; returns 1 if it can be
  * screened from there, 0 if it has to be decided. */
 int hr_engine_come_along(hr_engine *engine, int64_t slot_index, int64_t now_ns);

@@ -116,7 +116,9 @@ static partials partials_of(const smile *one, double net_most) {
 typedef struct {
     double theo;
     double call_delta;
-    double gamma_time; /* Not a speed: what time can do to gamma before the next anchor. */
+    double call_delta_slope; /* At the anchor, */
+    double call_delta_bend;  /* and most of its own derivative. */
+    double gamma_time;       /* Not a speed: what time can do to gamma before the next anchor. */
 } lines;
 
 /* Steps and what they leave out. */
@@ -164,6 +166,8 @@ static lines derive(hr_step_block *to, int64_t i, const hr_engine_value *value, 
     return (lines){
         .theo = fabs((double)to->theo_slope[i]) +
                 reach * (2.0 * fabs((double)to->theo_bend[i]) + 0.5 * g3 * reach),
+        .call_delta_slope = along + net - density * one->first, /* net delta and theo, or less 1 */
+        .call_delta_bend = net2 + 2.0 * fabs((double)to->theo_bend[i]) + g3 * reach,
         .call_delta = (A0 + (A1 + A0 * one->high) * f1) / one->low,
         .gamma_time = fabs(value->gamma_coin_per_usd / c_kk) * 0.5 * age_years / value->years *
                       ((A0 + A2 + A1 * one->high) / one->low + A1),
@@ -221,14 +225,20 @@ static int64_t until_of(const hr_engine *engine, const hr_slot *slot, int64_t no
     return until_ns;
 }
 
+/* The spread's uncertainty of volatility is vol_half_middle (1 + ratio (2 call_delta - 1)^2). */
 static void set_spread(const hr_engine *engine, const hr_slot *slot, hr_step_block *to, int64_t i,
                        const lines *line, double age_years) {
     const hr_engine_policy *policy = &engine->policy;
     const hr_engine_value *value = &slot->value;
     const hr_engine_spread spread = hr_engine_spread_of(policy, &slot->spec, value);
+    const double ratio = policy->vol_wing_ratio;
+    const double from_middle = 2.0 * value->call_delta - 1.0;
+    const double middle = spread.vol_half / (1.0 + ratio * from_middle * from_middle);
     to->vol_half[i] = (float)(spread.vol_half);
-    to->vol_half_line[i] =
-        (float)(4.0 * spread.vol_half * policy->vol_wing_ratio * line->call_delta);
+    to->vol_half_slope[i] = (float)(4.0 * middle * ratio * from_middle * line->call_delta_slope);
+    to->vol_half_square[i] =
+        (float)(4.0 * middle * ratio *
+                (line->call_delta * line->call_delta + 0.5 * line->call_delta_bend));
     to->vol_half_time[i] = (float)(spread.vol_half * age_years / value->years);
     to->miss_coin[i] = (float)value->miss_coin;
     to->rounding_coin[i] = (float)(spread.rounding_coin);

@@ -13,8 +13,9 @@
  * lies in [half (1 - urgent), half (1 + passive) + step), its size is about right and both what
  * rests and what would replace it pass the gate. hr_engine_screen.c computes the same from stepped
  * values and leaves a slot alone only where each of these holds with the error of its terms to
- * spare. Every other slot is valued and decided in full, so a pass differs from a full one only
- * through the sums of book greeks, whose error is bounded too and counted against the limits.
+ * spare. Every other slot is decided in full, at a value that is stepped only where the step leaves
+ * out next to nothing (hr_engine_value_near), so a pass differs from a full one only through that
+ * and the sums of book greeks, whose error is bounded too and counted against the limits.
  *
  * Lanes are floats, up to sixteen to a register: numbers are below 4 coin and go through less than
  * 16 roundings of 2^-24, so that HR_STEP_ROUNDING of their size is room enough.
@@ -60,9 +61,10 @@ typedef struct {
     float bound_slope[HR_STEP_LANES];    /* this times D, as the upper bound does. */
     float ceiling_coin[HR_STEP_LANES];   /* Upper no-arbitrage bound, least within reach. */
     float drift_coin[HR_STEP_LANES];     /* The drift bound's anchor price. */
-    float vol_half[HR_STEP_LANES];       /* Uncertainty of volatility before widening, */
-    float vol_half_line[HR_STEP_LANES];  /* and how far it moves by D, */
-    float vol_half_time[HR_STEP_LANES];  /* and by time. */
+    float vol_half[HR_STEP_LANES];       /* Uncertainty of volatility before widening. */
+    float vol_half_slope[HR_STEP_LANES];
+    float vol_half_square[HR_STEP_LANES];
+    float vol_half_time[HR_STEP_LANES];
     float miss_coin[HR_STEP_LANES];
     float rounding_coin[HR_STEP_LANES];
     float patience[HR_STEP_LANES]; /* 1 where we do not contest. */

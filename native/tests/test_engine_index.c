@@ -1,6 +1,7 @@
 /* Goal: whatever happens in between, an index pass decides what a full pass from the same memory
- * would. They differ through the sums of book greeks alone, which tips a quote at the edge of its
- * band in a few of ten thousand decisions, and never one that would trade at a loss. */
+ * would. They differ through the sums of book greeks, and a step's last digits, which tips a quote
+ * at the edge of its band in a few of ten thousand decisions, and never one that would trade at a
+ * loss. */
 #undef NDEBUG
 #include "engine_many.h"
 
