@@ -40,9 +40,10 @@ NAMES = {row.dns_name: row.service for row in ROWS}
 
 
 @contextlib.contextmanager
-def desk(config: dict[str, Any], weakened: str = "") -> Iterator[None]:
+def desk(config: dict[str, Any], weakened: str, is_wired: bool) -> Iterator[None]:
     """Runs a desk in containers until it is left; nothing of it stays."""
     assert not config, "containers have the settings of infra/compose/desk.toml"
+    assert not is_wired, "containers have no proxies before them"
     with tempfile.TemporaryDirectory(prefix="hedgerow-chaos-") as folder:
         before = os.environ.get(HOME_VARIABLE)
         os.environ[HOME_VARIABLE] = folder

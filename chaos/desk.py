@@ -1,7 +1,7 @@
-"""`hedgerow up` with wires that can fail: every agent talks to the bus and the venue through
-proxies of its own, and some have a shim in front of the C library.
+"""`hedgerow up` with what can fail in it: some agents have a shim in front of the C library, and
+with --wired every agent talks to the bus and the venue through proxies of its own.
 
-`python -m chaos.desk --config desk.toml --seed 7 --report r.json [--weaken PROTECTION]`; the
+`python -m chaos.desk --config desk.toml --report r.json [--weaken PROTECTION] [--wired]`; the
 folder in HEDGEROW_HOME holds the run and `faults.json`, which says what is wrong.
 """
 
@@ -77,12 +77,14 @@ def build_shim(folder: Path) -> Path:
     return path
 
 
-def rewired(plan: Plan, wires: Wires, shim: Path, weakened: str) -> Plan:
-    """Returns the plan with proxies before every agent's wires."""
+def spoilt(plan: Plan, wires: Wires | None, shim: Path, weakened: str) -> Plan:
+    """Returns the plan with the shim, and proxies before every agent's wires."""
     knows_nats = not plan.desk.bus_security
 
     def changed(program: Program) -> Program:
-        runtime = through(plan.runtime, program.name, wires, knows_nats=knows_nats)
+        runtime = plan.runtime
+        if wires is not None:
+            runtime = through(runtime, program.name, wires, knows_nats=knows_nats)
         path = plan.directory / f"runtime-{program.name}.json"
         runs.write_private(path, msgspec.json.encode(runtime))
         environment = {**program.environment, RUNTIME_VARIABLE: str(path)}
@@ -130,14 +132,15 @@ def start_once_only() -> None:
     Supervised.spawn = once  # type: ignore[method-assign]
 
 
-async def run(plan: Plan, wires: Wires, report_path: str) -> int:
+async def run(plan: Plan, wires: Wires | None, report_path: str) -> int:
     is_over = asyncio.Event()
-    wiring = asyncio.create_task(wires.run(is_over))
+    wiring = asyncio.create_task(wires.run(is_over)) if wires is not None else None
     try:
         return await DeskRun(plan, Console(stderr=True), is_headless=True).run(None, report_path)
     finally:
         is_over.set()
-        await wiring
+        if wiring is not None:
+            await wiring
 
 
 def main() -> int:
@@ -146,13 +149,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--report", required=True)
     parser.add_argument("--weaken", default="", choices=["", NO_RESTART, *WEAKENED])
+    parser.add_argument("--wired", action="store_true")
     arguments = parser.parse_args()
     if arguments.weaken == NO_RESTART:
         start_once_only()
     faults.write(Faults())
-    wires = Wires()
+    wires = Wires() if arguments.wired else None
     plan = desk_plan.make(arguments.config, "", arguments.seed, "simulated")
-    plan = rewired(plan, wires, build_shim(faults.home()), arguments.weaken)
+    plan = spoilt(plan, wires, build_shim(faults.home()), arguments.weaken)
     return asyncio.run(run(plan, wires, arguments.report))
 
 

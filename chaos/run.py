@@ -37,8 +37,8 @@ QUOTING_S_MAX = 40.0
 SETTLE_S = 1.0
 END_S_MAX = 60.0
 NOT_RUN = "-"
-# Runs a desk with some configuration and without some protection.
-Desk = Callable[[dict[str, Any], str], contextlib.AbstractContextManager[None]]
+# Runs a desk with some configuration, without some protection, with wires that can fail or not.
+Desk = Callable[[dict[str, Any], str, bool], contextlib.AbstractContextManager[None]]
 
 
 @dataclass
@@ -80,9 +80,15 @@ def targets(experiment: dict[str, Any]) -> set[str]:
     return {one["service"] for one in arguments if "service" in one}
 
 
+def spoils_wires(experiment: dict[str, Any]) -> bool:
+    """Says whether an experiment needs proxies: all others are spared them, since what a desk
+    bears would be what the proxies, which are one process in Python, bear."""
+    return any("wires" in step["provider"].get("arguments", {}) for step in experiment["method"])
+
+
 @contextlib.contextmanager
-def desk(config: dict[str, Any], weakened: str = "") -> Iterator[None]:
-    """Runs a desk with wires that can fail, until it is left; nothing of it stays."""
+def desk(config: dict[str, Any], weakened: str, is_wired: bool) -> Iterator[None]:
+    """Runs a desk, `is_wired`: with wires that can fail, until it is left; nothing of it stays."""
     with tempfile.TemporaryDirectory(prefix="hedgerow-chaos-") as folder:
         home = Path(folder)
         os.environ[HOME_VARIABLE] = folder
@@ -90,6 +96,7 @@ def desk(config: dict[str, Any], weakened: str = "") -> Iterator[None]:
         config_path.write_text(toml(config), encoding="utf-8")
         argv = [sys.executable, "-m", "chaos.desk", "--config", str(config_path)]
         argv += ["--report", str(home / "report.json"), "--weaken", weakened]
+        argv += ["--wired"] if is_wired else []
         with (home / "up.log").open("wb") as log:
             process = subprocess.Popen(argv, stdout=log, stderr=log)
         try:
@@ -180,14 +187,15 @@ def why(journal: dict[str, Any]) -> str:
 
 
 def run_all(names: list[str], run_desk: Desk, *, with_off: bool) -> list[Row]:
-    """Runs experiments, those with the same configuration on one desk."""
+    """Runs experiments, those that need the same desk on one."""
     found = {name: load(EXPERIMENTS / f"{name}.json") for name in names}
     rows: dict[str, Row] = {}
-    groups: dict[str, list[str]] = {}
+    groups: dict[tuple[str, bool], list[str]] = {}
     for name, experiment in found.items():
-        groups.setdefault(json.dumps(about(experiment).get("desk", {})), []).append(name)
-    for configuration, members in groups.items():
-        with run_desk(json.loads(configuration), ""):
+        need = json.dumps(about(experiment).get("desk", {})), spoils_wires(experiment)
+        groups.setdefault(need, []).append(name)
+    for (configuration, is_wired), members in groups.items():
+        with run_desk(json.loads(configuration), "", is_wired):
             for name in members:
                 rows[name] = run_one(found[name], name)
                 time.sleep(SETTLE_S)
@@ -205,7 +213,7 @@ def off_leg(experiment: dict[str, Any], name: str, run_desk: Desk) -> str:
     if run_desk is containers.desk and off.get("weaken") not in {NO_RESTART, NO_SPARE}:
         return NOT_RUN
     config = laid_over(ours.get("desk", {}), off.get("desk", {}))
-    with run_desk(config, off.get("weaken", "")):
+    with run_desk(config, off.get("weaken", ""), spoils_wires(experiment)):
         row = run_one(experiment, name)
     return row.result if row.result != "held" else "HELD WITHOUT ITS PROTECTION"
 

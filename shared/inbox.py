@@ -21,7 +21,7 @@ class Entry:
     """One input: a message with its handlers, or a `call` of the shell's own to make in turn."""
 
     kind: type
-    message: object
+    message: Any
     handlers: tuple[Callable[[Any], Any], ...] = ()
     cause: Cause | None = None  # the sampled trace that it is part of
     timer: object = None  # which timer, for a TimerV1
@@ -29,6 +29,7 @@ class Entry:
     place: tuple[str, int] | None = None  # stream and sequence, of what is replayed or followed
     done: Callable[[], None] | None = None  # once its outputs are stored
     call: Callable[[], Any] | None = None
+    read: "Callable[[Entry], bool] | None" = None  # makes it of bytes, when it is its turn
     created_ns: int = 0  # of a lossy message: it grows too old
     late_handlers: tuple[Callable[[Any], Any], ...] = ()  # and who wants it all the same
 
@@ -43,6 +44,7 @@ class Inbox:
         self._wakeup = asyncio.Event()
         self.is_attended = False
         self.dropped: Counter[type] = Counter()  # lossy ones that the bound cost, by kind
+        self.on_drop: Callable[[Entry], None] | None = None
 
     def __len__(self) -> int:
         return len(self._critical) + len(self._lossy)
@@ -93,6 +95,9 @@ class Inbox:
         """Drops the oldest of the kind that most wait of: a flood of one costs no other."""
         kind = max(self._lossy_count, key=self._lossy_count.__getitem__)
         place = next(place for place, entry in enumerate(self._lossy) if entry.kind is kind)
+        shed = self._lossy[place]
         del self._lossy[place]
         self._lossy_count[kind] -= 1
         self.dropped[kind] += 1
+        if self.on_drop is not None:
+            self.on_drop(shed)

@@ -53,6 +53,7 @@ class Intake:
         self._record: Follower | None = None  # of what others have done
         self._late: dict[str, Entry] = {}  # states that wait for it, by subject
         self.order = LossyOrder()
+        inbox.on_drop = lambda entry: self.order.forget(entry.message.subject)
         self._arrived = asyncio.Event()
         self._opened_ns = clock.wall_ns()  # makes the letters of this life distinct
         self.dead_letter_count = 0
@@ -147,23 +148,30 @@ class Intake:
             raise BusError(f"past messages were not there in {LOAD_TIMEOUT_S:.0f} s") from error
 
     def _on_lossy(self, message: Msg) -> None:
+        """Puts it in unread: what a flood will cost is shed for less than reading it would take."""
         if message.headers and PROBE_HEADER in message.headers:
             return
+        kind = self._reading.kind_of(message.subject)
+        self._inbox.put_lossy(Entry(kind, message, read=self._read_lossy))
+
+    def _read_lossy(self, entry: Entry) -> bool:
+        """Makes the message of its bytes; says whether there is one to handle."""
+        message: Msg = entry.message
         found = self._read(message, "")
         if found is None:
-            return
+            return False
         body, readers = found
-        self.order.note(body)
+        self.order.note(message.subject, body)
         age_ns = self._clock.wall_ns() - body.created_ns
         if age_ns < -FUTURE_NS_MAX:
             self.bury(
                 message.subject, message.data, f"created {-age_ns / NS_PER_S:.1f} s in the future"
             )
-            return
-        entry = _entry(body, readers.handlers, message)
-        entry.created_ns = body.created_ns
-        entry.late_handlers = readers.late_handlers
-        self._inbox.put_lossy(entry)
+            return False
+        entry.message, entry.created_ns = body, body.created_ns
+        entry.handlers, entry.late_handlers = readers.handlers, readers.late_handlers
+        entry.cause = cause_in(message.headers) if message.headers else None
+        return True
 
     def _on_state(self, delivered: Delivered) -> None:
         self._arrived.set()

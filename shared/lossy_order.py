@@ -15,22 +15,26 @@ NUMBERED = (TicksV1, QuotesV1)
 
 
 class LossyOrder:
-    """Remembers the newest number of each kind and key."""
+    """Remembers the newest number of each subject."""
 
     def __init__(self) -> None:
-        self._newest: dict[tuple[type, str], int] = {}
+        self._newest: dict[str, int] = {}
         self.missed_count = 0
         self.disordered_count = 0
 
-    def note(self, message: Message) -> None:
+    def note(self, subject: str, message: Message) -> None:
         """Takes a message; those that are not numbered one by one are left alone."""
         if not isinstance(message, NUMBERED):
             return
-        place, number = (type(message), message.key()), message.sequence
-        newest = self._newest.get(place)
+        number = message.sequence
+        newest = self._newest.get(subject)
         if newest is not None and newest - BACK_MAX <= number <= newest:
             self.disordered_count += 1
             return
-        self._newest[place] = number
+        self._newest[subject] = number
         if newest is not None and 1 < number - newest <= LEAP_MAX:
             self.missed_count += number - newest - 1
+
+    def forget(self, subject: str) -> None:
+        """One came and was shed unread: the next has nothing to compare with."""
+        self._newest.pop(subject, None)

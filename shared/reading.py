@@ -61,6 +61,11 @@ class Reading:
             }
         )
 
+    def kind_of(self, subject: str) -> type[Message]:
+        """Returns the kind that a subject should carry; Message itself if none is read from it."""
+        readers = self._by_tag.get(tag_in(subject))
+        return readers.consumes[0].kind if readers is not None else Message
+
     def read(self, subject: str, data: bytes) -> tuple[Message, Readers] | None:
         """Returns the message and who takes it; None for a version that others take.
 

@@ -98,6 +98,11 @@ class Worker:
             if entry is None:
                 break
             if entry.call is None:
+                if entry.read is not None:
+                    is_read = entry.read(entry)
+                    now_ns = self._clock.monotonic_ns()  # handling begins after reading
+                    if not is_read:
+                        continue
                 if not entry.created_ns or self._is_timely(entry):
                     await self._handle(entry, now_ns)
             else:

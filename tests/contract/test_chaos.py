@@ -12,7 +12,7 @@ import yaml
 from chaoslib.experiment import ensure_experiment_is_valid
 
 from chaos import probes
-from chaos.run import EXPERIMENTS, about, laid_over, named, targets, toml
+from chaos.run import EXPERIMENTS, about, laid_over, named, spoils_wires, targets, toml
 from chaos.weaken import NO_RESTART, NO_SPARE, WEAKENED
 from infra.alerting.declared import BY_NAME
 from infra.deployment import ROOT, dns_name
@@ -90,6 +90,13 @@ def test_an_experiment_on_containers_asks_nothing_of_a_process_desk(name: str) -
 def test_every_experiment_has_a_desk_to_run_on() -> None:
     assert set(named("", {"process"})) | set(named("", {"containers"})) == set(NAMES)
     assert set(named("", {"ci"})) == set(named("", {"ci", "process"}))
+
+
+def test_only_who_spoils_wires_gets_proxies() -> None:
+    assert {name for name in NAMES if spoils_wires(load(name))} == {
+        "bus_lossy", "bus_reordering", "bus_slow", "feed_lost", "gap_storm",
+        "gateway_partitioned", "risk_partitioned", "venue_fix_cut", "venue_sessions_cut",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)

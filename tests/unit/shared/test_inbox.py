@@ -34,6 +34,15 @@ async def test_the_newest_lossy_inputs_win(monkeypatch):
     assert drain(inbox) == [3, 4]
 
 
+async def test_what_was_shed_is_told(monkeypatch):
+    monkeypatch.setattr(inbox_module, "LOSSY_MAX", 2)
+    inbox, shed = Inbox(), []
+    inbox.on_drop = lambda lost: shed.append(lost.message)
+    for number in range(4):
+        inbox.put_lossy(entry(number))
+    assert shed == [0, 1]
+
+
 async def test_a_flood_of_one_kind_costs_no_other(monkeypatch):
     monkeypatch.setattr(inbox_module, "LOSSY_MAX", 6)
     inbox = Inbox()

@@ -4,6 +4,7 @@ import pytest
 from infra.golden import sample
 from shared.lossy_order import LossyOrder
 from shared.messages.market import TicksV1
+from shared.messages.message import subject_of
 from shared.messages.risk import LeaseV1
 
 
@@ -14,7 +15,7 @@ def ticks(number, underlying="BTC"):
 def counted(*messages):
     order = LossyOrder()
     for message in messages:
-        order.note(message)
+        order.note(subject_of(message), message)
     return order.missed_count, order.disordered_count
 
 
@@ -40,3 +41,14 @@ def test_keys_are_numbered_apart():
 def test_what_is_numbered_by_the_clock_has_no_holes():
     lease = sample(LeaseV1)
     assert counted(lease, msgspec.structs.replace(lease, sequence=lease.sequence + 200)) == (0, 0)
+
+
+def test_what_was_shed_unread_is_not_told_as_lost():
+    for is_forgotten, missed in ((True, 0), (False, 3)):
+        order = LossyOrder()
+        order.note("market.ticks.v1.BTC", ticks(1))
+        if is_forgotten:
+            order.forget("market.ticks.v1.BTC")
+        order.note("market.ticks.v1.BTC", ticks(5))
+        order.note("market.ticks.v1.BTC", ticks(6))
+        assert order.missed_count == missed

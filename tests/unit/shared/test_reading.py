@@ -4,7 +4,7 @@ import pytest
 
 from infra.golden import sample
 from shared.messages.market import FeedV1, TicksV1
-from shared.messages.message import SIZE_BYTES_MAX, BadMessageError, encode, subject_of
+from shared.messages.message import SIZE_BYTES_MAX, BadMessageError, Message, encode, subject_of
 from shared.messages.orders import CancelOrderV1, FillV1
 from shared.reading import Reading, dead_letter
 from shared.service import Service, on
@@ -58,6 +58,11 @@ def test_who_wants_a_kind_replayed_or_late_is_told_apart():
     assert (readers.handlers, readers.late_handlers) == ((at_once, late), (late,))
     _, readers = reading.read(subject_of(fill), encode(fill))
     assert (readers.handlers, readers.replay_handlers) == ((replayed,), ())
+
+
+def test_a_subject_alone_tells_the_kind():
+    assert READING.kind_of("market.ticks.v1.BTC") is TicksV1
+    assert READING.kind_of("market.ticks.v9.BTC") is Message
 
 
 def test_a_version_that_others_take_is_skipped():

@@ -113,3 +113,23 @@ async def test_what_grew_old_while_it_waited_reaches_only_who_wants_it_all_the_s
     text = place.telemetry.exposition()[0].decode()
     assert 'message_dropped_total{kind="str",reason="too_old"} 1.0' in text
     assert 'message_age_seconds_count{kind="str"} 2.0' in text
+
+
+async def test_a_message_is_read_when_its_turn_comes_and_goes_no_further_if_it_cannot_be():
+    place = Place()
+    reads = []
+
+    def read(entry):
+        reads.append(entry.message)
+        entry.message = f"read {entry.message}"
+        entry.handlers = (lambda name: (name,),)
+        return "bad" not in entry.message
+
+    for name in ("a", "bad", "b"):
+        place.inbox.put_lossy(Entry(kind=str, message=name, read=read))
+    assert reads == []
+    work = asyncio.create_task(place.worker.run())
+    await asyncio.sleep(0.01)
+    work.cancel()
+    assert reads == ["a", "bad", "b"]
+    assert place.outlet.outputs == ["read a", "read b"]
