@@ -178,9 +178,10 @@ def alert_after(alerts: list[str], limit_s: float = 8.0) -> float:
     return _waited(first, limit_s)
 
 
-def wait_until_over(alert: str, services: set[str], limit_s: float = 30.0) -> None:
+def wait_until_over(alert: str, services: set[str], limit_s: float = 75.0) -> None:
     """Waits until an alert of an earlier fault is over: one that is active is not raised again.
-    Of another service than those that are about to be hurt it is another alert."""
+    Of another service than those that are about to be hurt it is another alert. That somebody was
+    started again is told for a minute."""
 
     def is_in_the_way(one: dict[str, Any]) -> bool:
         service = one["labels"].get("service")
