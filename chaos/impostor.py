@@ -18,7 +18,7 @@ from shared.messages.pricing import OverrideV1, SurfaceV1
 
 MAD_SHIFT_VOL = 0.5
 LIFE_NS = 5_000_000_000
-STORM_TICKS = 60  # a message: reading it costs far more than shedding it unread
+STORM_TICKS = 100  # a message: reading it costs far more than shedding it unread
 BATCHES_PER_S = 20  # in how many portions a second's messages leave
 
 
