@@ -108,6 +108,27 @@ async def test_a_slow_core_gets_the_newest_ticks_and_every_fill(server, tmp_path
         await client.close()
 
 
+async def test_what_was_shed_is_not_told_as_lost_by_the_bus(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(inbox_module, "LOSSY_MAX", 4)
+    sink = Sink()
+
+    def slow(message):
+        time.sleep(0.01)
+        return sink.take(message)
+
+    reader = Service(name="reader", consumes=(on(TicksV1, slow),))
+    async with run_agent(reader, server, tmp_path) as running:
+        client = await nats.connect(server.url)
+        await client.publish(subject_of(ticks(0)), encode(ticks(0)))
+        await until(lambda: len(sink.of(TicksV1)) == 1)
+        for number in range(1, 50):
+            await client.publish(subject_of(ticks(number)), encode(ticks(number)))
+        await until(lambda: sink.of(TicksV1)[-1].sequence == 49)
+        assert running.agent.inbox.dropped_count > 0
+        assert running.agent.intake.order.missed_count == 0
+        await client.close()
+
+
 async def test_timers_do_not_pile_up_behind_a_slow_core(server, tmp_path):
     times = []
 
