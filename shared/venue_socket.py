@@ -22,7 +22,7 @@ CONNECT_S_MAX = 10.0
 CLOSE_S_MAX = 1.0
 BACKOFF_S_MIN = 0.1
 BACKOFF_S_MAX = 10.0
-BACKOFF_GROWTH = 1.5  # slow enough that a venue back within seconds is not kept waiting
+BACKOFF_GROWTH = 1.2  # no wait is much more than a fifth of the time that the venue is away
 STABLE_S = 5.0  # a connection that lived so long was a good one: the backoff starts anew
 OUTGOING_MAX = 4096
 
