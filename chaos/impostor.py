@@ -54,6 +54,7 @@ async def _ticks(client: Client) -> Iterator[tuple[str, bytes]]:
     """Returns a batch of ticks over and over, each time as if it were new."""
     subscription = await client.subscribe("market.ticks.v1.>")
     message = await subscription.next_msg(timeout=5)
+    await subscription.unsubscribe()
     batch = msgspec.json.decode(message.data, type=TicksV1)
     batch = msgspec.structs.replace(batch, ticks=batch.ticks[:STORM_TICKS])
     subject = subject_of(batch)

@@ -22,6 +22,7 @@ from shared.configuration import ConfigurationError
 CLOSE_S_MAX = 0.5
 RECONNECT_WAIT_S = 0.25
 RECONNECT_JITTER_S = 0.5
+BUFFER_BYTES = 512 * 1024  # what is read ahead: what floods has to come to the inbox to be shed
 
 
 class PromptTransport(TcpTransport):
@@ -30,6 +31,9 @@ class PromptTransport(TcpTransport):
     def __init__(self, login: BusLogin | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._login = login
+
+    async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
+        await super().connect(uri, max(buffer_size, BUFFER_BYTES), connect_timeout)
 
     async def connect_tls(
         self,
