@@ -246,18 +246,22 @@ static hr_status execute(hr_path *path, const hr_command *command, int64_t now_n
     }
 }
 
+/* What a block moves is decided as soon as time is seen to pass, not by the next tick. */
 static void take_blocks(hr_path *path, hr_path_book *book) {
     const hr_engine_surface *surface = hr_swap_take(book->surface);
     if (surface != NULL && hr_engine_set_surface(book->engine, surface) == HR_OK) {
         book->surface_version = surface->version;
+        book->has_more = 1;
     }
     const hr_engine_policy *policy = hr_swap_take(book->policy);
     if (policy != NULL && hr_engine_set_policy(book->engine, policy) == HR_OK) {
         book->policy_version = policy->version;
+        book->has_more = 1;
     }
     const hr_gate_limits *limits = hr_swap_take(book->limits);
     if (limits != NULL && hr_engine_set_limits(book->engine, limits) == HR_OK) {
         book->limits_version = limits->version;
+        book->has_more = 1;
     }
     const hr_path_lease *lease = hr_swap_take(book->lease);
     if (lease != NULL &&

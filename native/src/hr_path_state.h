@@ -65,7 +65,7 @@ typedef struct {
     int32_t is_used;
     int32_t is_started;
     int32_t is_index_moved;
-    int32_t has_more; /* A decision waits for budget or room. */
+    int32_t has_more; /* A decision waits: for budget, for room, or since a block came. */
 } hr_path_book;
 
 /* The quotes of the newest request, whose records are not written yet: its bytes go first. */

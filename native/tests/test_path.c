@@ -155,6 +155,31 @@ static void test_an_index_tick_moves_many_quotes_in_few_messages(void) {
     close_venue(&one);
 }
 
+static void test_what_a_block_moves_is_decided_before_the_next_tick(void) {
+    open_here();
+    hr_engine_surface surface = surface_of(one.now_ns, 0.55);
+    surface.version = 2;
+    int64_t before = one.quotes;
+    assert(hr_path_put_surface(one.path, 0, &surface) == HR_OK);
+    pass_ms(&one, 1);
+    assert(one.quotes > before + OPTIONS / 4);
+    hr_engine_policy policy = policy_of();
+    policy.version = 2;
+    policy.edge_coin *= 4.0;
+    before = one.quotes;
+    assert(hr_path_put_policy(one.path, 0, &policy) == HR_OK);
+    pass_ms(&one, 1);
+    assert(one.quotes > before + OPTIONS / 4);
+    hr_gate_limits limits = limits_of();
+    limits.version = 2;
+    limits.quote_lots_max = policy.amount_lots - 1;
+    const int64_t messages = one.quote_messages;
+    assert(hr_path_put_limits(one.path, 0, &limits) == HR_OK);
+    pass_ms(&one, 1);
+    assert(one.quote_messages > messages);
+    close_venue(&one);
+}
+
 static void test_records_are_in_sequence_and_wait_for_the_socket(void) {
     open_here();
     compose_bid(&one, 100, 3);
@@ -286,6 +311,7 @@ int main(void) {
     test_a_new_session_begins_with_no_credits();
     test_a_book_tick_moves_its_own_quote_and_is_stamped_through();
     test_an_index_tick_moves_many_quotes_in_few_messages();
+    test_what_a_block_moves_is_decided_before_the_next_tick();
     test_records_are_in_sequence_and_wait_for_the_socket();
     test_a_fill_moves_the_book_once_and_requotes();
     test_a_refused_side_is_quoted_again_after_its_hold();
