@@ -66,7 +66,8 @@ check: .venv/dev .venv/native ## linters, types, import contracts, C format
 	$(BIN)/lint-imports
 	$(BIN)/clang-format --dry-run -Werror native/include/*.h native/src/*.[ch] native/tests/*.[ch] native/bench/*.[ch] native/fuzz/*.[ch]
 
-test: .venv/dev .venv/native test-c ## all tests: C under sanitizers, then Python
+test: .venv/dev .venv/native ## all tests: C under sanitizers, then Python
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-c
 	$(BIN)/python -m pytest -q -m "not long" --durations=12
 
 test-long: .venv/dev .venv/native ## the tests that take minutes each: agents killed over the WebSocket too
