@@ -28,7 +28,6 @@ from services.market_making.path_words import (
     WORDS,
     FixDown,
     FixUp,
-    PathRecords,
     Record,
 )
 from services.market_making.path_writer import put, read, status_of
@@ -234,11 +233,11 @@ class FastEdge:
         self._taken_count += len(batch)
         packed = zlib.compress(batch.tobytes(), COMPRESSION)
         self._journal.append(now_ns, JOURNAL_KIND, packed)
-        taken = read(batch)
-        for record in taken:
+        told = read(now_ns, batch, self._quoted)
+        for record in told.records:
             if record.kind == records.SESSION:
                 self._on_session(record, now_ns)
-        self._deliver(PathRecords(now_ns, taken, self._quoted))
+        self._deliver(told)
 
     def _on_stats(self, stats: Stats, now_ns: int) -> None:
         self._stats = stats

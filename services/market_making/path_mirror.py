@@ -70,10 +70,4 @@ class Mirror:
 
     def _put(self, slot: int, bid: tuple[int, int], ask: tuple[int, int], theo_coin: float) -> None:
         self.changed.add(slot)
-        self._live[slot] = NOTHING._replace(
-            bid_ticks=bid[0],
-            bid_lots=bid[1],
-            ask_ticks=ask[0],
-            ask_lots=ask[1],
-            theo_coin=theo_coin,
-        )
+        self._live[slot] = LiveQuote(*bid, *ask, theo_coin, 0.0, 0.0, 0.0, 0)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from native.path_records import FILL, PULL, QUOTE
 from shared.causes import Cause, fill_cause
@@ -161,23 +163,23 @@ class Record(NamedTuple):
 
 
 class PathRecords(msgspec.Struct, frozen=True):
-    """What the path did since the last time, oldest first. `quoted` holds the newest quote of each
-    slot over all batches, so that a fill can tell of the quote that it took."""
+    """What the path did since the last time, oldest first. `requests` are the first quotes of the
+    requests that ticks caused, a Record's fields each. `quoted` holds the newest quote of each slot
+    over all batches, so that a fill can tell of the quote that it took."""
 
     created_ns: int
     records: list[Record]
-    quoted: dict[tuple[int, int], Record] = msgspec.field(default_factory=dict)
+    requests: NDArray[np.void]
+    quoted: dict[tuple[int, int], Record]
 
     def journeys(self, draw: Callable[[], bool]) -> Iterator[Journey]:
         """Returns the way of requests that a tick caused, as drawn, of each fill, and each pull."""
-        requests: set[int] = set()
+        for place in range(len(self.requests)):
+            if draw():
+                yield _of_request(Record._make(self.requests[place].item()))
         for record in self.records:
             if record.kind == QUOTE:
                 self.quoted[record.number, record.slot] = record
-                if record.received_ns and record.request not in requests:
-                    requests.add(record.request)
-                    if draw():
-                        yield _of_request(record)
             elif record.kind == FILL:
                 yield from self._of_fill(record)
             elif record.kind == PULL:

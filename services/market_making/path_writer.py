@@ -1,6 +1,5 @@
 """Words of the core as commands and blocks of the C path; its counters as the core reads them."""
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ FIELDS = {
 }
 UNREAD = (records.ANSWER, records.FEED, records.PASS)  # nothing in Python acts on them
 _IS_READ = ~np.isin(np.arange(max(records.RECORD_NAMES) + 1), UNREAD)
+QUOTES_FEW = 16  # are read all: to look for those that were replaced would cost more
 RATE_MAX = 100  # messages in any second, of our own accord
 RATE_RESERVED = 10  # of these for cancels
 REQUESTS_RESERVED = 2.0
@@ -116,20 +116,51 @@ def tick_to_quote(counts: NDArray[np.int64]) -> words.TickToQuote:
     return words.TickToQuote(samples, p50, p90, p99, p999, most, total_ns, tuple(between.tolist()))
 
 
-def read(batch: NDArray[np.void]) -> list[words.Record]:
-    """Returns what the core reads of records, oldest first; the journal has the others too."""
-    wanted = batch[_IS_READ[batch["kind"]]]
-    return [words.Record._make(row) for row in wanted.view(_flat(batch.dtype)).tolist()]
+def read(
+    now_ns: int, batch: NDArray[np.void], quoted: dict[tuple[int, int], words.Record]
+) -> words.PathRecords:
+    """Returns what the core reads of records, oldest first. The journal has the others too: what
+    nothing acts on, and quotes that a later one replaced before anything else was told."""
+    kinds = batch["kind"]
+    is_read = _IS_READ[kinds]
+    quotes = np.flatnonzero(kinds == records.QUOTE)
+    if len(quotes) > QUOTES_FEW:
+        is_read[_replaced(batch, quotes)] = False
+    asked = quotes[batch["received_ns"][quotes] > 0]
+    request = batch["request"][asked]
+    is_first = np.ones(len(asked), dtype=np.bool_)
+    is_first[1:] = request[1:] != request[:-1]  # those of one stand together
+    taken = [words.Record._make(row) for row in _rows(batch, np.flatnonzero(is_read)).tolist()]
+    return words.PathRecords(now_ns, taken, _rows(batch, asked[is_first]), quoted)
 
 
-@lru_cache(maxsize=1)
-def _flat(layout: np.dtype[np.void]) -> np.dtype[np.void]:
-    """Returns the same bytes with a Record's fields, the two places of an array apart."""
+def _replaced(batch: NDArray[np.void], quotes: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Returns the quotes of which the next of the same option, with only quotes and what is not
+    read between, moves as many sides and more."""
+    kinds = batch["kind"]
+    runs = np.cumsum(_IS_READ[kinds] & (kinds != records.QUOTE))
+    option = [one[quotes] for one in (runs, batch["underlying"], batch["slot"])]
+    order = np.lexsort((quotes, *option))
+    before, after = quotes[order[:-1]], quotes[order[1:]]
+    moved = batch["is_moved"]
+    is_replaced = ((moved[before] == 0) | (moved[after] != 0)).all(axis=1)
+    for key in option:
+        is_replaced &= key[order[:-1]] == key[order[1:]]
+    return np.asarray(before[is_replaced], dtype=np.intp)
+
+
+def _rows(batch: NDArray[np.void], places: NDArray[np.intp]) -> NDArray[np.void]:
+    """Returns some of a batch with a Record's fields; records are copied whole, not by field."""
+    return batch.view(_WHOLE)[places].view(_FLAT)
+
+
+def _flat() -> np.dtype[np.void]:
+    """Returns a record's bytes with a Record's fields, the two places of an array apart."""
     formats: list[np.dtype[Any]] = []
     offsets = []
     for name in words.Record._fields:
         found = FIELDS.get(name, (name, 0))
-        kind, offset = layout.fields[found[0]][:2]  # type: ignore[index]  # it has fields
+        kind, offset = records.RECORD_DTYPE.fields[found[0]][:2]  # type: ignore[index]  # it has
         formats.append(kind.base)
         offsets.append(offset + found[1] * kind.base.itemsize)
     return np.dtype(
@@ -137,6 +168,10 @@ def _flat(layout: np.dtype[np.void]) -> np.dtype[np.void]:
             "names": list(words.Record._fields),
             "formats": formats,
             "offsets": offsets,
-            "itemsize": layout.itemsize,
+            "itemsize": records.RECORD_DTYPE.itemsize,
         }
     )
+
+
+_FLAT = _flat()
+_WHOLE = np.dtype((np.void, records.RECORD_DTYPE.itemsize))

@@ -13,7 +13,7 @@ from services.market_making.core import Config
 from services.market_making.fast_edge import path_config
 from services.market_making.fix_line import SENDER, TARGET, FixLine
 from services.market_making.path_core import PathMarketMaking
-from services.market_making.path_words import WORDS, FixDown, FixUp, PathRecords, Record
+from services.market_making.path_words import WORDS, FixDown, FixUp, Record
 from services.market_making.path_writer import put, read, status_of
 from shared.clock import NS_PER_MS
 from shared.configuration import DeskConfig
@@ -91,11 +91,11 @@ class PathDesk(ToyDesk):
     def look(self) -> None:
         """What the edge does every 20 ms."""
         while len(batch := self.path.records()):
-            taken = read(batch)
-            for record in taken:
+            told = read(self.now_ns, batch, {})
+            for record in told.records:
                 if record.kind == records.SESSION:
                     self._on_session(record)
-            self.take(self.core.on_records(PathRecords(self.now_ns, taken)))
+            self.take(self.core.on_records(told))
         for message in self.path.messages():
             self._on_events(self.line.on_message(message.raw, self.now_ns))
         stats = self.path.stats()

@@ -26,6 +26,7 @@ class Ring:
         count = min(self._waiting.pop(0) if self._waiting else 0, BATCH)
         batch = np.zeros(count, dtype=records.RECORD_DTYPE)
         batch["kind"] = records.QUOTE
+        batch["slot"] = np.arange(count)
         return batch
 
 

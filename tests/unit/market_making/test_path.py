@@ -11,7 +11,7 @@ from native.fast_path import FastPath
 from services.market_making import fast_edge
 from services.market_making.core import Config
 from services.market_making.path_core import PathMarketMaking
-from services.market_making.path_words import PathRecords, SetRates
+from services.market_making.path_words import SetRates
 from services.market_making.path_writer import read
 from services.market_making.quoting import Phase
 from shared.messages.desk import TimerV1
@@ -174,7 +174,7 @@ def test_the_way_of_a_tick_is_told_stage_by_stage():
     desk = quoting_desk(PathDesk)
     desk.is_draining_records = False
     desk.tick(INDEX_USD * 1.004)
-    batch = PathRecords(desk.now_ns, read(desk.path.records()))
+    batch = read(desk.now_ns, desk.path.records(), {})
     journeys = {journey.name: journey for journey in batch.journeys(lambda: True)}
     way = journeys["tick_to_quote"]
     assert [name for name, _ in way.stages] == ["decoded", "valued", "decided", "sent"]
