@@ -39,13 +39,13 @@ from shared.journal import Journal, JournalError
 from shared.redaction import read_secret
 from shared.service import Reading
 from shared.telemetry import Log
+from shared.venue_socket import BACKOFF_GROWTH
 
 LOOK_S = 0.02  # between looks at the rings
 STATUS_S = 0.25
 CONNECT_S_MAX = 2.0
 RETRY_S_MIN = 0.05
 RETRY_S_MAX = 1.0
-RETRY_GROWTH = 1.2  # no wait is much more than a fifth of the time that the venue is away
 JOURNAL_KIND = "path.records.v1"
 JOURNAL_GROUP_S = 0.1  # nobody waits for these, and each sync takes a core from the loop
 COMPRESSION = 1
@@ -164,14 +164,14 @@ class FastEdge:
                 handle = await _open_socket(self._fix_address)
             except (OSError, TimeoutError):
                 await asyncio.sleep(wait_s)
-                wait_s = min(RETRY_S_MAX, RETRY_GROWTH * wait_s)
+                wait_s = min(RETRY_S_MAX, BACKOFF_GROWTH * wait_s)
                 continue
             self._lost.clear()
             now_ns = self._clock.wall_ns()
             self._path.connect(handle)
             await self._lost.wait()
             was_up_s = (self._clock.wall_ns() - now_ns) / NS_PER_S
-            wait_s = RETRY_S_MIN if was_up_s > 1.0 else min(RETRY_S_MAX, RETRY_GROWTH * wait_s)
+            wait_s = RETRY_S_MIN if was_up_s > 1.0 else min(RETRY_S_MAX, BACKOFF_GROWTH * wait_s)
             await asyncio.sleep(wait_s)
 
     def _on_events(self, events: list[Event], now_ns: int) -> None:

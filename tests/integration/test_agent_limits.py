@@ -85,14 +85,20 @@ async def test_old_and_future_lossy_messages_never_reach_the_core(server, tmp_pa
         await client.close()
 
 
-async def test_a_slow_core_gets_the_newest_ticks_and_every_fill(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(inbox_module, "LOSSY_MAX", 4)
-    sink = Sink()
+def slowed(sink):
+    """Returns a handler that takes its time before the sink has the message."""
 
     def slow(message):
         time.sleep(0.01)
         return sink.take(message)
 
+    return slow
+
+
+async def test_a_slow_core_gets_the_newest_ticks_and_every_fill(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(inbox_module, "LOSSY_MAX", 4)
+    sink = Sink()
+    slow = slowed(sink)
     reader = Service(name="reader", consumes=(on(TicksV1, slow), on(FillV1, slow)))
     async with run_agent(reader, server, tmp_path) as running:
         client = await nats.connect(server.url)
@@ -111,11 +117,7 @@ async def test_a_slow_core_gets_the_newest_ticks_and_every_fill(server, tmp_path
 async def test_what_was_shed_is_not_told_as_lost_by_the_bus(server, tmp_path, monkeypatch):
     monkeypatch.setattr(inbox_module, "LOSSY_MAX", 4)
     sink = Sink()
-
-    def slow(message):
-        time.sleep(0.01)
-        return sink.take(message)
-
+    slow = slowed(sink)
     reader = Service(name="reader", consumes=(on(TicksV1, slow),))
     async with run_agent(reader, server, tmp_path) as running:
         client = await nats.connect(server.url)
