@@ -104,9 +104,7 @@ int main(int argc, char **argv) {
     for (int64_t i = -warm; i < ticks; i++) {
         const int64_t before = one.quotes;
         compose_tick(is_book, i, &index_usd);
-        while (bench_now() < due) {
-        }
-        const int64_t begun = bench_now();
+        const int64_t begun = bench_wait_until(due);
         hr_path_on_datagram(one.path, 0, one.datagram, one.datagram_bytes, one.now_ns);
         const int64_t done = bench_now();
         serve(&one);

@@ -31,6 +31,7 @@
 
 #define HR_SIDE_BID 0
 #define HR_SIDE_ASK 1
+#define HR_SIDES_BOTH 3 /* Bits of the two: 1 the bid, 2 the ask. */
 
 /* An option, as the engine needs it. A slot with `is_listed` 0 is empty: nothing is quoted. */
 typedef struct {
@@ -295,8 +296,9 @@ int64_t hr_ask_ceil_ticks(double price_coin, double tick_coin, int64_t step_abov
                           int64_t step_ticks);
 hr_status hr_engine_revalue(const hr_engine_instrument *instrument, const hr_engine_slice *slice,
                             double index_usd, int64_t now_ns, hr_engine_value *value_out);
+/* Fills the `sides` of a target (HR_SIDES_BOTH, or one of its bits). */
 hr_status hr_engine_aim(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
-                        const hr_engine_value *value, const hr_engine_stance *stance,
+                        const hr_engine_value *value, const hr_engine_stance *stance, int32_t sides,
                         hr_engine_target *target_out);
 /* cdef: end */
 

@@ -130,6 +130,13 @@ hr_status hr_fix_stream_next(hr_fix_stream *stream, hr_fix_message *message_out)
 
 /* ---- one connection's sequence ----------------------------------------------------------- */
 
+/* A number that mostly grows by one, and its digits: to write the next changes one of them. */
+typedef struct {
+    uint64_t number;
+    uint64_t digits; /* The first in the lowest byte. */
+    int64_t shift;   /* To the last. */
+} hr_fix_counter;
+
 typedef struct {
     int64_t next_out; /* MsgSeqNum of the next message out, from 1. */
     int64_t next_in;  /* And of the next one in. */
@@ -145,6 +152,8 @@ typedef struct {
     uint8_t target[HR_FIX_PARTY_BYTES_MAX];
     uint8_t header[88]; /* 49=...|56=...|34= */
     uint8_t stamp[24];  /* YYYYMMDD-HH:MM:SS. */
+    hr_fix_counter sequence;
+    hr_fix_counter quote_id;
 } hr_fix_lane;
 
 /* Begins a lane at sequence 1 both ways; `sender` is us. */
@@ -361,7 +370,7 @@ uint64_t hr_fix_hash(const uint8_t *bytes, int64_t count);
 
 _Static_assert(sizeof(hr_fix_message) == 112, "hr_fix_message crosses: no padding");
 _Static_assert(sizeof(hr_fix_stream) == 56, "hr_fix_stream crosses: no padding");
-_Static_assert(sizeof(hr_fix_lane) == 240, "hr_fix_lane crosses: no padding");
+_Static_assert(sizeof(hr_fix_lane) == 288, "hr_fix_lane crosses: no padding");
 _Static_assert(sizeof(hr_fix_instrument) == 128, "hr_fix_instrument crosses: no padding");
 _Static_assert(sizeof(hr_fix_quote_form) == 168, "hr_fix_quote_form crosses: no padding");
 _Static_assert(sizeof(hr_fix_quote) == 40, "hr_fix_quote crosses: no padding");

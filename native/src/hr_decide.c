@@ -100,9 +100,11 @@ hr_status hr_engine_revalue(const hr_engine_instrument *instrument, const hr_eng
 }
 
 double hr_engine_step_at(const hr_engine_instrument *instrument, double price_coin) {
-    const int is_coarse = instrument->step_above_ticks > 0 &&
-                          price_coin > (double)instrument->step_above_ticks * instrument->tick_coin;
-    return instrument->tick_coin * (is_coarse ? (double)instrument->step_ticks : 1.0);
+    const double boundary_coin = instrument->step_above_ticks > 0
+                                     ? (double)instrument->step_above_ticks * instrument->tick_coin
+                                     : HUGE_VAL;
+    const double coarse_coin = instrument->tick_coin * (double)instrument->step_ticks;
+    return price_coin > boundary_coin ? coarse_coin : instrument->tick_coin;
 }
 
 /* Returns 1 where flow is worth following rivals for; elsewhere it is mostly informed. */
@@ -157,21 +159,6 @@ static double least_half(const hr_engine_policy *policy, const hr_engine_instrum
     return least(policy->half_spread_coin_max, most(half, GRID_SLACK));
 }
 
-/* One step inside the rival where flow is contested, and never wider than patience allows. */
-static double half_of_side(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
-                           const hr_engine_value *value, const hr_engine_stance *stance,
-                           int32_t side, double half_min) {
-    const double half_max =
-        most(half_min, least(policy->half_spread_coin_max, half_min * policy->patience_ratio));
-    const double rival = stance->rival_coin[side];
-    if (!isfinite(rival)) {
-        return half_max;
-    }
-    const double price = side == HR_SIDE_BID ? value->theo_coin - rival : value->theo_coin + rival;
-    const double relaxed = stance->rival_age_s[side] / policy->rival_relax_s * half_min;
-    return most(half_min, least(half_max, rival + relaxed - hr_engine_step_at(instrument, price)));
-}
-
 /* Whole size up to `taper_ratio` of a limit, then in a line down to nothing at the limit. */
 static int64_t tapered_lots(const hr_engine_policy *policy, double usage) {
     if (!(usage < 1.0)) {
@@ -184,50 +171,102 @@ static int64_t tapered_lots(const hr_engine_policy *policy, double usage) {
     return ceil_of((double)policy->amount_lots * share - GRID_SLACK);
 }
 
+/* What both sides start from. */
+typedef struct {
+    double half_coin; /* The least. */
+    double fee_coin;
+    double reservation_coin;
+    double reach_coin; /* From value, that the gate lets through. */
+    int contested;
+} centre;
+
+static centre centre_of(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
+                        const hr_engine_value *value, const hr_engine_stance *stance) {
+    const int contested = is_contested(policy, instrument, value);
+    const double half = least_half(policy, instrument, value, stance, contested);
+    const double shift_max = policy->skew_half_spreads_max * half;
+    const double wish =
+        value->delta_coin * stance->index_ratio + value->vega_coin * stance->vol_shift;
+    const double tick = instrument->tick_coin;
+    return (centre){
+        .half_coin = half,
+        .fee_coin = least(policy->fee_coin, policy->fee_price_ratio * value->theo_coin),
+        .reservation_coin = value->theo_coin + most(-shift_max, least(shift_max, wish)),
+        .reach_coin = most(tick, stance->collar_coin - tick * (double)instrument->step_ticks),
+        .contested = contested,
+    };
+}
+
+/* One step inside the rival where flow is contested, and never wider than patience allows. */
+static double half_of_side(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
+                           const hr_engine_value *value, const hr_engine_stance *stance,
+                           int32_t side, const centre *from) {
+    const double half_min = from->half_coin;
+    if (!from->contested) {
+        return half_min;
+    }
+    const double half_max =
+        most(half_min, least(policy->half_spread_coin_max, half_min * policy->patience_ratio));
+    const double rival = stance->rival_coin[side];
+    if (!isfinite(rival)) {
+        return half_max;
+    }
+    const double price = side == HR_SIDE_BID ? value->theo_coin - rival : value->theo_coin + rival;
+    const double relaxed = stance->rival_age_s[side] / policy->rival_relax_s * half_min;
+    return most(half_min, least(half_max, rival + relaxed - hr_engine_step_at(instrument, price)));
+}
+
+static int64_t bid_ticks_at(const hr_engine_instrument *instrument, const hr_engine_value *value,
+                            const centre *from, double half_coin) {
+    const double tick = instrument->tick_coin;
+    const double price =
+        most(from->reservation_coin - half_coin, value->theo_coin - from->reach_coin);
+    const int64_t bid =
+        hr_bid_floor_ticks(price, tick, instrument->step_above_ticks, instrument->step_ticks);
+    const int is_worth_one =
+        value->theo_coin >= 2.0 * tick && from->reservation_coin - tick >= from->fee_coin;
+    return bid == 0 && is_worth_one ? 1 : bid; /* The cheapest there is, below value after fee. */
+}
+
+static int64_t ask_ticks_at(const hr_engine_instrument *instrument, const hr_engine_value *value,
+                            const centre *from, double half_coin) {
+    const double price =
+        least(from->reservation_coin + half_coin, value->theo_coin + from->reach_coin);
+    return hr_ask_ceil_ticks(price, instrument->tick_coin, instrument->step_above_ticks,
+                             instrument->step_ticks);
+}
+
 hr_status hr_engine_aim(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
-                        const hr_engine_value *value, const hr_engine_stance *stance,
+                        const hr_engine_value *value, const hr_engine_stance *stance, int32_t sides,
                         hr_engine_target *target_out) {
     if (policy == NULL || instrument == NULL || value == NULL || stance == NULL ||
         target_out == NULL) {
         return HR_ERR_ARGUMENT;
     }
-    const int contested = is_contested(policy, instrument, value);
-    const double half = least_half(policy, instrument, value, stance, contested);
-    double half_bid = half;
-    double half_ask = half;
-    if (contested) {
-        half_bid = half_of_side(policy, instrument, value, stance, HR_SIDE_BID, half);
-        half_ask = half_of_side(policy, instrument, value, stance, HR_SIDE_ASK, half);
-    }
-    const double shift_max = policy->skew_half_spreads_max * half;
-    const double wish =
-        value->delta_coin * stance->index_ratio + value->vega_coin * stance->vol_shift;
-    const double reservation = value->theo_coin + most(-shift_max, least(shift_max, wish));
-    if (!isfinite(reservation) || !(half > 0.0)) {
+    const centre from = centre_of(policy, instrument, value, stance);
+    if (!isfinite(from.reservation_coin) || !(from.half_coin > 0.0)) {
         return HR_ERR_NOT_FINITE;
     }
-    const double tick = instrument->tick_coin;
-    const double reach = most(tick, stance->collar_coin - tick * (double)instrument->step_ticks);
-    const double fee = least(policy->fee_coin, policy->fee_price_ratio * value->theo_coin);
-    const double bid_coin = most(reservation - half_bid, value->theo_coin - reach);
-    const double ask_coin = least(reservation + half_ask, value->theo_coin + reach);
-    int64_t bid =
-        hr_bid_floor_ticks(bid_coin, tick, instrument->step_above_ticks, instrument->step_ticks);
-    if (bid == 0 && value->theo_coin >= 2.0 * tick && reservation - tick >= fee) {
-        bid = 1; /* The cheapest bid there is, still below value after its fee. */
+    target_out->reservation_coin = from.reservation_coin;
+    int64_t *ticks = target_out->ticks;
+    if (hr_has_side(sides, HR_SIDE_BID)) {
+        const double half = half_of_side(policy, instrument, value, stance, HR_SIDE_BID, &from);
+        target_out->half_spread_coin[HR_SIDE_BID] = half;
+        ticks[HR_SIDE_BID] = bid_ticks_at(instrument, value, &from, half);
+        target_out->lots[HR_SIDE_BID] =
+            ticks[HR_SIDE_BID] > 0 ? tapered_lots(policy, stance->up_usage) : 0;
     }
-    int64_t ask =
-        hr_ask_ceil_ticks(ask_coin, tick, instrument->step_above_ticks, instrument->step_ticks);
-    if (ask <= bid) {
-        ask = hr_ask_ceil_ticks((double)(bid + 1) * tick, tick, instrument->step_above_ticks,
-                                instrument->step_ticks);
+    if (hr_has_side(sides, HR_SIDE_ASK)) {
+        const double half = half_of_side(policy, instrument, value, stance, HR_SIDE_ASK, &from);
+        target_out->half_spread_coin[HR_SIDE_ASK] = half;
+        ticks[HR_SIDE_ASK] = ask_ticks_at(instrument, value, &from, half);
+        if (hr_has_side(sides, HR_SIDE_BID) && ticks[HR_SIDE_ASK] <= ticks[HR_SIDE_BID]) {
+            const double price = (double)(ticks[HR_SIDE_BID] + 1) * instrument->tick_coin;
+            ticks[HR_SIDE_ASK] = hr_ask_ceil_ticks(
+                price, instrument->tick_coin, instrument->step_above_ticks, instrument->step_ticks);
+        }
+        target_out->lots[HR_SIDE_ASK] =
+            ticks[HR_SIDE_ASK] > 0 ? tapered_lots(policy, stance->down_usage) : 0;
     }
-    target_out->reservation_coin = reservation;
-    target_out->half_spread_coin[HR_SIDE_BID] = half_bid;
-    target_out->half_spread_coin[HR_SIDE_ASK] = half_ask;
-    target_out->ticks[HR_SIDE_BID] = bid;
-    target_out->ticks[HR_SIDE_ASK] = ask;
-    target_out->lots[HR_SIDE_BID] = bid > 0 ? tapered_lots(policy, stance->up_usage) : 0;
-    target_out->lots[HR_SIDE_ASK] = ask > 0 ? tapered_lots(policy, stance->down_usage) : 0;
     return HR_OK;
 }

@@ -78,13 +78,19 @@ void hr_engine_see_time(hr_engine *engine, int64_t now_ns) {
     }
 }
 
-void hr_engine_mark_slot(hr_engine *engine, int64_t slot_index) {
+void hr_engine_mark_sides(hr_engine *engine, int64_t slot_index, int32_t sides) {
     engine->marked_count += !hr_set_has(engine->marks, slot_index);
+    engine->slots[slot_index].due_sides |= sides;
     hr_set_add(engine->marks, slot_index);
+}
+
+void hr_engine_mark_slot(hr_engine *engine, int64_t slot_index) {
+    hr_engine_mark_sides(engine, slot_index, HR_SIDES_BOTH);
 }
 
 void hr_engine_unmark_slot(hr_engine *engine, int64_t slot_index) {
     engine->marked_count -= hr_set_has(engine->marks, slot_index);
+    engine->slots[slot_index].due_sides = 0;
     hr_set_remove(engine->marks, slot_index);
 }
 
@@ -157,6 +163,13 @@ hr_status hr_engine_on_index(hr_engine *engine, double index_usd, int64_t tick_n
     return HR_OK;
 }
 
+/* Returns the sides that differ. */
+static int32_t moved_sides(const hr_engine_book *one, const hr_engine_book *other) {
+    const int is_bid = one->bid_ticks != other->bid_ticks || one->bid_lots != other->bid_lots;
+    const int is_ask = one->ask_ticks != other->ask_ticks || one->ask_lots != other->ask_lots;
+    return is_bid << HR_SIDE_BID | is_ask << HR_SIDE_ASK;
+}
+
 hr_status hr_engine_on_books(hr_engine *engine, const hr_engine_book *books, int64_t book_count) {
     if (!hr_engine_is_valid(engine)) {
         return HR_ERR_MAGIC;
@@ -169,9 +182,11 @@ hr_status hr_engine_on_books(hr_engine *engine, const hr_engine_book *books, int
             return HR_ERR_NOT_FOUND;
         }
         hr_engine_before_change(engine, books[i].slot);
-        engine->slots[books[i].slot].market = books[i];
+        hr_slot *slot = &engine->slots[books[i].slot];
+        const int32_t sides = moved_sides(&slot->market, &books[i]);
+        slot->market = books[i];
         if (engine->is_stepped) {
-            hr_engine_mark_slot(engine, books[i].slot);
+            hr_engine_mark_sides(engine, books[i].slot, sides);
         }
     }
     return HR_OK;

@@ -18,48 +18,6 @@ static double most(double one, double other) {
     return one > other ? one : other;
 }
 
-void hr_engine_count_in_flight(hr_engine *engine, const hr_slot *slot, int64_t bid_lots,
-                               int64_t ask_lots, double sign) {
-    if ((bid_lots | ask_lots) == 0) {
-        return;
-    }
-    const hr_engine_value *value = &slot->value;
-    const double bid_coin = sign * (double)bid_lots * slot->spec.lot_coin;
-    const double ask_coin = sign * (double)ask_lots * slot->spec.lot_coin;
-    const double gamma = fabs(value->gamma_coin_per_usd);
-    const int is_delta_down = value->delta_coin < 0.0; /* By a bid. */
-    const int is_vega_down = value->vega_usd < 0.0;
-    const int is_gamma_down = value->gamma_coin_per_usd < 0.0;
-    hr_in_flight *sums = &engine->in_flight;
-    sums->delta[is_delta_down] += bid_coin * fabs(value->delta_coin);
-    sums->delta[!is_delta_down] += ask_coin * fabs(value->delta_coin);
-    sums->vega[is_vega_down] += bid_coin * fabs(value->vega_usd);
-    sums->vega[!is_vega_down] += ask_coin * fabs(value->vega_usd);
-    sums->gamma[is_gamma_down] += bid_coin * gamma;
-    sums->gamma[!is_gamma_down] += ask_coin * gamma;
-    if (sign > 0.0) {
-        sums->gamma_most = most(sums->gamma_most, gamma);
-    }
-}
-
-/* What may be filled before it can be taken back, no more than the window lets through. */
-void hr_engine_set_flight(hr_engine *engine) {
-    const hr_in_flight *sums = &engine->in_flight;
-    const hr_engine_policy *policy = &engine->policy;
-    const hr_book_error *error = &engine->book_error;
-    hr_gate_state *state = &engine->gate;
-    const double gamma_bound = policy->window_quantity_coin * sums->gamma_most;
-    state->delta_up_in_flight_coin =
-        least(sums->delta[0], policy->window_delta_coin) + error->delta_coin;
-    state->delta_down_in_flight_coin =
-        least(sums->delta[1], policy->window_delta_coin) + error->delta_coin;
-    state->vega_up_in_flight_usd = least(sums->vega[0], policy->window_vega_usd) + error->vega_usd;
-    state->vega_down_in_flight_usd =
-        least(sums->vega[1], policy->window_vega_usd) + error->vega_usd;
-    state->gamma_up_in_flight = least(sums->gamma[0], gamma_bound) + error->gamma_coin_per_usd;
-    state->gamma_down_in_flight = least(sums->gamma[1], gamma_bound) + error->gamma_coin_per_usd;
-}
-
 void hr_engine_read_moment(const hr_engine *engine, int64_t now_ns, hr_gate_state *state_out) {
     state_out->now_ns = now_ns;
     state_out->surface_ns = engine->surface.slice_count > 0 ? engine->surface.market_ns : 0;
@@ -142,44 +100,44 @@ static void take_stance(const hr_engine *engine, const hr_slot *slot, int64_t no
     }
 }
 
-/* Keeps a target behind somebody else's other side: our quotes only ever rest. */
-static void stay_behind(const hr_slot *slot, const int64_t *others, hr_engine_target *target) {
+/* Keep a target behind somebody else's other side: our quotes only ever rest. 0: there is none. */
+static void stay_below(const hr_slot *slot, int64_t ask, hr_engine_target *target) {
     const hr_engine_instrument *spec = &slot->spec;
-    const int64_t ask = others[HR_SIDE_ASK];
-    const int64_t bid = others[HR_SIDE_BID];
     if (ask > 0 && target->ticks[HR_SIDE_BID] >= ask) {
         target->ticks[HR_SIDE_BID] =
             hr_bid_floor_ticks((double)(ask - 1) * spec->tick_coin, spec->tick_coin,
                                spec->step_above_ticks, spec->step_ticks);
-    }
-    if (bid > 0 && target->ticks[HR_SIDE_ASK] <= bid) {
-        target->ticks[HR_SIDE_ASK] =
-            hr_ask_ceil_ticks((double)(bid + 1) * spec->tick_coin, spec->tick_coin,
-                              spec->step_above_ticks, spec->step_ticks);
     }
     if (target->ticks[HR_SIDE_BID] <= 0) {
         target->lots[HR_SIDE_BID] = 0;
     }
 }
 
+static void stay_above(const hr_slot *slot, int64_t bid, hr_engine_target *target) {
+    const hr_engine_instrument *spec = &slot->spec;
+    if (bid > 0 && target->ticks[HR_SIDE_ASK] <= bid) {
+        target->ticks[HR_SIDE_ASK] =
+            hr_ask_ceil_ticks((double)(bid + 1) * spec->tick_coin, spec->tick_coin,
+                              spec->step_above_ticks, spec->step_ticks);
+    }
+}
+
 /* What both sides of a slot, and what rests there, have in common for the gate. */
-static void set_order(const hr_slot *slot, hr_gate_order *order_out) {
-    *order_out = (hr_gate_order){
-        .position_lots = slot->position_lots,
-        .execution_count = 0, /* Counted into the latch as fills arrive. */
-        .step_above_ticks = slot->spec.step_above_ticks,
-        .step_ticks = slot->spec.step_ticks,
-        .tick_coin = slot->spec.tick_coin,
-        .lot_coin = slot->spec.lot_coin,
-        .theo_coin = slot->value.theo_coin,
-        .vega_coin = slot->value.vega_coin,
-        .delta_coin = slot->value.delta_coin,
-        .vega_usd = slot->value.vega_usd,
-        .gamma_coin_per_usd = slot->value.gamma_coin_per_usd,
-        .price_coin_min = slot->value.price_coin_min,
-        .price_coin_max = slot->value.price_coin_max,
-        .anchor_coin = slot->anchor_coin,
-    };
+static void set_order(const hr_slot *slot, hr_gate_order *order) {
+    order->position_lots = slot->position_lots;
+    order->execution_count = 0; /* Counted into the latch as fills arrive. */
+    order->step_above_ticks = slot->spec.step_above_ticks;
+    order->step_ticks = slot->spec.step_ticks;
+    order->tick_coin = slot->spec.tick_coin;
+    order->lot_coin = slot->spec.lot_coin;
+    order->theo_coin = slot->value.theo_coin;
+    order->vega_coin = slot->value.vega_coin;
+    order->delta_coin = slot->value.delta_coin;
+    order->vega_usd = slot->value.vega_usd;
+    order->gamma_coin_per_usd = slot->value.gamma_coin_per_usd;
+    order->price_coin_min = slot->value.price_coin_min;
+    order->price_coin_max = slot->value.price_coin_max;
+    order->anchor_coin = slot->anchor_coin;
 }
 
 /* Returns what the live price of a side earns against a value, coin per coin. */
@@ -231,39 +189,56 @@ static int32_t ask_gate(const hr_engine *engine, const question *asked) {
                : asked->numbers;
 }
 
-/* Judges one side against the gate; fills what should rest there. Returns 1 if it should move, 2 if
- * what rests would trade at a loss. */
-static int decide_side(const hr_engine *engine, const hr_slot *slot, int32_t side, question *asked,
-                       hr_engine_target *target, hr_engine_decision *out) {
-    hr_gate_order *order = &asked->order;
-    const int64_t live_lots = slot->live_lots[side];
+/* What became of a side: whether it should move, 2 where what rests would trade at a loss. */
+typedef struct {
+    double score;
+    int32_t is_moved;
+    int32_t reason; /* The gate's. */
+} verdict;
+
+static void limit_to_reducing(const hr_slot *slot, int32_t side, hr_engine_target *target) {
     const int64_t position = slot->position_lots;
+    const int64_t reducible = side == HR_SIDE_BID ? -position : position;
+    if (target->lots[side] > reducible) {
+        target->lots[side] = reducible > 0 ? reducible : 0;
+    }
+}
+
+/* Judges one side against the gate; fills what should rest there. */
+static inline __attribute__((always_inline)) verdict decide_side(const hr_engine *engine,
+                                                                 const hr_slot *slot, int32_t side,
+                                                                 question *asked,
+                                                                 hr_engine_target *target) {
+    hr_gate_order *order = &asked->order;
+    verdict out = {0.0, 0, HR_GATE_OK};
+    const int64_t live_lots = slot->live_lots[side];
+    order->is_buy = side == HR_SIDE_BID;
+    order->is_latched = slot->is_latched[side];
     if (engine->gate.state == HR_STATE_REDUCING) {
-        const int64_t reducible = side == HR_SIDE_BID ? -position : position;
-        if (target->lots[side] > reducible) {
-            target->lots[side] = reducible > 0 ? reducible : 0;
-        }
+        limit_to_reducing(slot, side, target);
     }
     if (target->lots[side] > 0) {
         order->price_ticks = target->ticks[side];
         order->amount_lots = target->lots[side];
         order->own_other_ticks = target->lots[!side] > 0 ? target->ticks[!side] : 0;
         order->market_ticks = asked->others[!side];
-        out->reasons[side] = ask_gate(engine, asked);
-        if (out->reasons[side] != HR_GATE_OK) {
+        out.reason = ask_gate(engine, asked);
+        if (out.reason != HR_GATE_OK) {
             target->lots[side] = 0;
         }
     }
     if (target->lots[side] == 0) {
-        out->score = live_lots > 0 ? out->score + SCORE_CANCEL : out->score;
-        return live_lots > 0;
+        out.score = live_lots > 0 ? SCORE_CANCEL : 0.0;
+        out.is_moved = live_lots > 0;
+        return out;
     }
     if (live_lots == 0 && engine->gate.now_ns < slot->hold_until_ns[side]) {
         target->lots[side] = 0;
-        return 0;
+        return out;
     }
-    const int moves = live_lots > 0 && live_edge(slot, side, slot->value.theo_coin) < 0.0 ? 2 : 1;
     const double score = score_of_move(engine, slot, side, target);
+    out.score = most(0.0, score);
+    out.is_moved = score >= 0.0;
     /* What rests must pass too, unless it is what has just passed, or goes anyway. */
     const int is_same =
         target->ticks[side] == slot->live_ticks[side] && target->lots[side] == live_lots;
@@ -273,59 +248,118 @@ static int decide_side(const hr_engine *engine, const hr_slot *slot, int32_t sid
         order->own_other_ticks = 0;
         order->market_ticks = 0;
         if (ask_gate(engine, asked) != HR_GATE_OK) {
-            out->score += SCORE_CANCEL;
-            return moves;
+            out.score = SCORE_CANCEL;
+            out.is_moved = 1;
         }
     }
-    out->score += most(0.0, score);
-    return score >= 0.0 ? moves : 0;
+    if (out.is_moved && live_lots > 0 && live_edge(slot, side, slot->value.theo_coin) < 0.0) {
+        out.is_moved = 2;
+    }
+    return out;
 }
 
-int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int64_t now_ns,
+/* Fills what should rest, the gate not asked; returns 0 where there is no saying. */
+static inline __attribute__((always_inline)) int aim(const hr_engine *engine, const hr_slot *slot,
+                                                     const int64_t *others, int32_t sides,
+                                                     hr_engine_target *target_out) {
+    hr_engine_stance stance;
+    take_stance(engine, slot, engine->gate.now_ns, &stance);
+    if (hr_engine_aim(&engine->policy, &slot->spec, &slot->value, &stance, sides, target_out) !=
+        HR_OK) {
+        return 0;
+    }
+    if (hr_has_side(sides, HR_SIDE_BID)) {
+        stay_below(slot, others[HR_SIDE_ASK], target_out);
+    }
+    if (hr_has_side(sides, HR_SIDE_ASK)) {
+        stay_above(slot, others[HR_SIDE_BID], target_out);
+    }
+    return 1;
+}
+
+/* The same of one side, the other staying where it is: returns 0 if it is not there, or should not
+ * stay beside the one that is aimed, or beside somebody else's best price. */
+static int aim_beside(const hr_engine *engine, const hr_slot *slot, const int64_t *others,
+                      int32_t side, hr_engine_target *target_out) {
+    const int64_t stays = slot->live_ticks[!side];
+    *target_out = (hr_engine_target){0};
+    target_out->ticks[!side] = stays;
+    target_out->lots[!side] = slot->live_lots[!side];
+    if (slot->live_lots[!side] == 0 || !aim(engine, slot, others, 1 << side, target_out)) {
+        return 0;
+    }
+    const int64_t ours = target_out->lots[side] > 0 ? target_out->ticks[side] : 0;
+    return side == HR_SIDE_BID
+               ? ours < stays && others[side] < stays
+               : (ours == 0 || ours > stays) && (others[side] == 0 || others[side] > stays);
+}
+
+/* A side that stays must not be met by the one that moves: then both move. */
+static void keep_apart(const hr_slot *slot, int32_t side, const hr_engine_target *target,
+                       verdict *stays) {
+    if (stays->is_moved || slot->live_lots[side] == 0 || target->lots[!side] == 0) {
+        return;
+    }
+    const int64_t live = slot->live_ticks[side];
+    const int64_t moved = target->ticks[!side];
+    stays->is_moved = side == HR_SIDE_ASK ? moved >= live : moved <= live;
+}
+
+int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int32_t sides,
                        int32_t is_unranked, hr_engine_decision *candidate_out,
                        int64_t *refused_out) {
-    hr_engine_target target = {0};
-    hr_engine_decision *decision = candidate_out;
+    hr_engine_target target;
     question asked;
-    *decision = (hr_engine_decision){.slot = slot_index, .theo_coin = slot->value.theo_coin};
     set_order(slot, &asked.order);
     asked.others[HR_SIDE_BID] = hr_engine_others_ticks(slot, HR_SIDE_BID);
     asked.others[HR_SIDE_ASK] = hr_engine_others_ticks(slot, HR_SIDE_ASK);
     asked.is_unranked = is_unranked;
     asked.numbers = hr_gate_check_numbers(&engine->gate, &asked.order);
-    if (slot->is_quotable) {
-        hr_engine_stance stance;
-        take_stance(engine, slot, now_ns, &stance);
-        if (hr_engine_aim(&engine->policy, &slot->spec, &slot->value, &stance, &target) != HR_OK) {
+    if (!slot->is_quotable || sides == HR_SIDES_BOTH ||
+        !aim_beside(engine, slot, asked.others, sides >> 1, &target)) {
+        sides = HR_SIDES_BOTH;
+        if (!slot->is_quotable || !aim(engine, slot, asked.others, sides, &target)) {
             target = (hr_engine_target){0};
-        } else {
-            stay_behind(slot, asked.others, &target);
         }
     }
     /* A bid and an ask work in opposite directions, whichever the greek: what one side may bring is
      * in no sum that the other is judged by. */
-    hr_engine_count_in_flight(engine, slot, slot->live_lots[HR_SIDE_BID],
-                              slot->live_lots[HR_SIDE_ASK], -1.0);
-    hr_engine_set_flight(engine);
-    int64_t rests[2];
-    for (int32_t side = 0; side < 2; side++) {
-        asked.order.is_buy = side == HR_SIDE_BID;
-        asked.order.is_latched = slot->is_latched[side];
-        decision->is_moved[side] = decide_side(engine, slot, side, &asked, &target, decision);
-        *refused_out += decision->reasons[side] != HR_GATE_OK;
-        rests[side] = decision->is_moved[side] ? target.lots[side] : slot->live_lots[side];
-        decision->ticks[side] = target.ticks[side];
-        decision->lots[side] = target.lots[side];
+    const hr_in_flight live = hr_engine_in_flight_of(slot, slot->live_lots);
+    hr_in_flight others = hr_engine_in_flight_without(&engine->in_flight, &live);
+    hr_engine_set_flight(engine, &others);
+    verdict bid = {0.0, 0, HR_GATE_OK};
+    verdict ask = bid;
+    if (hr_has_side(sides, HR_SIDE_BID)) {
+        bid = decide_side(engine, slot, HR_SIDE_BID, &asked, &target);
     }
-    hr_engine_count_in_flight(engine, slot, rests[HR_SIDE_BID], rests[HR_SIDE_ASK], 1.0);
-    /* A side that stays must not be met by the one that moves: then both move. */
-    for (int32_t side = 0; side < 2; side++) {
-        if (!decision->is_moved[side] && slot->live_lots[side] > 0 && decision->is_moved[!side] &&
-            decision->lots[!side] > 0) {
-            const int64_t bid = side == HR_SIDE_BID ? slot->live_ticks[side] : decision->ticks[0];
-            const int64_t ask = side == HR_SIDE_ASK ? slot->live_ticks[side] : decision->ticks[1];
-            decision->is_moved[side] |= bid >= ask;
-        }
+    if (hr_has_side(sides, HR_SIDE_ASK)) {
+        ask = decide_side(engine, slot, HR_SIDE_ASK, &asked, &target);
     }
-    return decision->is_moved[HR_SIDE_BID] || decision->is_moved[HR_SIDE_ASK];
+    const int64_t rests[2] = {
+        bid.is_moved ? target.lots[HR_SIDE_BID] : slot->live_lots[HR_SIDE_BID],
+        ask.is_moved ? target.lots[HR_SIDE_ASK] : slot->live_lots[HR_SIDE_ASK],
+    };
+    if (rests[0] != slot->live_lots[0] || rests[1] != slot->live_lots[1]) {
+        const hr_in_flight now = hr_engine_in_flight_of(slot, rests);
+        hr_engine_add_in_flight(&others, &now);
+        engine->in_flight = others;
+    } else {
+        engine->in_flight.gamma_most = most(engine->in_flight.gamma_most, live.gamma_most);
+    }
+    *refused_out += (bid.reason != HR_GATE_OK) + (ask.reason != HR_GATE_OK);
+    if (!bid.is_moved && !ask.is_moved) {
+        return 0;
+    }
+    keep_apart(slot, HR_SIDE_BID, &target, &bid);
+    keep_apart(slot, HR_SIDE_ASK, &target, &ask);
+    *candidate_out = (hr_engine_decision){
+        .slot = slot_index,
+        .ticks = {target.ticks[HR_SIDE_BID], target.ticks[HR_SIDE_ASK]},
+        .lots = {target.lots[HR_SIDE_BID], target.lots[HR_SIDE_ASK]},
+        .theo_coin = slot->value.theo_coin,
+        .score = bid.score + ask.score,
+        .is_moved = {bid.is_moved, ask.is_moved},
+        .reasons = {bid.reason, ask.reason},
+    };
+    return 1;
 }

@@ -45,7 +45,8 @@ int64_t hr_engine_follow(hr_engine *engine, int64_t slot_index, int64_t now_ns) 
         renew(engine, slot_index, now_ns);
         return 1;
     }
-    if (hr_engine_is_elsewhere(engine, slot)) {
+    const int is_elsewhere = hr_engine_is_elsewhere(engine, slot);
+    if (is_elsewhere) {
         const hr_engine_slice *slice = &engine->surface.slices[slot->slice];
         slot->valued_usd = engine->index_usd;
         slot->valued_ns = 0;
@@ -59,7 +60,9 @@ int64_t hr_engine_follow(hr_engine *engine, int64_t slot_index, int64_t now_ns) 
         value->price_coin_min = most(0.0, slot->spec.is_call ? 1.0 - moneyness : moneyness - 1.0);
         value->price_coin_max = slot->spec.is_call ? 1.0 : moneyness;
     }
-    if (slot->is_quotable != hr_engine_is_in_range(engine, slot, now_ns)) {
+    /* At the same value, before its end, only a bar makes a difference. */
+    const int may_differ = is_elsewhere || slot->is_barred == slot->is_quotable;
+    if (may_differ && slot->is_quotable != hr_engine_is_in_range(engine, slot, now_ns)) {
         renew(engine, slot_index, now_ns); /* Barred, or free again. */
     }
     return 0;

@@ -162,7 +162,7 @@ static int64_t consider_picked(hr_engine *engine, int64_t now_ns, int64_t capaci
             const int64_t i = word * HR_SET_BITS + __builtin_ctzll(bits);
             hr_slot *slot = &engine->slots[i];
             if (slot->is_quotable || slot->live_lots[0] > 0 || slot->live_lots[1] > 0) {
-                found += hr_engine_consider(engine, slot, i, now_ns, is_unranked,
+                found += hr_engine_consider(engine, slot, i, HR_SIDES_BOTH, is_unranked,
                                             &engine->candidates[found], refused_out);
             }
         }
@@ -212,7 +212,7 @@ static hr_status decide_stepped(hr_engine *engine, int64_t now_ns, int64_t capac
     hr_engine_sum_steps(engine, &pass, &sums);
     set_book(engine, &sums);
     hr_engine_read_moment(engine, now_ns, &engine->gate);
-    hr_engine_set_flight(engine);
+    hr_engine_set_flight(engine, &engine->in_flight);
     if (engine->quotable_count > engine->policy.quoted_max || !has_room(engine, &sums)) {
         return decide_whole(engine, now_ns, capacity, decisions_out, pass_out);
     }
@@ -260,6 +260,14 @@ static hr_status begin_slot(hr_engine *engine, int64_t now_ns, const void *decis
     return HR_OK;
 }
 
+/* Returns the sides that may have to move: that of the market that moved alone where the last pass
+ * left both as they should be, and nothing else has happened since. */
+static int32_t due_sides(const hr_engine *engine, const hr_slot *slot) {
+    const int is_settled = engine->is_stepped && engine->lease_state == HR_STATE_ACTIVE &&
+                           slot->is_quotable && !hr_engine_is_elsewhere(engine, slot);
+    return is_settled && slot->due_sides != 0 ? slot->due_sides : HR_SIDES_BOTH;
+}
+
 hr_status hr_engine_decide_slot(hr_engine *engine, int64_t slot, int64_t now_ns,
                                 hr_engine_decision *decision_out, hr_engine_pass *pass_out) {
     const hr_status status = begin_slot(engine, now_ns, decision_out, pass_out);
@@ -278,13 +286,15 @@ hr_status hr_engine_decide_slot(hr_engine *engine, int64_t slot, int64_t now_ns,
         pass_out->candidate_count = 1;
         return HR_OK;
     }
+    int32_t sides = due_sides(engine, target);
     pass_out->revalued_count = hr_engine_follow(engine, slot, now_ns);
+    sides = pass_out->revalued_count > 0 ? HR_SIDES_BOTH : sides;
     hr_engine_see_rivals(target, now_ns);
     if (!engine->is_stepped) {
         target->is_quotable = target->is_quotable && hr_engine_is_in_range(engine, target, now_ns);
     }
     hr_engine_unmark_slot(engine, slot);
-    if (hr_engine_consider(engine, target, slot, now_ns, 1, decision_out,
+    if (hr_engine_consider(engine, target, slot, sides, 1, decision_out,
                            &pass_out->refused_count)) {
         hr_engine_send(engine, decision_out, now_ns);
         pass_out->candidate_count = 1;

@@ -109,8 +109,8 @@ static void sum_book(hr_engine *engine) {
             engine->book.vega_of_slice[slot->slice] += vega;
             engine->book.vega_of_region[slot->region] += vega;
         }
-        hr_engine_count_in_flight(engine, slot, slot->live_lots[HR_SIDE_BID],
-                                  slot->live_lots[HR_SIDE_ASK], 1.0);
+        const hr_in_flight live = hr_engine_in_flight_of(slot, slot->live_lots);
+        hr_engine_add_in_flight(&engine->in_flight, &live);
     }
     const double hedge_coin = engine->hedge_usd / engine->index_usd;
     engine->book.delta_coin += hedge_coin;
@@ -290,8 +290,8 @@ hr_status hr_engine_decide(hr_engine *engine, int64_t now_ns, int64_t capacity,
             hr_slot *slot = &engine->slots[i];
             hr_engine_unmark_slot(engine, i);
             if (slot->is_quotable || slot->live_lots[0] > 0 || slot->live_lots[1] > 0) {
-                found += hr_engine_consider(engine, slot, i, now_ns, 0, &engine->candidates[found],
-                                            &pass_out->refused_count);
+                found += hr_engine_consider(engine, slot, i, HR_SIDES_BOTH, 0,
+                                            &engine->candidates[found], &pass_out->refused_count);
             }
         }
         hr_engine_send_best(engine, now_ns, capacity, found, decisions_out, pass_out);

@@ -43,13 +43,16 @@ typedef struct {
     int32_t is_valued;
     int32_t is_quotable;
     int32_t is_barred; /* Not to be quoted, whatever it is worth. */
+    int32_t due_sides; /* Bits: what a mark is for. A market that moved concerns one side. */
 } hr_slot;
+
+typedef double hr_pair __attribute__((vector_size(16))); /* Two that are reckoned with together. */
 
 /* Exposures that may be filled before a decision can take them back: sums over live quotes. */
 typedef struct {
-    double delta[2]; /* Up, down; magnitudes. */
-    double vega[2];
-    double gamma[2];
+    hr_pair delta; /* Up, down; magnitudes. */
+    hr_pair vega;
+    hr_pair gamma;
     double gamma_most; /* Largest |gamma| of a live quote, per coin of amount. */
 } hr_in_flight;
 
@@ -146,6 +149,8 @@ void hr_engine_see_time(hr_engine *engine, int64_t now_ns);
 
 /* Has the next pass decide a slot. */
 void hr_engine_mark_slot(hr_engine *engine, int64_t slot_index);
+/* The same where only `sides` can have moved. */
+void hr_engine_mark_sides(hr_engine *engine, int64_t slot_index, int32_t sides);
 
 void hr_engine_unmark_slot(hr_engine *engine, int64_t slot_index);
 
@@ -158,17 +163,19 @@ void hr_engine_read_moment(const hr_engine *engine, int64_t now_ns, hr_gate_stat
 /* Notes the time and the moment for the gate; returns why nothing may be quoted now, or HR_GATE_OK.
  */
 int32_t hr_engine_take_moment(hr_engine *engine, int64_t now_ns);
-/* Sets what the gate is told to be in flight, bounded by the window. */
-void hr_engine_set_flight(hr_engine *engine);
+/* Tells the gate what is in flight, bounded by the window. */
+void hr_engine_set_flight(hr_engine *engine, const hr_in_flight *sums);
 
-/* Adds (sign +1) or takes away (-1) what one slot may still be filled. */
-void hr_engine_count_in_flight(hr_engine *engine, const hr_slot *slot, int64_t bid_lots,
-                               int64_t ask_lots, double sign);
+/* hr_engine_flight.c: what so many lots of a slot, bid and ask, may still bring; sums with it and
+ * without. */
+hr_in_flight hr_engine_in_flight_of(const hr_slot *slot, const int64_t *side_lots);
+void hr_engine_add_in_flight(hr_in_flight *sums, const hr_in_flight *more);
+hr_in_flight hr_engine_in_flight_without(const hr_in_flight *sums, const hr_in_flight *less);
 
 /* Decides one slot, with engine->gate set to the moment; returns 1 and fills the candidate
- * if something should move. `is_unranked`: it is sent whatever its score, which is not to be used.
- */
-int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int64_t now_ns,
+ * if something should move. `sides`: only these, unless what they do concerns the other.
+ * `is_unranked`: it is sent whatever its score, which is not to be used. */
+int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int32_t sides,
                        int32_t is_unranked, hr_engine_decision *candidate_out,
                        int64_t *refused_out);
 
@@ -263,6 +270,11 @@ static inline void hr_set_remove(uint64_t *set, int64_t slot_index) {
 static inline int hr_set_has(const uint64_t *set, int64_t slot_index) {
     const uint64_t at = (uint64_t)slot_index;
     return (int)(set[at / HR_SET_BITS] >> (at % HR_SET_BITS) & 1);
+}
+
+/* Says whether a side is among these. */
+static inline int hr_has_side(int32_t sides, int32_t side) {
+    return sides >> side & 1;
 }
 
 /* Returns the block of a slot; its lane is hr_engine_lane. */

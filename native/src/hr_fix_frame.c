@@ -38,8 +38,8 @@ uint8_t *hr_fix_frame_begin(hr_fix_frame *frame, hr_fix_lane *lane, int32_t type
         *at++ = (uint8_t)(type >> 8);
     }
     at = hr_fix_put_soh(at);
-    memcpy(at, lane->header, sizeof lane->header);
-    at = hr_fix_put_integer(at + lane->header_count, (uint64_t)sequence);
+    at = hr_fix_put_room(at, lane->header, lane->header_count, sizeof lane->header);
+    at = hr_fix_put_counter(at, &lane->sequence, (uint64_t)sequence);
     at = HR_FIX_PUT(at, "\00152=");
     return hr_fix_put_stamp(at, lane, now_ns);
 }

@@ -33,6 +33,7 @@ hr_status hr_fix_lane_init(hr_fix_lane *lane, const uint8_t *sender, int64_t sen
     lane->next_out = 1;
     lane->next_in = 1;
     lane->second = -1;
+    lane->sequence.digits = lane->quote_id.digits = '0';
     lane->sender_count = (int32_t)sender_count;
     lane->target_count = (int32_t)target_count;
     memcpy(lane->sender, sender, (size_t)sender_count);

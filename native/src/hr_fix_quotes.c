@@ -98,8 +98,7 @@ static inline uint8_t *put_lots(uint8_t *at, const hr_fix_instrument *instrument
 /* A side that is cancelled has a size of 0 and no price. */
 static uint8_t *put_quote(uint8_t *at, const hr_fix_quote_form *form, const hr_fix_quote *quote) {
     const hr_fix_instrument *const instrument = quote->instrument;
-    memcpy(at, instrument->entry, sizeof instrument->entry);
-    at += instrument->entry_count;
+    at = hr_fix_put_room(at, instrument->entry, instrument->entry_count, sizeof instrument->entry);
     if (quote->lots[HR_FIX_BID] > 0) {
         at = put_ticks(HR_FIX_PUT(at, "132="), instrument, quote->ticks[HR_FIX_BID]);
     }
@@ -136,9 +135,9 @@ hr_status hr_fix_encode_mass_quote(hr_fix_lane *lane, const hr_fix_quote_form *f
     }
     hr_fix_frame frame = {out, count > 9 ? 4 : 3, 0};
     uint8_t *at = hr_fix_frame_begin(&frame, lane, HR_FIX_MASS_QUOTE, lane->next_out, now_ns);
-    at = hr_fix_put_integer(HR_FIX_PUT(at, "117="), (uint64_t)quote_id);
-    memcpy(at, form->head, sizeof form->head);
-    at = hr_fix_put_integer(at + form->head_count, (uint64_t)count);
+    at = hr_fix_put_counter(HR_FIX_PUT(at, "117="), &lane->quote_id, (uint64_t)quote_id);
+    at = hr_fix_put_room(at, form->head, form->head_count, sizeof form->head);
+    at = hr_fix_put_integer(at, (uint64_t)count);
     at = hr_fix_put_integer(HR_FIX_PUT(at, "\001295="), (uint64_t)count);
     at = hr_fix_put_soh(at);
     for (int64_t k = 0; k < count; k++) {

@@ -12,6 +12,7 @@
 
 enum {
     HR_FIX_SLACK = 160,
+    HR_FIX_SHORT = 48,
     HR_FIX_FRAME_MAX = 320, /* Header, checksum and slack. */
     HR_FIX_NUMBER_MAX = 32  /* A tag of three digits, its number and SOH. */
 };
@@ -74,10 +75,15 @@ static inline int hr_fix_digit_count(uint64_t number) {
     return count + (number >= hr_fix_powers[count] || count == 0);
 }
 
+/* Returns the bits of the leading zeros of eight digits, but the last. */
+static inline int hr_fix_spare_bits(uint64_t digits) {
+    return __builtin_ctzll(digits | 1ULL << 56) & 56;
+}
+
 /* Of a number below 10^8; writes over what follows, up to eight bytes in all. */
 static inline uint8_t *hr_fix_put_short(uint8_t *at, uint64_t number) {
     const uint64_t digits = hr_fix_eight_digits(number);
-    const int spare = __builtin_ctzll(digits | 1ULL << 56) & 56; /* Bits of leading zeros. */
+    const int spare = hr_fix_spare_bits(digits);
     const uint64_t text = (digits | HR_FIX_ZEROS) >> spare;
     memcpy(at, &text, sizeof text);
     return at + 8 - spare / 8;
@@ -92,6 +98,25 @@ static inline uint8_t *hr_fix_put_integer(uint8_t *at, uint64_t number) {
         return at + 1;
     }
     return number < HR_FIX_EIGHT ? hr_fix_put_short(at, number) : hr_fix_put_long(at, number);
+}
+
+/* Writes over what follows, up to eight bytes in all. */
+static inline uint8_t *hr_fix_put_counter(uint8_t *at, hr_fix_counter *counter, uint64_t number) {
+    const int is_next = number == counter->number + 1 && counter->digits >> counter->shift != '9';
+    if (!is_next) {
+        if (number >= HR_FIX_EIGHT) {
+            return hr_fix_put_long(at, number);
+        }
+        const uint64_t digits = hr_fix_eight_digits(number);
+        const int spare = hr_fix_spare_bits(digits);
+        counter->digits = (digits | HR_FIX_ZEROS) >> spare;
+        counter->shift = 56 - spare;
+    } else {
+        counter->digits += 1ULL << counter->shift;
+    }
+    counter->number = number;
+    memcpy(at, &counter->digits, sizeof counter->digits);
+    return at + counter->shift / 8 + 1;
 }
 
 static inline uint8_t *hr_fix_put_split(uint8_t *at, uint64_t number, uint64_t power,
@@ -114,8 +139,13 @@ static inline uint8_t *hr_fix_put_decimal(uint8_t *at, uint64_t number, int deci
     switch (decimals) {
     case 0:
         return hr_fix_put_integer(at, number);
-    case 1:
-        return hr_fix_put_split(at, number, 10, 1);
+    case 1: {
+        const uint64_t whole = number / 10;
+        at = hr_fix_put_integer(at, whole);
+        at[0] = '.';
+        at[1] = (uint8_t)('0' + (number - whole * 10));
+        return at + 2;
+    }
     case 2:
         return hr_fix_put_split(at, number, 100, 2);
     case 4:
@@ -127,6 +157,16 @@ static inline uint8_t *hr_fix_put_decimal(uint8_t *at, uint64_t number, int deci
 
 static inline uint8_t *hr_fix_put_text(uint8_t *at, const uint8_t *bytes, int64_t count) {
     memcpy(at, bytes, (size_t)count);
+    return at + count;
+}
+
+/* The same of a text in `room` bytes, which is copied whole: mostly it is short. */
+static inline uint8_t *hr_fix_put_room(uint8_t *at, const uint8_t *bytes, int64_t count,
+                                       int64_t room) {
+    memcpy(at, bytes, HR_FIX_SHORT);
+    if (count > HR_FIX_SHORT) {
+        memcpy(at + HR_FIX_SHORT, bytes + HR_FIX_SHORT, (size_t)(room - HR_FIX_SHORT));
+    }
     return at + count;
 }
 

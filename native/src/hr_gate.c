@@ -72,12 +72,14 @@ static int is_counted(int64_t value) {
     return (uint64_t)value + HR_GATE_COUNT_MAX <= (uint64_t)2 * HR_GATE_COUNT_MAX;
 }
 
+/* Nothing times a number is 0, but a NaN where the number is none or infinite: one test for all. */
 static int has_finite_order(const hr_gate_order *order) {
-    return is_positive(order->tick_coin) && is_positive(order->lot_coin) &&
-           is_positive(order->theo_coin) && isfinite(order->vega_coin) && order->vega_coin >= 0.0 &&
-           isfinite(order->delta_coin) && isfinite(order->vega_usd) &&
-           isfinite(order->gamma_coin_per_usd) && isfinite(order->price_coin_min) &&
-           isfinite(order->price_coin_max) && isfinite(order->anchor_coin);
+    const double none = 0.0 * order->tick_coin + 0.0 * order->lot_coin + 0.0 * order->theo_coin +
+                        0.0 * order->vega_coin + 0.0 * order->delta_coin + 0.0 * order->vega_usd +
+                        0.0 * order->gamma_coin_per_usd + 0.0 * order->price_coin_min +
+                        0.0 * order->price_coin_max + 0.0 * order->anchor_coin;
+    return none >= 0.0 && order->tick_coin > 0.0 && order->lot_coin > 0.0 &&
+           order->theo_coin > 0.0 && order->vega_coin >= 0.0;
 }
 
 static int is_crossed(const hr_gate_order *order) {
@@ -115,13 +117,14 @@ static int32_t check_price(const hr_gate_limits *limits, const hr_gate_order *or
  * under it together with everything else that may be filled the same way. */
 static int is_exposed(double now, double change, double up, double down, double most) {
     const double after = now + change;
-    if (fabs(after) <= fabs(now)) {
+    if (change > 0.0) {
+        if (after + up <= most) {
+            return 0;
+        }
+    } else if (after - down >= -most) {
         return 0;
     }
-    if (change > 0.0) {
-        return !(after + up <= most);
-    }
-    return !(after - down >= -most);
+    return !(fabs(after) <= fabs(now));
 }
 
 static int32_t check_position(const hr_gate_limits *limits, const hr_gate_state *state,
@@ -174,14 +177,15 @@ int32_t hr_gate_check(const hr_gate_limits *limits, const hr_gate_state *state,
 }
 
 int32_t hr_gate_check_numbers(const hr_gate_state *state, const hr_gate_order *order) {
-    return order != NULL && is_finite_state(state) && has_finite_order(order) ? HR_GATE_OK
-                                                                              : HR_GATE_NOT_FINITE;
+    return order != NULL && is_finite_state(state) && has_finite_order(order) &&
+                   is_counted(order->position_lots)
+               ? HR_GATE_OK
+               : HR_GATE_NOT_FINITE;
 }
 
 int32_t hr_gate_check_side(const hr_gate_limits *limits, const hr_gate_state *state,
                            const hr_gate_order *order) {
-    if (!is_counted(order->price_ticks) || !is_counted(order->amount_lots) ||
-        !is_counted(order->position_lots)) {
+    if (!is_counted(order->price_ticks) || !is_counted(order->amount_lots)) {
         return HR_GATE_NOT_FINITE;
     }
     if (order->amount_lots <= 0 || order->amount_lots > limits->quote_lots_max) {

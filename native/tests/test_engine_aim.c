@@ -52,7 +52,7 @@ static hr_engine_target aim_at(double rival_coin, double age_s) {
                                      .rival_coin = {rival_coin, rival_coin},
                                      .rival_age_s = {age_s, age_s}};
     hr_engine_target target;
-    assert(hr_engine_aim(&policy, &instrument, &value, &stance, &target) == HR_OK);
+    assert(hr_engine_aim(&policy, &instrument, &value, &stance, HR_SIDES_BOTH, &target) == HR_OK);
     return target;
 }
 
