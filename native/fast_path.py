@@ -287,6 +287,12 @@ class FastPath:
         count = int(lib.hr_path_take_records(self._path, self._records_in_c, BATCH))
         return self._records[:count].copy()
 
+    @property
+    def urgent_count(self) -> int:
+        """Returns how many records were written, ever, that somebody waits for: all but quotes,
+        their answers, what the feed says and passes."""
+        return int(lib.hr_path_urgent_count(self._path))
+
     def messages(self) -> list[PathMessage]:
         count = int(lib.hr_path_take_messages(self._path, self._messages, MESSAGES))
         taken = (self._messages[index] for index in range(count))

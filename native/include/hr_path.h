@@ -235,6 +235,9 @@ hr_status hr_path_put_lease(hr_path *path, int32_t underlying, int32_t state, in
 hr_status hr_path_command(hr_path *path, const hr_command *command);
 /* Control plane. Takes at most `count_max`, oldest first; returns how many. */
 int64_t hr_path_take_records(hr_path *path, hr_record *records_out, int64_t count_max);
+/* Control plane. Returns how many records were published, ever, that somebody waits for: all but
+ * quotes, answers, the feed's and passes. */
+int64_t hr_path_urgent_count(const hr_path *path);
 int64_t hr_path_take_messages(hr_path *path, hr_path_message *messages_out, int64_t count_max);
 /* Control plane. The newest stats that the data plane has published; HR_ERR_NOT_FOUND: none yet. */
 hr_status hr_path_read_stats(hr_path *path, hr_path_stats *stats_out);

@@ -206,6 +206,10 @@ int64_t hr_path_take_records(hr_path *path, hr_record *records_out, int64_t coun
     return hr_ring_pop(path->records, records_out, count_max);
 }
 
+int64_t hr_path_urgent_count(const hr_path *path) {
+    return atomic_load_explicit(&path->urgent_published, memory_order_acquire);
+}
+
 int64_t hr_path_take_messages(hr_path *path, hr_path_message *messages_out, int64_t count_max) {
     return hr_ring_pop(path->messages, messages_out, count_max);
 }

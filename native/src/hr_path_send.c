@@ -22,6 +22,7 @@ hr_record *hr_path_record(hr_path *path, int32_t kind, int32_t underlying) {
         path->pending_records++;
         hr_ring_prefetch(path->records, path->pending_records); /* For the next one. */
     }
+    path->urgent_count += !(HR_PATH_PATIENT >> kind & 1);
     *record = (hr_record){
         .sequence = ++path->stats.records,
         .received_ns = path->received_ns,
@@ -44,6 +45,7 @@ void hr_path_publish(hr_path *path) {
     if (path->out_begin == path->out_end && path->pending_records > 0) {
         hr_ring_publish(path->records, path->pending_records);
         path->pending_records = 0;
+        atomic_store_explicit(&path->urgent_published, path->urgent_count, memory_order_release);
     }
 }
 

@@ -15,6 +15,9 @@
 #define HR_PATH_MAGIC 0x48525041u /* "HRPA" */
 #define HR_PATH_OUT_BYTES 262144
 #define HR_PATH_RECORDS_MIN 4096
+/* Kinds of records that nobody waits for, by their bits. */
+#define HR_PATH_PATIENT                                                                            \
+    (1 << HR_RECORD_QUOTE | 1 << HR_RECORD_ANSWER | 1 << HR_RECORD_FEED | 1 << HR_RECORD_PASS)
 #define HR_PATH_REQUESTS 256 /* Remembered requests; a power of two. */
 
 /* An option of ours, by handle: underlying times slot_count plus slot. */
@@ -98,6 +101,7 @@ struct hr_path {
     unsigned char *out;
     int64_t out_begin;
     int64_t out_end;
+    int64_t urgent_count;    /* Records, ever, that somebody waits for. */
     int64_t pending_records; /* Claimed, and published with what they wait to be sent. */
     hr_path_unsettled unsettled;
     int64_t touched_count;
@@ -123,6 +127,8 @@ struct hr_path {
     hr_record lost; /* Where a record goes that the ring has no room for. */
     unsigned char apart[128];
     _Atomic int64_t news; /* Blocks and commands put, ever. */
+    unsigned char apart_again[128];
+    _Atomic int64_t urgent_published; /* Of urgent_count, those that can be taken. */
 };
 
 static inline int64_t hr_path_now(const hr_path *path, int64_t now_ns) {

@@ -247,6 +247,25 @@ static void test_a_fill_moves_the_book_once_and_requotes(void) {
     close_venue(&one);
 }
 
+static void test_what_somebody_waits_for_is_counted_once_it_can_be_taken(void) {
+    open_here();
+    const int64_t urgent = hr_path_urgent_count(one.path);
+    assert(urgent > 0);
+    take_records();
+    compose_bid(&one, RIVAL_SLOT, RIVAL_HIGH);
+    deliver(&one, 0);
+    serve(&one);
+    const int64_t patient = take_records();
+    assert(count_kind(patient, HR_RECORD_QUOTE) > 0 && count_kind(patient, HR_RECORD_ANSWER) > 0);
+    assert(hr_path_urgent_count(one.path) == urgent);
+    report_fill(RIVAL_SLOT, "BTC-781", 0.5, 210);
+    assert(take_records() == 0 && hr_path_urgent_count(one.path) == urgent);
+    serve(&one);
+    assert(find_record(take_records(), HR_RECORD_FILL) != NULL);
+    assert(hr_path_urgent_count(one.path) == urgent + 1);
+    close_venue(&one);
+}
+
 static void test_a_refused_side_is_quoted_again_after_its_hold(void) {
     open_here();
     one.is_mute = 1;
@@ -314,6 +333,7 @@ int main(void) {
     test_what_a_block_moves_is_decided_before_the_next_tick();
     test_records_are_in_sequence_and_wait_for_the_socket();
     test_a_fill_moves_the_book_once_and_requotes();
+    test_what_somebody_waits_for_is_counted_once_it_can_be_taken();
     test_a_refused_side_is_quoted_again_after_its_hold();
     test_the_same_bytes_at_the_same_times_give_the_same_output();
     test_histogram_buckets_cover_every_time_once();

@@ -42,6 +42,7 @@ from shared.telemetry import Log
 from shared.venue_socket import BACKOFF_GROWTH
 
 LOOK_S = 0.02  # between looks at the rings
+QUOTES_S = 0.1  # between takes of records that nobody waits for: each makes the loop's core colder
 STATUS_S = 0.25
 CONNECT_S_MAX = 2.0
 RETRY_S_MIN = 0.05
@@ -88,6 +89,8 @@ class FastEdge:
         self._quoted: dict[tuple[int, int], Record] = {}  # for traces
         self._stats: Stats | None = None  # the newest
         self._taken_count = 0  # records, out of the ring
+        self._urgent_count = 0  # of these, and when records were last taken
+        self._taken_ns = 0
         self._opened_count = 0
 
     async def start(self, deliver: Callable[[object], None]) -> None:
@@ -214,10 +217,21 @@ class FastEdge:
                 self._heard_ns = now_ns
                 if not message.is_cut:
                     self._on_events(self._line.on_message(message.raw, now_ns), now_ns)
-            self._take_records()
+            self._path.flush()
+            if self._is_due(now_ns):
+                self._take_records()
             stats = self._path.stats()
             if stats is not None:
                 self._on_stats(stats, now_ns)
+
+    def _is_due(self, now_ns: int) -> bool:
+        """Returns whether records are to be taken: somebody waits for one, or it is time."""
+        urgent_count = self._path.urgent_count
+        waited_ns = now_ns - self._taken_ns
+        is_due = urgent_count != self._urgent_count or not 0 <= waited_ns < QUOTES_S * NS_PER_S
+        if is_due:
+            self._urgent_count, self._taken_ns = urgent_count, now_ns
+        return is_due
 
     def _take_records(self) -> None:
         """Takes what is there now: what comes while it is dealt with has the next look."""
