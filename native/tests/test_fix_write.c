@@ -93,7 +93,38 @@ static void test_the_sum_is_that_of_its_bytes_wherever_they_lie(void) {
     assert(hr_fix_sum(bytes, sizeof bytes) == (uint8_t)(sizeof bytes * 255));
 }
 
+static void check_counter(hr_fix_counter *counter, uint64_t number) {
+    char expected[32];
+    uint8_t out[64];
+    const int count = snprintf(expected, sizeof expected, "%llu", (unsigned long long)number);
+    memset(out, 'x', sizeof out);
+    assert(hr_fix_put_counter(out, counter, number) == out + count);
+    assert(memcmp(out, expected, (size_t)count) == 0);
+}
+
+/* One after the other, over every change of length; twice the same; on, and back. */
+static void test_a_counter_writes_what_it_is_given(void) {
+    hr_fix_lane lane;
+    assert(hr_fix_lane_init(&lane, (const uint8_t *)"US", 2, (const uint8_t *)"THEM", 4) == HR_OK);
+    hr_fix_counter *counter = &lane.sequence;
+    for (uint64_t number = 1; number < 20000; number++) {
+        check_counter(counter, number);
+    }
+    static const uint64_t jumps[] = {
+        99989,    99999,     100000,    7,         8,          10,         9,   9,
+        99999989, 999999989, 999999990, 100000000, 4294967295, 4294967296, 123, 0,
+    };
+    for (size_t i = 0; i < sizeof jumps / sizeof jumps[0]; i++) {
+        for (uint64_t more = 0; more < 25; more++) {
+            check_counter(counter, jumps[i] + more);
+        }
+    }
+    check_counter(&lane.quote_id, 0); /* As it begins. */
+    check_counter(&lane.quote_id, 1);
+}
+
 int main(void) {
+    test_a_counter_writes_what_it_is_given();
     test_numbers_are_written_as_printf_does();
     test_every_four_digits_are_right();
     test_the_sum_is_that_of_its_bytes_wherever_they_lie();
