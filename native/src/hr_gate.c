@@ -72,14 +72,12 @@ static int is_counted(int64_t value) {
     return (uint64_t)value + HR_GATE_COUNT_MAX <= (uint64_t)2 * HR_GATE_COUNT_MAX;
 }
 
-/* Nothing times a number is 0, but a NaN where the number is none or infinite: one test for all. */
 static int has_finite_order(const hr_gate_order *order) {
-    const double none = 0.0 * order->tick_coin + 0.0 * order->lot_coin + 0.0 * order->theo_coin +
-                        0.0 * order->vega_coin + 0.0 * order->delta_coin + 0.0 * order->vega_usd +
-                        0.0 * order->gamma_coin_per_usd + 0.0 * order->price_coin_min +
-                        0.0 * order->price_coin_max + 0.0 * order->anchor_coin;
-    return none >= 0.0 && order->tick_coin > 0.0 && order->lot_coin > 0.0 &&
-           order->theo_coin > 0.0 && order->vega_coin >= 0.0;
+    return is_positive(order->tick_coin) && is_positive(order->lot_coin) &&
+           is_positive(order->theo_coin) && isfinite(order->vega_coin) && order->vega_coin >= 0.0 &&
+           isfinite(order->delta_coin) && isfinite(order->vega_usd) &&
+           isfinite(order->gamma_coin_per_usd) && isfinite(order->price_coin_min) &&
+           isfinite(order->price_coin_max) && isfinite(order->anchor_coin);
 }
 
 static int is_crossed(const hr_gate_order *order) {
