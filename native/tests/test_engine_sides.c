@@ -55,6 +55,10 @@ static int is_alike(const hr_engine_decision *left, const hr_engine_decision *ri
            (left->lots[side] == 0 || left->ticks[side] == right->ticks[side]);
 }
 
+static int is_whole(const hr_engine_decision *left, const hr_engine_decision *right) {
+    return is_alike(left, right, HR_SIDE_BID) && is_alike(left, right, HR_SIDE_ASK);
+}
+
 static hr_engine_book moved(int64_t slot, int32_t side) {
     hr_engine_book market = one.markets[slot];
     if (side == HR_SIDE_BID) {
@@ -65,7 +69,7 @@ static hr_engine_book moved(int64_t slot, int32_t side) {
     return market;
 }
 
-/* Other options are bought, so that every quote wants to be lower, and no index tick comes. */
+/* Other options are bought, so that every quote wants to be elsewhere, and no index tick comes. */
 static void open_long(double skew) {
     hr_engine_policy policy = many_policy();
     open_many(&one);
@@ -90,7 +94,9 @@ static void close_long(void) {
     free(one.memory);
 }
 
-static int is_two_sided(int64_t slot) {
+/* Takes everything back; says whether a slot is quoted on both sides, in a market of others. */
+static int is_ready(int64_t slot) {
+    take_back();
     const hr_engine_book live = live_of(slot);
     return live.bid_lots > 0 && live.ask_lots > 0 && one.markets[slot].bid_lots > 0;
 }
@@ -100,8 +106,7 @@ static void test_a_tick_decides_its_side_and_leaves_the_other(void) {
     int64_t both = 0;
     int64_t touched = 0;
     for (int64_t slot = BOUGHT; slot < MANY; slot++) {
-        take_back();
-        if (!is_two_sided(slot)) {
+        if (!is_ready(slot)) {
             continue;
         }
         for (int32_t side = 0; side < 2; side++) {
@@ -127,14 +132,13 @@ static void test_an_index_that_moved_concerns_both(void) {
     keep();
     int64_t others = 0;
     for (int64_t slot = BOUGHT; slot < MANY; slot++) {
-        take_back();
-        if (!is_two_sided(slot)) {
+        if (!is_ready(slot)) {
             continue;
         }
         const hr_engine_book market = moved(slot, HR_SIDE_BID);
         const hr_engine_decision full = decide(&market, 1);
         const hr_engine_decision half = decide(&market, 0);
-        assert(is_alike(&full, &half, HR_SIDE_BID) && is_alike(&full, &half, HR_SIDE_ASK));
+        assert(is_whole(&full, &half));
         others += half.is_moved[HR_SIDE_ASK] != 0;
     }
     assert(others > MANY / 8);
@@ -145,8 +149,7 @@ static void test_a_side_that_the_market_reaches_is_decided_too(void) {
     open_long(1.0);
     int64_t away = 0;
     for (int64_t slot = BOUGHT; slot < MANY; slot++) {
-        take_back();
-        if (!is_two_sided(slot)) {
+        if (!is_ready(slot)) {
             continue;
         }
         const hr_engine_book live = live_of(slot);
@@ -156,7 +159,7 @@ static void test_a_side_that_the_market_reaches_is_decided_too(void) {
             market.ask_ticks = side == HR_SIDE_ASK ? live.bid_ticks : market.ask_ticks;
             const hr_engine_decision full = decide(&market, 1);
             const hr_engine_decision half = decide(&market, 0);
-            assert(is_alike(&full, &half, HR_SIDE_BID) && is_alike(&full, &half, HR_SIDE_ASK));
+            assert(is_whole(&full, &half));
             away += half.is_moved[!side] != 0;
         }
     }
@@ -168,8 +171,7 @@ static void test_a_side_that_ours_reaches_is_decided_too(void) {
     open_long(100.0); /* So that offers want to be where bids still rest. */
     int64_t away = 0;
     for (int64_t slot = BOUGHT; slot < MANY; slot++) {
-        take_back();
-        if (!is_two_sided(slot)) {
+        if (!is_ready(slot)) {
             continue;
         }
         const hr_engine_book live = live_of(slot);
@@ -192,8 +194,7 @@ static void test_a_side_that_is_not_there_is_decided_too(void) {
         open_long(1.0);
         int64_t back = 0;
         for (int64_t slot = BOUGHT; slot < MANY; slot++) {
-            take_back();
-            if (!is_two_sided(slot)) {
+            if (!is_ready(slot)) {
                 continue;
             }
             /* Its size is 0 and nothing else is due: taken back by a tick, held until now. */
@@ -220,8 +221,7 @@ static void test_what_is_due_anyway_is_decided_whole(void) {
         }
         int64_t others = 0;
         for (int64_t slot = BOUGHT; slot < MANY; slot++) {
-            take_back();
-            if (!is_two_sided(slot)) {
+            if (!is_ready(slot)) {
                 continue;
             }
             const hr_engine_book market = moved(slot, HR_SIDE_BID);
@@ -233,8 +233,7 @@ static void test_what_is_due_anyway_is_decided_whole(void) {
             assert(hr_engine_on_books(one.engine, &market, 1) == HR_OK);
             hr_engine_decide_slot(one.engine, slot, one.now_ns, one.decisions, &one.pass);
             if (one.pass.decision_count == 1) {
-                assert(is_alike(&full, one.decisions, HR_SIDE_BID) &&
-                       is_alike(&full, one.decisions, HR_SIDE_ASK));
+                assert(is_whole(&full, one.decisions));
                 others += one.decisions[0].is_moved[HR_SIDE_ASK] != 0;
             }
         }
@@ -249,8 +248,7 @@ static void test_the_other_side_follows_with_the_next_pass(void) {
     int64_t followed = 0;
     int64_t owed = 0;
     for (int64_t slot = BOUGHT; slot < MANY; slot++) {
-        take_back();
-        if (!is_two_sided(slot)) {
+        if (!is_ready(slot)) {
             continue;
         }
         const hr_engine_book market = moved(slot, HR_SIDE_BID);

@@ -89,7 +89,7 @@ class FastEdge:
         self._quoted: dict[tuple[int, int], Record] = {}  # for traces
         self._stats: Stats | None = None  # the newest
         self._taken_count = 0  # records, out of the ring
-        self._urgent_count = 0  # of these, and when records were last taken
+        self._urgent_count = 0  # records that somebody waited for, when some were last taken
         self._taken_ns = 0
         self._opened_count = 0
 
