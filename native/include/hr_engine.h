@@ -136,15 +136,24 @@ typedef struct {
     double miss_coin; /* More half-spread, where the surface and the market disagree. */
 } hr_engine_value;
 
+/* The parts of the least half-spread that hang on an option's value and not on the moment. */
+typedef struct {
+    double vol_half; /* Uncertainty of its volatility, before widening. */
+    double fee_coin;
+    double rounding_coin; /* What rounding outward brings on average, where flow is contested. */
+    double sure_coin;     /* Fee and margin less that, and what the market says otherwise. */
+    int32_t is_contested;
+    int32_t reserved;
+} hr_engine_spread;
+
 /* Where inventory, flow and the tape put the quotes of one option. */
 typedef struct {
     double index_ratio;    /* Reservation shift of the index. */
     double vol_shift;      /* Reservation shift of volatility. */
     double spot_ratio;     /* Index uncertainty, one side. */
     double vol_widening;   /* Factor on volatility uncertainty. */
-    double up_usage;       /* Usage of the limits that a bid, */
-    double down_usage;     /* or an offer, would add to: 0 none, 1 all. */
     double collar_coin;    /* The gate's, which no wish may leave. */
+    double usage[2];       /* Of the limits, what a side would add to: 0 none, 1 all. */
     double rival_coin[2];  /* Model value to somebody else's best price; HUGE_VAL: none known. */
     double rival_age_s[2]; /* Since it was seen. */
 } hr_engine_stance;
@@ -296,9 +305,14 @@ int64_t hr_ask_ceil_ticks(double price_coin, double tick_coin, int64_t step_abov
                           int64_t step_ticks);
 hr_status hr_engine_revalue(const hr_engine_instrument *instrument, const hr_engine_slice *slice,
                             double index_usd, int64_t now_ns, hr_engine_value *value_out);
-/* Fills the `sides` of a target (HR_SIDES_BOTH, or one of its bits). */
+hr_engine_spread hr_engine_spread_of(const hr_engine_policy *policy,
+                                     const hr_engine_instrument *instrument,
+                                     const hr_engine_value *value);
+/* Fills the `sides` of a target (HR_SIDES_BOTH, or one of its bits), of a stance on those sides;
+ * `spread` is that of the value. */
 hr_status hr_engine_aim(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
-                        const hr_engine_value *value, const hr_engine_stance *stance, int32_t sides,
+                        const hr_engine_value *value, const hr_engine_spread *spread,
+                        const hr_engine_stance *stance, int32_t sides,
                         hr_engine_target *target_out);
 /* cdef: end */
 

@@ -128,12 +128,17 @@ hr_engine_spread hr_engine_spread_of(const hr_engine_policy *policy,
                                      const hr_engine_instrument *instrument,
                                      const hr_engine_value *value) {
     const int contested = is_contested(policy, instrument, value);
+    const double fee = least(policy->fee_coin, policy->fee_price_ratio * value->theo_coin);
+    const double edge = least(policy->edge_coin, policy->edge_price_ratio * value->theo_coin);
+    const double rounding =
+        contested ? 0.5 * policy->rounding_ratio * hr_engine_step_at(instrument, value->theo_coin)
+                  : 0.0;
     return (hr_engine_spread){
         .vol_half = policy->vol_half * factor_of_tenor(policy, value) *
                     factor_of_wing(policy, value) * (contested ? 1.0 : policy->away_ratio),
-        .rounding_coin = contested ? 0.5 * policy->rounding_ratio *
-                                         hr_engine_step_at(instrument, value->theo_coin)
-                                   : 0.0,
+        .fee_coin = fee,
+        .rounding_coin = rounding,
+        .sure_coin = most(fee + edge - rounding, ROUNDED_FEE_MIN * fee) + value->miss_coin,
         .is_contested = contested,
     };
 }
@@ -141,21 +146,11 @@ hr_engine_spread hr_engine_spread_of(const hr_engine_policy *policy,
 /* The least half-spread worth quoting: fee, margin, and what is not known of vol and index; where
  * we contest the flow, less what rounding outward brings on average, since a quote rests somewhere
  * within its step. */
-static double least_half(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
-                         const hr_engine_value *value, const hr_engine_stance *stance,
-                         int contested) {
-    const double wing = factor_of_wing(policy, value);
-    const double tenor = factor_of_tenor(policy, value);
-    const double vol_half = policy->vol_half * tenor * wing * stance->vol_widening *
-                            (contested ? 1.0 : policy->away_ratio);
-    const double fee = least(policy->fee_coin, policy->fee_price_ratio * value->theo_coin);
-    const double edge = least(policy->edge_coin, policy->edge_price_ratio * value->theo_coin);
-    const double uncertainty = value->vega_coin * vol_half +
-                               fabs(value->delta_coin) * stance->spot_ratio + value->miss_coin;
-    const double rounding =
-        contested ? 0.5 * policy->rounding_ratio * hr_engine_step_at(instrument, value->theo_coin)
-                  : 0.0;
-    const double half = most(fee + edge - rounding, ROUNDED_FEE_MIN * fee) + uncertainty;
+static double least_half(const hr_engine_policy *policy, const hr_engine_value *value,
+                         const hr_engine_spread *spread, const hr_engine_stance *stance) {
+    const double half = spread->sure_coin +
+                        value->vega_coin * spread->vol_half * stance->vol_widening +
+                        fabs(value->delta_coin) * stance->spot_ratio;
     return least(policy->half_spread_coin_max, most(half, GRID_SLACK));
 }
 
@@ -174,37 +169,29 @@ static int64_t tapered_lots(const hr_engine_policy *policy, double usage) {
 /* What both sides start from. */
 typedef struct {
     double half_coin; /* The least. */
-    double fee_coin;
     double reservation_coin;
     double reach_coin; /* From value, that the gate lets through. */
-    int contested;
 } centre;
 
 static centre centre_of(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
-                        const hr_engine_value *value, const hr_engine_stance *stance) {
-    const int contested = is_contested(policy, instrument, value);
-    const double half = least_half(policy, instrument, value, stance, contested);
+                        const hr_engine_value *value, const hr_engine_spread *spread,
+                        const hr_engine_stance *stance) {
+    const double half = least_half(policy, value, spread, stance);
     const double shift_max = policy->skew_half_spreads_max * half;
     const double wish =
         value->delta_coin * stance->index_ratio + value->vega_coin * stance->vol_shift;
     const double tick = instrument->tick_coin;
     return (centre){
         .half_coin = half,
-        .fee_coin = least(policy->fee_coin, policy->fee_price_ratio * value->theo_coin),
         .reservation_coin = value->theo_coin + most(-shift_max, least(shift_max, wish)),
         .reach_coin = most(tick, stance->collar_coin - tick * (double)instrument->step_ticks),
-        .contested = contested,
     };
 }
 
 /* One step inside the rival where flow is contested, and never wider than patience allows. */
 static double half_of_side(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
                            const hr_engine_value *value, const hr_engine_stance *stance,
-                           int32_t side, const centre *from) {
-    const double half_min = from->half_coin;
-    if (!from->contested) {
-        return half_min;
-    }
+                           int32_t side, double half_min) {
     const double half_max =
         most(half_min, least(policy->half_spread_coin_max, half_min * policy->patience_ratio));
     const double rival = stance->rival_coin[side];
@@ -217,14 +204,14 @@ static double half_of_side(const hr_engine_policy *policy, const hr_engine_instr
 }
 
 static int64_t bid_ticks_at(const hr_engine_instrument *instrument, const hr_engine_value *value,
-                            const centre *from, double half_coin) {
+                            const hr_engine_spread *spread, const centre *from, double half_coin) {
     const double tick = instrument->tick_coin;
     const double price =
         most(from->reservation_coin - half_coin, value->theo_coin - from->reach_coin);
     const int64_t bid =
         hr_bid_floor_ticks(price, tick, instrument->step_above_ticks, instrument->step_ticks);
     const int is_worth_one =
-        value->theo_coin >= 2.0 * tick && from->reservation_coin - tick >= from->fee_coin;
+        value->theo_coin >= 2.0 * tick && from->reservation_coin - tick >= spread->fee_coin;
     return bid == 0 && is_worth_one ? 1 : bid; /* The cheapest there is, below value after fee. */
 }
 
@@ -237,36 +224,42 @@ static int64_t ask_ticks_at(const hr_engine_instrument *instrument, const hr_eng
 }
 
 hr_status hr_engine_aim(const hr_engine_policy *policy, const hr_engine_instrument *instrument,
-                        const hr_engine_value *value, const hr_engine_stance *stance, int32_t sides,
+                        const hr_engine_value *value, const hr_engine_spread *spread,
+                        const hr_engine_stance *stance, int32_t sides,
                         hr_engine_target *target_out) {
-    if (policy == NULL || instrument == NULL || value == NULL || stance == NULL ||
+    if (policy == NULL || instrument == NULL || value == NULL || spread == NULL || stance == NULL ||
         target_out == NULL) {
         return HR_ERR_ARGUMENT;
     }
-    const centre from = centre_of(policy, instrument, value, stance);
+    const centre from = centre_of(policy, instrument, value, spread, stance);
     if (!isfinite(from.reservation_coin) || !(from.half_coin > 0.0)) {
         return HR_ERR_NOT_FINITE;
     }
     target_out->reservation_coin = from.reservation_coin;
+    double *halves = target_out->half_spread_coin;
     int64_t *ticks = target_out->ticks;
-    if (hr_has_side(sides, HR_SIDE_BID)) {
-        const double half = half_of_side(policy, instrument, value, stance, HR_SIDE_BID, &from);
-        target_out->half_spread_coin[HR_SIDE_BID] = half;
-        ticks[HR_SIDE_BID] = bid_ticks_at(instrument, value, &from, half);
-        target_out->lots[HR_SIDE_BID] =
-            ticks[HR_SIDE_BID] > 0 ? tapered_lots(policy, stance->up_usage) : 0;
-    }
-    if (hr_has_side(sides, HR_SIDE_ASK)) {
-        const double half = half_of_side(policy, instrument, value, stance, HR_SIDE_ASK, &from);
-        target_out->half_spread_coin[HR_SIDE_ASK] = half;
-        ticks[HR_SIDE_ASK] = ask_ticks_at(instrument, value, &from, half);
-        if (hr_has_side(sides, HR_SIDE_BID) && ticks[HR_SIDE_ASK] <= ticks[HR_SIDE_BID]) {
-            const double price = (double)(ticks[HR_SIDE_BID] + 1) * instrument->tick_coin;
-            ticks[HR_SIDE_ASK] = hr_ask_ceil_ticks(
-                price, instrument->tick_coin, instrument->step_above_ticks, instrument->step_ticks);
+    for (int32_t side = 0; side < 2; side++) {
+        if (hr_has_side(sides, side)) {
+            halves[side] =
+                spread->is_contested
+                    ? half_of_side(policy, instrument, value, stance, side, from.half_coin)
+                    : from.half_coin;
+            ticks[side] =
+                side == HR_SIDE_BID
+                    ? bid_ticks_at(instrument, value, spread, &from, halves[side])
+                    : ask_ticks_at(instrument, value, &from, halves[side]);
         }
-        target_out->lots[HR_SIDE_ASK] =
-            ticks[HR_SIDE_ASK] > 0 ? tapered_lots(policy, stance->down_usage) : 0;
+    }
+    if (sides == HR_SIDES_BOTH && ticks[HR_SIDE_ASK] <= ticks[HR_SIDE_BID]) {
+        const double price = (double)(ticks[HR_SIDE_BID] + 1) * instrument->tick_coin;
+        ticks[HR_SIDE_ASK] = hr_ask_ceil_ticks(
+            price, instrument->tick_coin, instrument->step_above_ticks, instrument->step_ticks);
+    }
+    for (int32_t side = 0; side < 2; side++) {
+        if (hr_has_side(sides, side)) {
+            target_out->lots[side] =
+                ticks[side] > 0 ? tapered_lots(policy, stance->usage[side]) : 0;
+        }
     }
     return HR_OK;
 }

@@ -246,6 +246,7 @@ static void take_news(hr_engine *engine, const hr_engine_fill *fill, hr_slot *sl
         engine->flow_vega_usd = keep * engine->flow_vega_usd + signed_coin * slot->value.vega_usd;
         engine->flow_ns = now_ns;
         open_window(engine, fill, slot, signed_coin, now_ns);
+        hr_engine_set_common(engine, now_ns);
     }
 }
 

@@ -4,15 +4,9 @@
 #include <math.h>
 #include <stddef.h>
 
-#define NS_PER_S 1e9
-#define SECONDS_PER_YEAR (365.0 * 24.0 * 3600.0)
 #define SCORE_CANCEL 1e9 /* What may not rest goes before all else. */
 #define SCORE_PASSIVE_RATIO 0.25
 #define PRICE_SLACK 1e-9 /* Coin. */
-
-static double least(double one, double other) {
-    return one < other ? one : other;
-}
 
 static double most(double one, double other) {
     return one > other ? one : other;
@@ -31,73 +25,6 @@ void hr_engine_read_moment(const hr_engine *engine, int64_t now_ns, hr_gate_stat
     state_out->state = engine->is_halted ? HR_STATE_HALTED : engine->lease_state;
     state_out->latches = (engine->trip.is_tripped ? HR_LATCH_TRIPPED : 0) |
                          (engine->is_excess ? HR_LATCH_EXCESS : 0);
-}
-
-/* Shares of the limits that more of one direction would use; 0 where it would be less. */
-typedef struct {
-    double up;
-    double down;
-} usages;
-
-/* Adds a sum whose limit a bid works towards by `direction`. */
-static usages with(usages so_far, double now, double direction, double limit) {
-    const double share = fabs(now) / limit;
-    const int is_up = (now > 0.0) == (direction > 0.0);
-    return is_up ? (usages){most(so_far.up, share), so_far.down}
-                 : (usages){so_far.up, most(so_far.down, share)};
-}
-
-static usages usages_of(const hr_engine *engine, const hr_slot *slot) {
-    const hr_gate_limits *limits = &engine->limits;
-    const hr_book_greeks *book = &engine->book;
-    usages all = {0.0, 0.0};
-    all = with(all, book->delta_coin, slot->value.delta_coin, limits->delta_coin_max);
-    all = with(all, book->vega_usd, 1.0, limits->vega_usd_max);
-    all = with(all, book->gamma_coin_per_usd, slot->value.gamma_coin_per_usd,
-               limits->gamma_coin_per_usd_max);
-    return with(all, (double)slot->position_lots, 1.0, (double)limits->position_lots_max);
-}
-
-double hr_engine_widening(const hr_engine *engine, int64_t now_ns) {
-    const hr_engine_policy *policy = &engine->policy;
-    const double excess = most(0.0, engine->realised_vol / policy->spot_vol_floor - 1.0);
-    const double age_s = most(0.0, (double)(now_ns - engine->surface.market_ns) / NS_PER_S);
-    const double widening =
-        (1.0 + policy->widen_ratio * excess) * (1.0 + policy->vol_age_ratio_per_s * age_s);
-    return least(policy->widen_max, widening);
-}
-
-double hr_engine_spot_ratio(const hr_engine *engine) {
-    const hr_engine_policy *policy = &engine->policy;
-    return policy->spot_sigmas * most(engine->realised_vol, policy->spot_vol_floor) *
-           engine->spot_root;
-}
-
-static void take_stance(const hr_engine *engine, const hr_slot *slot, int64_t now_ns,
-                        hr_engine_stance *stance) {
-    const hr_engine_policy *policy = &engine->policy;
-    const usages usage = usages_of(engine, slot);
-    *stance = (hr_engine_stance){
-        .spot_ratio = hr_engine_spot_ratio(engine),
-        .vol_widening = hr_engine_widening(engine, now_ns),
-        .collar_coin =
-            most(engine->limits.collar_coin, engine->limits.collar_vol * slot->value.vega_coin),
-        .up_usage = usage.up,
-        .down_usage = usage.down,
-    };
-    for (int32_t side = 0; side < 2; side++) {
-        stance->rival_coin[side] = slot->rival_ns[side] > 0 ? slot->rival_coin[side] : HUGE_VAL;
-        stance->rival_age_s[side] = (double)(now_ns - slot->rival_ns[side]) / NS_PER_S;
-    }
-    if (policy->is_skewed) {
-        const double keep = engine->flow_keep;
-        stance->index_ratio = -policy->skew_delta_ratio * engine->book.delta_coin -
-                              policy->flow_delta_ratio * keep * engine->flow_delta_coin;
-        stance->vol_shift = -policy->skew_vega_vol * engine->book.vega_usd -
-                            policy->skew_term_vol * engine->book.vega_of_slice[slot->slice] -
-                            policy->skew_region_vol * engine->book.vega_of_region[slot->region] -
-                            policy->flow_vega_vol * keep * engine->flow_vega_usd;
-    }
 }
 
 /* Keep a target behind somebody else's other side: our quotes only ever rest. 0: there is none. */
@@ -146,33 +73,49 @@ static double live_edge(const hr_slot *slot, int32_t side, double value_coin) {
     return side == HR_SIDE_BID ? value_coin - price : price - value_coin;
 }
 
-/* Returns the edge at risk if the live side stays; negative: let it rest. */
-static double score_of_move(const hr_engine *engine, const hr_slot *slot, int32_t side,
-                            const hr_engine_target *target) {
+/* Why a side should move, if it should: for each reason 1 or 0. */
+typedef struct {
+    double half_coin;
+    double edge_coin; /* Of what rests, against the reservation. */
+    double step_coin;
+    int is_urgent; /* It earns too little, or nothing rests; */
+    int is_passive; /* it earns more than it will get; */
+    int is_resized; /* it is far from its size. */
+} wish;
+
+/* Without a branch: which way a tick turns out nobody can foretell, and all that follows waits. */
+static inline wish wish_of(const hr_engine *engine, const hr_slot *slot, int32_t side,
+                           const hr_engine_target *target) {
     const hr_engine_policy *policy = &engine->policy;
     const int64_t live = slot->live_ticks[side];
     const int64_t live_lots = slot->live_lots[side];
     const double half = target->half_spread_coin[side];
-    const double amount = (double)target->lots[side] * slot->spec.lot_coin;
-    if (live_lots == 0) {
-        return half * amount;
-    }
-    const double edge = live_edge(slot, side, target->reservation_coin);
+    const double edge = live_lots > 0 ? live_edge(slot, side, target->reservation_coin) : 0.0;
     const int64_t step = slot->spec.step_above_ticks > 0 && live > slot->spec.step_above_ticks
                              ? slot->spec.step_ticks
                              : 1;
     const double step_coin = (double)step * slot->spec.tick_coin;
-    if (target->ticks[side] != live) {
-        if (edge < half * (1.0 - policy->move_urgent_ratio)) {
-            return (half - edge) * amount;
-        }
-        if (edge >= half * (1.0 + policy->move_passive_ratio) + step_coin - PRICE_SLACK) {
-            return (edge - half) * amount * SCORE_PASSIVE_RATIO;
-        }
+    const int is_elsewhere = target->ticks[side] != live;
+    const int is_low = edge < half * (1.0 - policy->move_urgent_ratio);
+    const int is_high = edge >= half * (1.0 + policy->move_passive_ratio) + step_coin - PRICE_SLACK;
+    return (wish){
+        .half_coin = half,
+        .edge_coin = edge,
+        .step_coin = step_coin,
+        .is_urgent = (live_lots == 0) | (is_elsewhere & is_low),
+        .is_passive = is_elsewhere & is_high,
+        .is_resized =
+            (live_lots * 4 > target->lots[side] * 5) | (live_lots * 2 < target->lots[side]),
+    };
+}
+
+/* Returns the edge at risk if a side that should move stays. */
+static double score_of(const wish *move, double amount_coin) {
+    if (move->is_urgent) {
+        return (move->half_coin - move->edge_coin) * amount_coin;
     }
-    const int is_resized =
-        live_lots * 4 > target->lots[side] * 5 || live_lots * 2 < target->lots[side];
-    return is_resized ? step_coin * amount * SCORE_PASSIVE_RATIO : -1.0;
+    const double less = move->is_passive ? move->edge_coin - move->half_coin : move->step_coin;
+    return less * amount_coin * SCORE_PASSIVE_RATIO;
 }
 
 /* What the gate is asked about a slot. */
@@ -236,13 +179,15 @@ static inline __attribute__((always_inline)) verdict decide_side(const hr_engine
         target->lots[side] = 0;
         return out;
     }
-    const double score = score_of_move(engine, slot, side, target);
-    out.score = most(0.0, score);
-    out.is_moved = score >= 0.0;
+    const wish move = wish_of(engine, slot, side, target);
+    out.is_moved = move.is_urgent | move.is_passive | move.is_resized;
+    if (out.is_moved && !asked->is_unranked) {
+        out.score = score_of(&move, (double)target->lots[side] * slot->spec.lot_coin);
+    }
     /* What rests must pass too, unless it is what has just passed, or goes anyway. */
     const int is_same =
         target->ticks[side] == slot->live_ticks[side] && target->lots[side] == live_lots;
-    if (live_lots > 0 && !is_same && (score < 0.0 || !asked->is_unranked)) {
+    if (live_lots > 0 && !is_same && (!out.is_moved || !asked->is_unranked)) {
         order->price_ticks = slot->live_ticks[side];
         order->amount_lots = live_lots;
         order->own_other_ticks = 0;
@@ -263,9 +208,9 @@ static inline __attribute__((always_inline)) int aim(const hr_engine *engine, co
                                                      const int64_t *others, int32_t sides,
                                                      hr_engine_target *target_out) {
     hr_engine_stance stance;
-    take_stance(engine, slot, engine->gate.now_ns, &stance);
-    if (hr_engine_aim(&engine->policy, &slot->spec, &slot->value, &stance, sides, target_out) !=
-        HR_OK) {
+    hr_engine_take_stance(engine, slot, sides, &stance);
+    if (hr_engine_aim(&engine->policy, &slot->spec, &slot->value, &slot->spread, &stance, sides,
+                      target_out) != HR_OK) {
         return 0;
     }
     if (hr_has_side(sides, HR_SIDE_BID)) {

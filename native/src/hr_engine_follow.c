@@ -59,6 +59,7 @@ int64_t hr_engine_follow(hr_engine *engine, int64_t slot_index, int64_t now_ns) 
         const double moneyness = slot->spec.strike_usd / value->forward_usd;
         value->price_coin_min = most(0.0, slot->spec.is_call ? 1.0 - moneyness : moneyness - 1.0);
         value->price_coin_max = slot->spec.is_call ? 1.0 : moneyness;
+        slot->spread = hr_engine_spread_of(&engine->policy, &slot->spec, value);
     }
     /* At the same value, before its end, only a bar makes a difference. */
     const int may_differ = is_elsewhere || slot->is_barred == slot->is_quotable;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define FLOW_KEEP_NS 5000000
+#define COMMON_NS 5000000 /* How old the common stance of a book tick may be. */
 #define LIMIT_SLACK 0.999999999
 
 static double most(double one, double other) {
@@ -62,6 +62,7 @@ static void set_book(hr_engine *engine, const hr_step_sums *sums) {
         .gamma_most = sums->gamma_most,
     };
     engine->book_error = (hr_book_error){sums->delta_error, sums->vega_error, sums->gamma_error};
+    hr_engine_weigh_book(engine);
 }
 
 /* Returns 1 if no quote, whichever is filled first, can bring the gate's sums near their limits. */
@@ -244,7 +245,7 @@ hr_status hr_engine_decide_index(hr_engine *engine, int64_t now_ns, int64_t capa
     return decide_stepped(engine, now_ns, capacity, decisions_out, pass_out);
 }
 
-/* As hr_engine_begin; what is left of the flow may be some milliseconds old. */
+/* As hr_engine_begin; what stances have in common may be some milliseconds old. */
 static hr_status begin_slot(hr_engine *engine, int64_t now_ns, const void *decision,
                             hr_engine_pass *pass) {
     if (!hr_engine_is_valid(engine)) {
@@ -253,7 +254,7 @@ static hr_status begin_slot(hr_engine *engine, int64_t now_ns, const void *decis
     if (decision == NULL || pass == NULL) {
         return HR_ERR_ARGUMENT;
     }
-    if (now_ns - engine->flow_keep_ns >= FLOW_KEEP_NS || engine->flow_keep_ns < engine->flow_ns) {
+    if (!engine->is_stepped || now_ns - engine->common_ns >= COMMON_NS) {
         return hr_engine_begin(engine, now_ns, decision, pass);
     }
     *pass = (hr_engine_pass){.blocked_reason = hr_engine_take_moment(engine, now_ns)};

@@ -5,7 +5,6 @@
 #include <stddef.h>
 
 #define NS_PER_S 1e9
-#define SECONDS_PER_YEAR (365.0 * 24.0 * 3600.0)
 #define ECHO_NS 1000000000
 #define THEO_HYSTERESIS 0.75
 #define GAMMA_HYSTERESIS 1.25
@@ -59,6 +58,7 @@ void hr_engine_value_slot(hr_engine *engine, hr_slot *slot, int64_t now_ns) {
     }
     value.miss_coin = slot->miss_coin;
     slot->value = value;
+    slot->spread = hr_engine_spread_of(&engine->policy, &slot->spec, &slot->value);
     slot->valued_usd = engine->index_usd;
     slot->valued_ns = now_ns;
     slot->is_valued = 1;
@@ -255,12 +255,7 @@ hr_status hr_engine_begin(hr_engine *engine, int64_t now_ns, const void *decisio
         return HR_ERR_ARGUMENT;
     }
     *pass = (hr_engine_pass){.blocked_reason = hr_engine_take_moment(engine, now_ns)};
-    const double elapsed_s = (double)(now_ns - engine->flow_ns) / NS_PER_S;
-    const double half_lives = elapsed_s / engine->policy.flow_half_life_s;
-    engine->flow_keep =
-        pass->blocked_reason == HR_GATE_OK && half_lives > 0.0 ? exp2(-half_lives) : 1.0;
-    engine->flow_keep_ns = now_ns;
-    engine->realised_vol = sqrt(engine->realised_variance_per_s * SECONDS_PER_YEAR);
+    hr_engine_set_common(engine, now_ns);
     return HR_OK;
 }
 
@@ -282,6 +277,7 @@ hr_status hr_engine_decide(hr_engine *engine, int64_t now_ns, int64_t capacity,
             quotable += slot->is_quotable;
         }
         sum_book(engine);
+        hr_engine_weigh_book(engine);
     }
     if (pass_out->blocked_reason == HR_GATE_OK) {
         int64_t found = 0;

@@ -15,8 +15,8 @@ void hr_engine_set_screen(const hr_engine *engine, hr_screen *pass, int64_t now_
     pass->log_index = engine->log_index;
     pass->index_usd = (float)(engine->index_usd);
     pass->now_ns = (double)now_ns;
-    pass->spot_ratio = (float)(hr_engine_spot_ratio(engine));
-    pass->widening = (float)(hr_engine_widening(engine, now_ns));
+    pass->spot_ratio = (float)(engine->common.spot_ratio);
+    pass->widening = (float)(engine->common.vol_widening);
     pass->fee_coin = (float)(policy->fee_coin);
     pass->fee_ratio = (float)(policy->fee_price_ratio);
     pass->edge_coin = (float)(policy->edge_coin);
@@ -37,11 +37,7 @@ static void set_stance(const hr_engine *engine, hr_screen *pass) {
     if (!policy->is_skewed) {
         return;
     }
-    const double keep = engine->flow_keep;
-    const double whole = -policy->skew_vega_vol * book->vega_usd -
-                         policy->flow_vega_vol * keep * engine->flow_vega_usd;
-    pass->index_ratio = (float)(-policy->skew_delta_ratio * book->delta_coin -
-                                policy->flow_delta_ratio * keep * engine->flow_delta_coin);
+    pass->index_ratio = (float)(engine->common.index_ratio);
     pass->index_ratio_error = (float)(policy->skew_delta_ratio * engine->book_error.delta_coin);
     pass->vol_shift_error =
         (float)((policy->skew_vega_vol + policy->skew_term_vol + policy->skew_region_vol) *
@@ -49,7 +45,7 @@ static void set_stance(const hr_engine *engine, hr_screen *pass) {
     for (int64_t slice = 0; slice < engine->surface.slice_count; slice++) {
         for (int64_t region = 0; region < HR_ENGINE_REGIONS; region++) {
             pass->vol_shift[slice * HR_ENGINE_REGIONS + region] =
-                (float)(whole - policy->skew_term_vol * book->vega_of_slice[slice] -
+                (float)(engine->common.vol_shift - policy->skew_term_vol * book->vega_of_slice[slice] -
                         policy->skew_region_vol * book->vega_of_region[region]);
         }
     }

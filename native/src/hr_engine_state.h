@@ -20,6 +20,7 @@ typedef struct {
 typedef struct {
     hr_engine_instrument spec;
     hr_engine_value value; /* Newest; greeks stay for the position when quoting stops. */
+    hr_engine_spread spread; /* Of that value. */
     hr_engine_book market;
     int64_t live_ticks[2];
     int64_t live_lots[2];
@@ -79,13 +80,16 @@ typedef struct {
     double gamma_coin_per_usd;
 } hr_book_error;
 
-/* The parts of the least half-spread that hang on an option's place and not on the moment. */
+/* What the stances of all options have in common. */
 typedef struct {
-    double vol_half; /* Before widening. */
-    double rounding_coin;
-    int32_t is_contested;
-    int32_t reserved;
-} hr_engine_spread;
+    double spot_ratio;
+    double vol_widening;
+    double index_ratio;
+    double vol_shift; /* All but that of slice and region. */
+    double delta_usage;
+    double vega_usage;
+    double gamma_usage;
+} hr_common_stance;
 
 struct hr_engine {
     uint64_t magic;
@@ -100,14 +104,15 @@ struct hr_engine {
     hr_window window;
     hr_gate_trip trip;
     hr_gate_state gate; /* What the gate is asked with in this pass. */
+    hr_common_stance common; /* Of now, or some milliseconds ago. */
     double index_usd;
     double log_index;
     double realised_variance_per_s;
     double hedge_usd;
     double flow_delta_coin;
     double flow_vega_usd;
-    double flow_keep;    /* What is left of the flow at this pass. */
-    double realised_vol; /* Annual, at this pass. */
+    double flow_keep;    /* What is left of the flow at this moment. */
+    double realised_vol; /* Annual. */
     double quote_tokens;
     int64_t tick_ns;
     int64_t flow_ns;
@@ -126,7 +131,7 @@ struct hr_engine {
     int32_t reserved;
     int64_t refresh_at;   /* The slot whose anchor was last renewed in its turn, */
     int64_t refreshed_ns; /* and the time that the turns have come to. */
-    int64_t flow_keep_ns;
+    int64_t common_ns;
     int64_t quotable_count;
     int64_t pass_ns;       /* Of the last stepped pass, */
     double pass_log_index; /* and its index. */
@@ -205,15 +210,13 @@ int hr_engine_is_echo(const hr_slot *slot, int32_t side, int64_t ticks, int64_t 
 int64_t hr_engine_echo_end(const hr_slot *slot, int32_t side);
 
 /* hr_decide.c */
-hr_engine_spread hr_engine_spread_of(const hr_engine_policy *policy,
-                                     const hr_engine_instrument *instrument,
-                                     const hr_engine_value *value);
 double hr_engine_step_at(const hr_engine_instrument *instrument, double price_coin);
 
-/* hr_engine_consider.c: index uncertainty, widening of volatility's, and the usage of the limits.
- */
-double hr_engine_spot_ratio(const hr_engine *engine);
-double hr_engine_widening(const hr_engine *engine, int64_t now_ns);
+/* hr_engine_stance.c: what is common; of it what hangs on the book; and one option's, of `sides`. */
+void hr_engine_set_common(hr_engine *engine, int64_t now_ns);
+void hr_engine_weigh_book(hr_engine *engine);
+void hr_engine_take_stance(const hr_engine *engine, const hr_slot *slot, int32_t sides,
+                           hr_engine_stance *stance_out);
 
 /* hr_engine_step.c: anchors a slot at its value of now. */
 void hr_engine_anchor(hr_engine *engine, int64_t slot_index, int64_t now_ns);

@@ -230,20 +230,20 @@ static void set_spread(const hr_engine *engine, const hr_slot *slot, hr_step_blo
                        const lines *line, double age_years) {
     const hr_engine_policy *policy = &engine->policy;
     const hr_engine_value *value = &slot->value;
-    const hr_engine_spread spread = hr_engine_spread_of(policy, &slot->spec, value);
+    const hr_engine_spread *spread = &slot->spread;
     const double ratio = policy->vol_wing_ratio;
     const double from_middle = 2.0 * value->call_delta - 1.0;
-    const double middle = spread.vol_half / (1.0 + ratio * from_middle * from_middle);
-    to->vol_half[i] = (float)(spread.vol_half);
+    const double middle = spread->vol_half / (1.0 + ratio * from_middle * from_middle);
+    to->vol_half[i] = (float)(spread->vol_half);
     to->vol_half_slope[i] = (float)(4.0 * middle * ratio * from_middle * line->call_delta_slope);
     to->vol_half_square[i] =
         (float)(4.0 * middle * ratio *
                 (line->call_delta * line->call_delta + 0.5 * line->call_delta_bend));
-    to->vol_half_time[i] = (float)(spread.vol_half * age_years / value->years);
+    to->vol_half_time[i] = (float)(spread->vol_half * age_years / value->years);
     to->miss_coin[i] = (float)value->miss_coin;
-    to->rounding_coin[i] = (float)(spread.rounding_coin);
-    to->patience[i] = (float)(spread.is_contested ? policy->patience_ratio : 1.0);
-    to->is_contested[i] = (float)(spread.is_contested ? 1.0 : 0.0);
+    to->rounding_coin[i] = (float)(spread->rounding_coin);
+    to->patience[i] = (float)(spread->is_contested ? policy->patience_ratio : 1.0);
+    to->is_contested[i] = (float)(spread->is_contested ? 1.0 : 0.0);
 }
 
 /* An option without a value adds its last greeks to the book as they are. */

@@ -11,15 +11,18 @@ enum {
 #define TIME_MAX_MS ((int64_t)1 << 56)
 
 hr_feed_event *feed_event_push(feed_intake *intake, int32_t kind, int32_t slot) {
+    const feed_node *node = slot != FEED_NONE ? &intake->feed->nodes[slot] : NULL;
     hr_feed_event *event = &intake->events[intake->count++];
-    memset(event, 0, sizeof *event);
     event->kind = kind;
+    event->handle = node != NULL ? node->handle : FEED_NONE;
+    event->change_id = 0; /* One by one: what is filled in later is not written twice. */
+    event->venue_ms = 0;
+    event->bid_ticks = event->bid_lots = 0;
+    event->ask_ticks = event->ask_lots = 0;
+    event->price = event->price_min = event->price_max = 0.0;
+    event->instrument_id = node != NULL ? node->instrument_id : 0;
     event->channel = intake->channel_id;
-    event->handle = FEED_NONE;
-    if (slot != FEED_NONE) {
-        event->handle = intake->feed->nodes[slot].handle;
-        event->instrument_id = intake->feed->nodes[slot].instrument_id;
-    }
+    event->reason = event->state = 0;
     return event;
 }
 

@@ -41,7 +41,8 @@ static void insert(feed_side *side, int32_t at, int32_t key, int32_t lots) {
     }
 }
 
-int32_t feed_side_apply(feed_side *side, int32_t change, int32_t key, int32_t lots) {
+/* Called, not inlined: where it was, the loop about it had no register left for `side`. */
+__attribute__((noinline)) int32_t feed_side_apply(feed_side *side, int32_t change, int32_t key, int32_t lots) {
     if (side->is_cut && key < side->floor_key) {
         return 1;
     }

@@ -51,8 +51,10 @@ static hr_engine_target aim_at(double rival_coin, double age_s) {
                                      .collar_coin = 0.01,
                                      .rival_coin = {rival_coin, rival_coin},
                                      .rival_age_s = {age_s, age_s}};
+    const hr_engine_spread spread = hr_engine_spread_of(&policy, &instrument, &value);
     hr_engine_target target;
-    assert(hr_engine_aim(&policy, &instrument, &value, &stance, HR_SIDES_BOTH, &target) == HR_OK);
+    assert(hr_engine_aim(&policy, &instrument, &value, &spread, &stance, HR_SIDES_BOTH, &target) ==
+           HR_OK);
     return target;
 }
 
