@@ -18,6 +18,8 @@ OPTIONS = 512
 TURN_S = 0.4  # a real-time thread that runs longer is held back by the kernel
 PAUSE_S = 0.2
 COUNTED_TICKS = (2_000, 6_000)
+LOOK_EVERY = 16  # ticks from one look at the core's width to the next: bench_core.c's
+WIDTH_LEAST = 3.4  # additions a cycle; four and more on a server's core that is ours alone
 
 Samples = NDArray[np.float64]  # microseconds
 
@@ -36,9 +38,15 @@ def measure(seconds: float) -> tuple[dict[str, Samples], dict[str, str]]:
                 for rate in RATES:
                     take_turn(program, kind, rate, Path(folder), found)
     samples = {name: np.concatenate(parts) for name, parts in found.items()}
-    for kind in KINDS:  # what the code can do while the machine's other tenants let it
+    for kind in KINDS:
         name = f"core.{kind}_tick"
-        samples[f"{name}.quickest_turn"] = min(found[name], key=np.median)
+        alone = samples[f"{name}.alone"]
+        samples[f"{name}.alone_pct"] = np.array([100.0 * len(alone) / len(samples[name])])
+        if not len(alone):
+            del samples[f"{name}.alone"]
+            skipped[f"{name}.alone"] = (
+                f"the core never did {WIDTH_LEAST} additions a cycle: another thread worked on it"
+            )
     for kind in KINDS:  # the share of the quotes that a tick moved
         moved = samples.pop(f"core.{kind}_tick.moved")
         samples[f"core.{kind}_tick.moved_mean_pct"] = np.array([100.0 * moved.mean()])
@@ -50,6 +58,15 @@ def measure(seconds: float) -> tuple[dict[str, Samples], dict[str, str]]:
         except BenchError as error:
             skipped[f"core.{kind}_tick.instructions"] = str(error)
     return samples, skipped
+
+
+def alone_of(ticks: Samples, widths: Samples) -> Samples:
+    """Returns those ticks for which the core was ours alone, from one look at its width to the
+    next. A host may give the two threads of a core to two of its tenants: each gets about half.
+    Which ticks are meant is said by additions between them, not by the ticks."""
+    is_wide = widths >= WIDTH_LEAST
+    starts = np.flatnonzero(is_wide[:-1] & is_wide[1:]) * LOOK_EVERY + 1
+    return ticks[(starts[:, None] + np.arange(LOOK_EVERY)).ravel()]
 
 
 def take_turn(
@@ -71,6 +88,8 @@ def take_turn(
         still = samples_of(folder / "still.bin")
         if kind == "index" and len(still):
             found.setdefault(f"{name}.ns_per_option", []).append(still * 1_000.0 / OPTIONS)
+        widths = np.fromfile(folder / "width.bin", dtype=np.int64) / 1_000.0
+        found.setdefault(f"{name}.alone", []).append(alone_of(response, widths))
         moved = np.fromfile(folder / "moved.bin", dtype=np.int64) / OPTIONS
         found.setdefault(f"{name}.moved", []).append(moved)
     time.sleep(PAUSE_S)

@@ -33,7 +33,7 @@ PARTS = {
 PERCENTILES = {"p50_us": 50.0, "p90_us": 90.0, "p99_us": 99.0, "p999_us": 99.9, "max_us": 100.0}
 HALVINGS = 24  # of the distance to 100 % in a histogram file
 NUMBERS = (
-    "ns_per_option", "instructions", "ghz", "moved_mean_pct", "moved_p99_pct",
+    "ns_per_option", "instructions", "ghz", "moved_mean_pct", "moved_p99_pct", "alone_pct",
     "ratio_p50", "ratio_p99", "seconds", "ticks", "quotes", "records", "records_lost",
     "feed_gaps", "pulls",
 )  # fmt: skip

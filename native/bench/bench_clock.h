@@ -78,6 +78,29 @@ static inline double bench_ghz(void) {
     return (double)ADDITIONS / (double)(bench_system_ns() - from_ns);
 }
 
+/* Returns how many additions a cycle the core does that wait for no other: four and more where it
+ * is ours alone, half of that while another thread works on it. Takes some microseconds. */
+static inline double bench_width(void) {
+    enum { ROUNDS = 384, IN_ROW = 16, CHAINS = 6 };
+    uint64_t a = 0, b = 0, c = 0, d = 0, e = 0, f = 0;
+    const int64_t from = bench_cycles();
+    for (int i = 0; i < ROUNDS; i++) {
+        for (int k = 0; k < IN_ROW; k++) {
+            a++;
+            __asm__ volatile("" : "+r"(a));
+        }
+    }
+    const int64_t between = bench_cycles();
+    for (int i = 0; i < ROUNDS; i++) {
+        for (int k = 0; k < IN_ROW; k++) {
+            a++, b++, c++, d++, e++, f++;
+            __asm__ volatile("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d), "+r"(e), "+r"(f));
+        }
+    }
+    const int64_t wide = bench_cycles() - between;
+    return wide > 0 ? (double)CHAINS * (double)(between - from) / (double)wide : 0.0;
+}
+
 /* Writes samples, 64-bit little-endian nanoseconds, where the Python side reads them. */
 static inline void bench_write(const char *path, const int64_t *samples, int64_t count) {
     FILE *file = fopen(path, "wb");

@@ -4,14 +4,21 @@
  *   bench_core book|index RATE SECONDS FOLDER
  *
  * FOLDER gets response.bin (from due to quote bytes), service.bin (from begun to quote bytes) and
- * still.bin (service of ticks that moved no quote), moved.bin the quotes that each tick moved. Path
+ * still.bin (service of ticks that moved no quote), moved.bin the quotes that each tick moved, and
+ * width.bin bench_width() in thousandths, at times between ticks. Path
  * time runs at 1 ms a book tick and 100 ms an index tick, whatever the rate: so often the desk's
  * venue says the index, and what a tick moves hangs on how far and how long ago it moved. */
 #define _GNU_SOURCE
 #include "bench_clock.h"
 #include "path_fixture.h"
 
-enum { DRAIN_EVERY = 256, WAKE_NS = 20000000, IDLE_NS_MAX = 1000000000 };
+enum {
+    DRAIN_EVERY = 256,
+    LOOK_EVERY = 16,         /* Ticks from one bench_width() to the next, */
+    LOOK_PERIOD_MIN = 50000, /* where there is time for it between two. */
+    WAKE_NS = 20000000,
+    IDLE_NS_MAX = 1000000000
+};
 
 static venue one;
 static hr_record records[65536];
@@ -90,7 +97,9 @@ int main(int argc, char **argv) {
     int64_t *service = calloc((size_t)ticks, sizeof *service);
     int64_t *still = calloc((size_t)ticks, sizeof *still);
     int64_t *moved = calloc((size_t)ticks, sizeof *moved);
+    int64_t *width = calloc((size_t)ticks, sizeof *width);
     int64_t still_count = 0;
+    int64_t width_count = 0;
     double index_usd = 90000.0;
     hr_path_config config = config_of();
     config.decide_ns = 60000000000;
@@ -119,12 +128,16 @@ int main(int argc, char **argv) {
         if (i % DRAIN_EVERY == 0) {
             hr_path_take_records(one.path, records, 65536);
         }
+        if (i >= 0 && i % LOOK_EVERY == 0 && period >= LOOK_PERIOD_MIN) {
+            width[width_count++] = (int64_t)(1000.0 * bench_width());
+        }
         due += period;
     }
     write_samples(argv[4], "response", response, ticks);
     write_samples(argv[4], "service", service, ticks);
     write_samples(argv[4], "still", still, still_count);
     write_samples(argv[4], "moved", moved, ticks);
+    write_samples(argv[4], "width", width, width_count);
     const hr_path_underlying book = shown(&one);
     printf(
         "{\"ticks\": %lld, \"quotes\": %lld, \"quotable\": %lld, \"pulls\": %lld, \"ghz\": %.3f}\n",
@@ -134,6 +147,7 @@ int main(int argc, char **argv) {
     free(service);
     free(still);
     free(moved);
+    free(width);
     close_venue(&one);
     return book.phase == HR_PHASE_QUOTING ? 0 : 1;
 }

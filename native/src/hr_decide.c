@@ -240,14 +240,12 @@ hr_status hr_engine_aim(const hr_engine_policy *policy, const hr_engine_instrume
     int64_t *ticks = target_out->ticks;
     for (int32_t side = 0; side < 2; side++) {
         if (hr_has_side(sides, side)) {
-            halves[side] =
-                spread->is_contested
-                    ? half_of_side(policy, instrument, value, stance, side, from.half_coin)
-                    : from.half_coin;
-            ticks[side] =
-                side == HR_SIDE_BID
-                    ? bid_ticks_at(instrument, value, spread, &from, halves[side])
-                    : ask_ticks_at(instrument, value, &from, halves[side]);
+            halves[side] = spread->is_contested ? half_of_side(policy, instrument, value, stance,
+                                                               side, from.half_coin)
+                                                : from.half_coin;
+            ticks[side] = side == HR_SIDE_BID
+                              ? bid_ticks_at(instrument, value, spread, &from, halves[side])
+                              : ask_ticks_at(instrument, value, &from, halves[side]);
         }
     }
     if (sides == HR_SIDES_BOTH && ticks[HR_SIDE_ASK] <= ticks[HR_SIDE_BID]) {

@@ -1,5 +1,6 @@
 /* hr_engine_consider.c: one quote: where it should stand, whether it may, and if it should move. */
 #include "hr_engine_state.h"
+#include "hr_inline.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -78,7 +79,7 @@ typedef struct {
     double half_coin;
     double edge_coin; /* Of what rests, against the reservation. */
     double step_coin;
-    int is_urgent; /* It earns too little, or nothing rests; */
+    int is_urgent;  /* It earns too little, or nothing rests; */
     int is_passive; /* it earns more than it will get; */
     int is_resized; /* it is far from its size. */
 } wish;
@@ -148,10 +149,8 @@ static void limit_to_reducing(const hr_slot *slot, int32_t side, hr_engine_targe
 }
 
 /* Judges one side against the gate; fills what should rest there. */
-static inline __attribute__((always_inline)) verdict decide_side(const hr_engine *engine,
-                                                                 const hr_slot *slot, int32_t side,
-                                                                 question *asked,
-                                                                 hr_engine_target *target) {
+HR_INLINE verdict decide_side(const hr_engine *engine, const hr_slot *slot, int32_t side,
+                              question *asked, hr_engine_target *target) {
     hr_gate_order *order = &asked->order;
     verdict out = {0.0, 0, HR_GATE_OK};
     const int64_t live_lots = slot->live_lots[side];
@@ -204,9 +203,8 @@ static inline __attribute__((always_inline)) verdict decide_side(const hr_engine
 }
 
 /* Fills what should rest, the gate not asked; returns 0 where there is no saying. */
-static inline __attribute__((always_inline)) int aim(const hr_engine *engine, const hr_slot *slot,
-                                                     const int64_t *others, int32_t sides,
-                                                     hr_engine_target *target_out) {
+HR_INLINE int aim(const hr_engine *engine, const hr_slot *slot, const int64_t *others,
+                  int32_t sides, hr_engine_target *target_out) {
     hr_engine_stance stance;
     hr_engine_take_stance(engine, slot, sides, &stance);
     if (hr_engine_aim(&engine->policy, &slot->spec, &slot->value, &slot->spread, &stance, sides,

@@ -1,5 +1,6 @@
 /* hr_engine_follow.c: values and anchors that go along with the index: of one slot, and in turn. */
 #include "hr_engine_state.h"
+#include "hr_inline.h"
 
 #include <math.h>
 
@@ -19,7 +20,7 @@ double hr_engine_stepped_theo(const hr_step_block *from, int64_t i, double move)
 }
 
 /* Values a slot anew and anchors it there. */
-static void renew(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
+HR_APART static void renew(hr_engine *engine, int64_t slot_index, int64_t now_ns) {
     hr_slot *slot = &engine->slots[slot_index];
     hr_engine_value_slot(engine, slot, now_ns);
     if (engine->is_stepped) {

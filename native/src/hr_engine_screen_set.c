@@ -45,7 +45,8 @@ static void set_stance(const hr_engine *engine, hr_screen *pass) {
     for (int64_t slice = 0; slice < engine->surface.slice_count; slice++) {
         for (int64_t region = 0; region < HR_ENGINE_REGIONS; region++) {
             pass->vol_shift[slice * HR_ENGINE_REGIONS + region] =
-                (float)(engine->common.vol_shift - policy->skew_term_vol * book->vega_of_slice[slice] -
+                (float)(engine->common.vol_shift -
+                        policy->skew_term_vol * book->vega_of_slice[slice] -
                         policy->skew_region_vol * book->vega_of_region[region]);
         }
     }

@@ -1,4 +1,5 @@
-/* hr_engine_stance.c: where inventory, flow and the tape put quotes: in common, and of one option. */
+/* hr_engine_stance.c: where inventory, flow and the tape put quotes: in common, and of one option.
+ */
 #include "hr_engine_state.h"
 
 #include <math.h>
@@ -27,8 +28,8 @@ void hr_engine_set_common(hr_engine *engine, int64_t now_ns) {
     const double age_s = most(0.0, (double)(now_ns - engine->surface.market_ns) / NS_PER_S);
     common->spot_ratio = policy->spot_sigmas * vol * engine->spot_root;
     common->vol_widening =
-        least(policy->widen_max, (1.0 + policy->widen_ratio * excess) *
-                                     (1.0 + policy->vol_age_ratio_per_s * age_s));
+        least(policy->widen_max,
+              (1.0 + policy->widen_ratio * excess) * (1.0 + policy->vol_age_ratio_per_s * age_s));
     hr_engine_weigh_book(engine);
 }
 
@@ -77,9 +78,9 @@ void hr_engine_take_stance(const hr_engine *engine, const hr_slot *slot, int32_t
         most(engine->limits.collar_coin, engine->limits.collar_vol * slot->value.vega_coin);
     if (policy->is_skewed) {
         stance_out->index_ratio = common->index_ratio;
-        stance_out->vol_shift =
-            common->vol_shift - policy->skew_term_vol * engine->book.vega_of_slice[slot->slice] -
-            policy->skew_region_vol * engine->book.vega_of_region[slot->region];
+        stance_out->vol_shift = common->vol_shift -
+                                policy->skew_term_vol * engine->book.vega_of_slice[slot->slice] -
+                                policy->skew_region_vol * engine->book.vega_of_region[slot->region];
     }
     for (int32_t side = 0; side < 2; side++) {
         if (hr_has_side(sides, side)) {

@@ -19,7 +19,7 @@ typedef struct {
 
 typedef struct {
     hr_engine_instrument spec;
-    hr_engine_value value; /* Newest; greeks stay for the position when quoting stops. */
+    hr_engine_value value;   /* Newest; greeks stay for the position when quoting stops. */
     hr_engine_spread spread; /* Of that value. */
     hr_engine_book market;
     int64_t live_ticks[2];
@@ -103,7 +103,7 @@ struct hr_engine {
     hr_book_error book_error;
     hr_window window;
     hr_gate_trip trip;
-    hr_gate_state gate; /* What the gate is asked with in this pass. */
+    hr_gate_state gate;      /* What the gate is asked with in this pass. */
     hr_common_stance common; /* Of now, or some milliseconds ago. */
     double index_usd;
     double log_index;
@@ -212,7 +212,8 @@ int64_t hr_engine_echo_end(const hr_slot *slot, int32_t side);
 /* hr_decide.c */
 double hr_engine_step_at(const hr_engine_instrument *instrument, double price_coin);
 
-/* hr_engine_stance.c: what is common; of it what hangs on the book; and one option's, of `sides`. */
+/* hr_engine_stance.c: what is common; of it what hangs on the book; and one option's, of `sides`.
+ */
 void hr_engine_set_common(hr_engine *engine, int64_t now_ns);
 void hr_engine_weigh_book(hr_engine *engine);
 void hr_engine_take_stance(const hr_engine *engine, const hr_slot *slot, int32_t sides,

@@ -1,4 +1,5 @@
 #include "hr_feed_state.h"
+#include "hr_inline.h"
 
 #include <math.h>
 #include <string.h>
@@ -41,8 +42,7 @@ static void insert(feed_side *side, int32_t at, int32_t key, int32_t lots) {
     }
 }
 
-/* Called, not inlined: where it was, the loop about it had no register left for `side`. */
-__attribute__((noinline)) int32_t feed_side_apply(feed_side *side, int32_t change, int32_t key, int32_t lots) {
+HR_APART int32_t feed_side_apply(feed_side *side, int32_t change, int32_t key, int32_t lots) {
     if (side->is_cut && key < side->floor_key) {
         return 1;
     }

@@ -8,10 +8,10 @@
 #ifndef HR_NORMAL_H
 #define HR_NORMAL_H
 
+#include "hr_inline.h"
+
 #include <stdint.h>
 #include <string.h>
-
-#define HR_INLINE static inline __attribute__((always_inline))
 
 static const double HR_INV_SQRT_2PI = 0.3989422804014326779;
 static const double HR_LN_SQRT_2PI = 0.9189385332046727418;

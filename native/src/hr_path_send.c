@@ -1,5 +1,6 @@
 /* hr_path_send.c: records, and the bytes that go out: mass quotes, cancels, worded messages. */
 #include "hr_fix_write.h"
+#include "hr_inline.h"
 #include "hr_path_state.h"
 
 #include <stddef.h>
@@ -10,9 +11,7 @@
 /* Of the record ring, kept for what quotes already out may cause. */
 #define RECORDS_RESERVED(path) ((path)->config.record_capacity / 4)
 
-/* Called, not inlined: from a hundred places that are not in a tick's way. */
-__attribute__((noinline)) hr_record *hr_path_record(hr_path *path, int32_t kind,
-                                                    int32_t underlying) {
+HR_APART hr_record *hr_path_record(hr_path *path, int32_t kind, int32_t underlying) {
     if (path->unsettled.count > 0) {
         hr_path_settle(path); /* Records stand in the order of what they tell. */
     }
@@ -162,7 +161,7 @@ static void record_quote(hr_path *path, const hr_path_unsettled *sent,
     }
 }
 
-void hr_path_settle(hr_path *path) {
+HR_APART void hr_path_settle(hr_path *path) {
     const hr_path_unsettled sent = path->unsettled;
     path->unsettled.count = 0;
     for (int64_t i = 0; i < sent.count; i++) {

@@ -60,13 +60,33 @@ static inline void add(world *w, int32_t template_id, const void *block, const v
     w->bytes += written;
 }
 
+/* What events of a kind do not tell is 0, whatever was in their memory. */
+static inline void check_bare(const hr_feed_event *event) {
+    const int is_top = event->kind == HR_FEED_EVENT_TOP || event->kind == HR_FEED_EVENT_HEALED;
+    const int is_ticker = event->kind == HR_FEED_EVENT_TICKER;
+    assert(is_top || (event->bid_ticks == 0 && event->bid_lots == 0));
+    assert(is_top || (event->ask_ticks == 0 && event->ask_lots == 0));
+    assert(is_top || event->kind == HR_FEED_EVENT_STALE || event->change_id == 0);
+    assert(is_ticker || event->kind == HR_FEED_EVENT_INDEX || event->price == 0.0);
+    assert(is_ticker || (event->price_min == 0.0 && event->price_max == 0.0));
+    assert(is_ticker || event->kind == HR_FEED_EVENT_DEFINED || event->state == 0);
+    assert(event->kind == HR_FEED_EVENT_STALE || event->reason == 0);
+    assert(event->kind == HR_FEED_EVENT_DEFINED ? event->venue_ms == 0 : event->venue_ms > 0);
+    assert(event->kind == HR_FEED_EVENT_INDEX ? event->instrument_id == 0
+                                              : event->instrument_id > 0);
+}
+
 /* Sends the packet built so far on a channel. */
 static inline void flush_on(world *w, int32_t kind, uint16_t channel) {
     uint32_t *sequence = kind == HR_FEED_EVENTS ? &w->event_sequence : &w->snapshot_sequence;
     const hr_sbe_frame frame = {(uint16_t)(w->bytes - HR_SBE_FRAME_BYTES), channel, *sequence};
     hr_sbe_frame_write(&frame, w->packet);
+    memset(w->events, 0x5a, HR_FEED_EVENTS_MAX * sizeof *w->events);
     w->status = hr_feed_on_packet(w->feed, kind, w->packet, w->bytes, 77, w->events,
                                   HR_FEED_EVENTS_MAX, &w->count);
+    for (int64_t at = 0; at < w->count; at++) {
+        check_bare(&w->events[at]);
+    }
     *sequence += 1;
     w->bytes = HR_SBE_FRAME_BYTES;
 }

@@ -125,6 +125,52 @@ static void test_quotes_with_most_edge_at_risk_go_first(void) {
     free(one.memory);
 }
 
+/* What an offer has lost against its value counts whole, what a bid could earn more a quarter. */
+static void test_the_further_a_quote_is_off_the_more_is_at_risk(void) {
+    const int64_t slot = 2 * 2 * STRIKES + 10;
+    fixture one;
+    open_fixture(&one);
+    decide(&one);
+    hr_engine_value value;
+    int64_t position;
+    live_of(&one, slot, &value, &position);
+    const double before_coin = value.theo_coin;
+    assert(hr_engine_on_index(one.engine, 90600.0, one.now_ns) == HR_OK);
+    const int64_t count = decide(&one);
+    const hr_engine_book live = live_of(&one, slot, &value, &position);
+    const double lost = (value.theo_coin - before_coin) * (double)live.ask_lots * 0.1;
+    double score = 0.0;
+    for (int64_t i = 0; i < count; i++) {
+        score = one.decisions[i].slot == slot ? one.decisions[i].score : score;
+    }
+    assert(lost > 0.0 && score > 0.8 * lost && score < 1.5 * lost);
+    free(one.memory);
+}
+
+static void test_what_is_far_from_its_size_is_renewed_where_it_stands(void) {
+    const int64_t slot = 2 * 2 * STRIKES + 10;
+    for (int64_t left = 2; left <= 3; left++) { /* Of five: less than half, and more. */
+        fixture one;
+        open_fixture(&one);
+        hr_engine_policy policy = policy_of();
+        policy.is_skewed = 0;
+        assert(hr_engine_set_policy(one.engine, &policy) == HR_OK);
+        decide(&one);
+        hr_engine_value value;
+        int64_t position;
+        const hr_engine_book live = live_of(&one, slot, &value, &position);
+        fill(&one, slot, 1, live.bid_lots - left, live.bid_ticks);
+        hr_engine_decision decision;
+        assert(hr_engine_decide_slot(one.engine, slot, one.now_ns, &decision, &one.pass) == HR_OK);
+        assert(one.pass.decision_count == (left * 2 < live.bid_lots));
+        if (one.pass.decision_count > 0) {
+            assert(decision.is_moved[HR_SIDE_BID] && decision.lots[HR_SIDE_BID] == live.bid_lots);
+            assert(decision.ticks[HR_SIDE_BID] == live.bid_ticks);
+        }
+        free(one.memory);
+    }
+}
+
 static void test_one_slot_is_decided_alone(void) {
     fixture one;
     open_fixture(&one);
@@ -165,6 +211,8 @@ int main(void) {
     test_what_is_sent_is_not_sent_again();
     test_capacity_and_budget_bound_what_goes_out_and_the_rest_follows();
     test_quotes_with_most_edge_at_risk_go_first();
+    test_the_further_a_quote_is_off_the_more_is_at_risk();
+    test_what_is_far_from_its_size_is_renewed_where_it_stands();
     test_one_slot_is_decided_alone();
     test_a_barred_option_is_taken_back_and_comes_again();
     return 0;
