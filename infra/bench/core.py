@@ -66,7 +66,8 @@ def alone_of(ticks: Samples, widths: Samples) -> Samples:
     Which ticks are meant is said by additions between them, not by the ticks."""
     is_wide = widths >= WIDTH_LEAST
     starts = np.flatnonzero(is_wide[:-1] & is_wide[1:]) * LOOK_EVERY + 1
-    return ticks[(starts[:, None] + np.arange(LOOK_EVERY)).ravel()]
+    alone: Samples = ticks[(starts[:, None] + np.arange(LOOK_EVERY)).ravel()]
+    return alone
 
 
 def take_turn(
