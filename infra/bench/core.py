@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from infra.bench.native import BenchError, built, run, samples_of
@@ -19,7 +20,8 @@ TURN_S = 0.4  # a real-time thread that runs longer is held back by the kernel
 PAUSE_S = 0.2
 COUNTED_TICKS = (2_000, 6_000)
 LOOK_EVERY = 16  # ticks from one look at the core's width to the next: bench_core.c's
-WIDTH_LEAST = 3.4  # additions a cycle; four and more on a server's core that is ours alone
+WIDTH_LEAST = 3.6  # additions a cycle; four and more on a server's core that is ours alone
+LOOKS_AROUND = 3  # before a tick, and as many after it: who comes and goes between two is not seen
 
 Samples = NDArray[np.float64]  # microseconds
 
@@ -61,11 +63,15 @@ def measure(seconds: float) -> tuple[dict[str, Samples], dict[str, str]]:
 
 
 def alone_of(ticks: Samples, widths: Samples) -> Samples:
-    """Returns those ticks for which the core was ours alone, from one look at its width to the
-    next. A host may give the two threads of a core to two of its tenants: each gets about half.
-    Which ticks are meant is said by additions between them, not by the ticks."""
-    is_wide = widths >= WIDTH_LEAST
-    starts = np.flatnonzero(is_wide[:-1] & is_wide[1:]) * LOOK_EVERY + 1
+    """Returns those ticks for which the core was ours alone, by all looks at its width from some
+    before a tick to some after it. A host may give the two threads of a core to two of its
+    tenants: each gets about half. Which ticks are meant is said by additions between them, not by
+    the ticks."""
+    looks = 2 * LOOKS_AROUND + 2
+    if len(widths) < looks:
+        return ticks[:0]
+    is_whole = sliding_window_view(widths >= WIDTH_LEAST, looks).all(axis=1)
+    starts = (np.flatnonzero(is_whole) + LOOKS_AROUND) * LOOK_EVERY + 1
     alone: Samples = ticks[(starts[:, None] + np.arange(LOOK_EVERY)).ravel()]
     return alone
 
