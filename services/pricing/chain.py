@@ -14,7 +14,8 @@ from shared.messages.quoting import Quote, QuotesV1
 from shared.units import E8
 
 Floats = NDArray[np.float64]  # (option,)
-FUTURES_WAIT_NS = 4_000_000_000  # for listed futures to be told of: all ticks come within 3 s
+TOLD_WAIT_NS = 4_000_000_000  # for what is listed to be told of: all ticks come within 3 s
+TOLD_SHARE_MIN = 0.9  # of the options
 OPTIONS_MIN = 3  # fewer useful options do not make a slice
 MISSING = Tick("missing", 0, 0, 0, 0, 0.0, 0.0, 0, False)
 
@@ -72,7 +73,7 @@ class Chain:
 
     def market(self, now_ns: int, life_ns_min: int) -> Market | None:
         """Returns the chain without expiries about to end; None while nothing can be fitted,
-        or while a new chain lacks a future."""
+        or while much of a new chain, or a future of it, has not been told of."""
         self._drop_expired(now_ns)
         if self.index_usd <= 0.0:
             return None
@@ -87,7 +88,7 @@ class Chain:
             for i, expiry_ns in enumerate(options.expiries_ns)
             if expiry_ns - now_ns > life_ns_min and counts[i] >= OPTIONS_MIN
         ][: surface.EXPIRIES_MAX]
-        if not kept or self._lacks_future(kept):
+        if not kept or self._is_untold(kept):
             return None
         expiries_ns = [options.expiries_ns[i] for i in kept]
         years = [(expiry_ns - now_ns) / NS_PER_YEAR for expiry_ns in expiries_ns]
@@ -105,12 +106,16 @@ class Chain:
         quotes["is_call"] = options.is_call[chosen]
         return Market(self.index_usd, self.market_ns, expiries_ns, years, ratios, quotes)
 
-    def _lacks_future(self, kept: list[int]) -> bool:
-        """Says whether a listed future has not been told of yet, where the chain is new: the
-        forward of its expiry, and of those about it, would be a guess."""
-        if self.index_ns - self._began_ns >= FUTURES_WAIT_NS:
+    def _is_untold(self, kept: list[int]) -> bool:
+        """Says whether a new chain is known too little: without a listed future the forward of its
+        expiry, and of those about it, would be a guess; so would volatilities at the money from
+        the few options whose ticks came first."""
+        if self.index_ns - self._began_ns >= TOLD_WAIT_NS:
             return False
         options = self._options
+        told_count = sum(name in self._ticks for name in options.names)
+        if told_count < TOLD_SHARE_MIN * len(options.names):
+            return True
         futures = (options.futures.get(options.expiries_ns[i]) for i in kept)
         return any(one is not None and one.name not in self._ticks for one in futures)
 

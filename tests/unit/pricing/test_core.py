@@ -237,6 +237,22 @@ def test_a_new_chain_waits_for_its_futures_and_not_for_ever():
     assert [m for m in timer(pricer, NOW_NS + 5 * S) if isinstance(m, SurfaceV1)]
 
 
+def test_a_new_chain_waits_for_most_of_its_options_and_not_for_ever():
+    whole = ticks()
+    futures = {f"BTC-{days}D" for days in TRUTH}
+    options = [tick for tick in whole.ticks if tick.instrument not in futures]
+    left = {tick.instrument for tick in options[: len(options) // 5]}
+    rest = tuple(tick for tick in whole.ticks if tick.instrument not in left)
+    partial = msgspec.structs.replace(whole, ticks=rest)
+    pricer = pricer_of([*listing(), partial])
+    assert [m for m in timer(pricer, NOW_NS) if isinstance(m, SurfaceV1)] == []
+    feed(pricer, msgspec.structs.replace(whole, index_ns=NOW_NS + S))
+    assert [m for m in timer(pricer, NOW_NS + S) if isinstance(m, SurfaceV1)]
+    pricer = pricer_of([*listing(), partial])
+    feed(pricer, msgspec.structs.replace(partial, index_ns=NOW_NS + 5 * S))
+    assert [m for m in timer(pricer, NOW_NS + 5 * S) if isinstance(m, SurfaceV1)]
+
+
 def test_expiries_about_to_end_are_dropped_and_ended_ones_forgotten():
     pricer = pricer_of([*listing(), ticks()])
     assert len(timer(pricer, NOW_NS)[0].slices) == 4
