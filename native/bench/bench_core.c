@@ -5,9 +5,9 @@
  *
  * FOLDER gets response.bin (from due to quote bytes), service.bin (from begun to quote bytes) and
  * still.bin (service of ticks that moved no quote), moved.bin the quotes that each tick moved, and
- * width.bin bench_width() in thousandths, at times between ticks. Path
- * time runs at 1 ms a book tick and 100 ms an index tick, whatever the rate: so often the desk's
- * venue says the index, and what a tick moves hangs on how far and how long ago it moved. */
+ * width.bin bench_width() in thousandths, at times between ticks. Path time runs at 1 ms a book
+ * tick and 100 ms an index tick, whatever the rate: so often the desk's venue says the index, and
+ * what a tick moves hangs on how far and how long ago it moved. */
 #define _GNU_SOURCE
 #include "bench_clock.h"
 #include "path_fixture.h"

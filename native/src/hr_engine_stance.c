@@ -22,8 +22,8 @@ void hr_engine_set_common(hr_engine *engine, int64_t now_ns) {
         (double)(now_ns - engine->flow_ns) / (NS_PER_S * policy->flow_half_life_s);
     engine->common_ns = now_ns;
     engine->flow_keep = half_lives > 0.0 ? exp2(-half_lives) : 1.0;
-    engine->realised_vol = sqrt(engine->realised_variance_per_s * SECONDS_PER_YEAR);
-    const double vol = most(engine->realised_vol, policy->spot_vol_floor);
+    const double realised_vol = sqrt(engine->realised_variance_per_s * SECONDS_PER_YEAR);
+    const double vol = most(realised_vol, policy->spot_vol_floor);
     const double excess = vol / policy->spot_vol_floor - 1.0;
     const double age_s = most(0.0, (double)(now_ns - engine->surface.market_ns) / NS_PER_S);
     common->spot_ratio = policy->spot_sigmas * vol * engine->spot_root;

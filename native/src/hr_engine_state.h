@@ -111,8 +111,7 @@ struct hr_engine {
     double hedge_usd;
     double flow_delta_coin;
     double flow_vega_usd;
-    double flow_keep;    /* What is left of the flow at this moment. */
-    double realised_vol; /* Annual. */
+    double flow_keep; /* What is left of the flow at this moment. */
     double quote_tokens;
     int64_t tick_ns;
     int64_t flow_ns;
