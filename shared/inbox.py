@@ -30,7 +30,7 @@ class Entry:
     done: Callable[[], None] | None = None  # once its outputs are stored
     call: Callable[[], Any] | None = None
     read: "Callable[[Entry], bool] | None" = None  # makes it of bytes, when it is its turn
-    created_ns: int = 0  # of a lossy message: it grows too old
+    age_ns: int | None = None  # of a lossy message, when its turn came
     late_handlers: tuple[Callable[[Any], Any], ...] = ()  # and who wants it all the same
 
 

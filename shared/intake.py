@@ -168,7 +168,7 @@ class Intake:
                 message.subject, message.data, f"created {-age_ns / NS_PER_S:.1f} s in the future"
             )
             return False
-        entry.message, entry.created_ns = body, body.created_ns
+        entry.message, entry.age_ns = body, age_ns
         entry.handlers, entry.late_handlers = readers.handlers, readers.late_handlers
         entry.cause = cause_in(message.headers) if message.headers else None
         return True

@@ -24,11 +24,13 @@ HEAD_BYTES = 1_024  # of a dead letter, kept
 REASON_MAX = 512
 SUBJECT_MAX = 256
 TAG_LEVELS = 3  # conversation.noun.version
+SUBJECTS_MAX = 4_096  # remembered: a desk has some hundred
 
 
 class Readers(NamedTuple):
     """Who takes a kind: all of them, those who want it replayed, those who want it late."""
 
+    kind: type[Message]
     consumes: tuple[Consume, ...]
     handlers: tuple[Handler, ...]
     replay_handlers: tuple[Handler, ...]
@@ -45,6 +47,7 @@ class Reading:
                 tag = tag_of(consume.kind)
                 by_tag[tag] = (*by_tag.get(tag, ()), consume)
         self._by_tag = {tag: _readers(consumes) for tag, consumes in by_tag.items()}
+        self._by_subject: dict[str, Readers] = {}
 
     def subjects(
         self, stream: str | None, *, replay: bool | None = None, command: bool | None = None
@@ -63,23 +66,30 @@ class Reading:
 
     def kind_of(self, subject: str) -> type[Message]:
         """Returns the kind that a subject should carry; Message itself if none is read from it."""
-        readers = self._by_tag.get(tag_in(subject))
-        return readers.consumes[0].kind if readers is not None else Message
+        readers = self._readers_of(subject)
+        return readers.kind if readers is not None else Message
 
     def read(self, subject: str, data: bytes) -> tuple[Message, Readers] | None:
         """Returns the message and who takes it; None for a version that others take.
 
         Raises BadMessageError, and nothing else."""
-        tag = tag_in(subject)
-        readers = self._by_tag.get(tag)
+        readers = self._readers_of(subject)
         if readers is None:
-            if tag in KINDS:
+            if tag_in(subject) in KINDS:
                 return None
             raise BadMessageError(f"no message has the version of `{subject[:SUBJECT_MAX]}`")
-        message: Message = decode(readers.consumes[0].kind, data)
+        message: Message = decode(readers.kind, data)
         if subject_of(message) != subject:
             raise BadMessageError(f"the body belongs on `{subject_of(message)}`")
         return message, readers
+
+    def _readers_of(self, subject: str) -> Readers | None:
+        readers = self._by_subject.get(subject)
+        if readers is None:
+            readers = self._by_tag.get(tag_in(subject))
+            if readers is not None and len(self._by_subject) < SUBJECTS_MAX:
+                self._by_subject[subject] = readers
+        return readers
 
 
 def tag_in(subject: str) -> str:
@@ -104,6 +114,7 @@ def dead_letter(
 
 def _readers(consumes: tuple[Consume, ...]) -> Readers:
     return Readers(
+        consumes[0].kind,
         consumes,
         tuple(consume.handler for consume in consumes),
         tuple(consume.handler for consume in consumes if consume.replay),

@@ -103,7 +103,7 @@ class Worker:
                     now_ns = self._clock.monotonic_ns()  # handling begins after reading
                     if not is_read:
                         continue
-                if not entry.created_ns or self._is_timely(entry):
+                if entry.age_ns is None or self._is_timely(entry, entry.age_ns):
                     await self._handle(entry, now_ns)
             else:
                 answer = entry.call()
@@ -112,9 +112,8 @@ class Worker:
             now_ns = self._clock.monotonic_ns()
         self._outlet.push()
 
-    def _is_timely(self, entry: Entry) -> bool:
+    def _is_timely(self, entry: Entry, age_ns: int) -> bool:
         """Says whether a lossy message is still handled; an old one by those alone who want it."""
-        age_ns = self._clock.wall_ns() - entry.created_ns
         if age_ns > LOSSY_AGE_NS_MAX:
             entry.handlers = entry.late_handlers
         if not entry.handlers:

@@ -6,7 +6,7 @@ from infra.golden import sample
 from shared.messages.market import FeedV1, TicksV1
 from shared.messages.message import SIZE_BYTES_MAX, BadMessageError, Message, encode, subject_of
 from shared.messages.orders import CancelOrderV1, FillV1
-from shared.reading import Reading, dead_letter
+from shared.reading import SUBJECTS_MAX, Reading, dead_letter
 from shared.service import Service, on
 
 SERVICE = Service(
@@ -63,6 +63,14 @@ def test_who_wants_a_kind_replayed_or_late_is_told_apart():
 def test_a_subject_alone_tells_the_kind():
     assert READING.kind_of("market.ticks.v1.BTC") is TicksV1
     assert READING.kind_of("market.ticks.v9.BTC") is Message
+
+
+def test_a_flood_of_subjects_is_not_remembered_and_the_next_is_known_all_the_same():
+    reading = Reading(Service(name="risk", consumes=(on(TicksV1, lambda _: ()),)))
+    subjects = [f"market.ticks.v1.{number}" for number in range(SUBJECTS_MAX + 10)]
+    assert {reading.kind_of(subject) for subject in subjects} == {TicksV1}
+    assert len(reading._by_subject) == SUBJECTS_MAX
+    assert reading.kind_of(subjects[-1]) is TicksV1
 
 
 def test_a_version_that_others_take_is_skipped():

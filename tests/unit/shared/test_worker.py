@@ -93,7 +93,6 @@ async def test_after_a_failure_nothing_more_is_handled():
 
 async def test_what_grew_old_while_it_waited_reaches_only_who_wants_it_all_the_same():
     place = Place()
-    now_ns = SystemClock().wall_ns()
 
     def act(name):
         return (f"act on {name}",)
@@ -103,7 +102,7 @@ async def test_what_grew_old_while_it_waited_reaches_only_who_wants_it_all_the_s
 
     for name, age_s, late in (("old", 2.5, ()), ("young", 0.5, ()), ("old", 2.5, (judge,))):
         entry = Entry(kind=str, message=name, handlers=(act, *late))
-        entry.created_ns, entry.late_handlers = now_ns - round(age_s * NS_PER_S), late
+        entry.age_ns, entry.late_handlers = round(age_s * NS_PER_S), late
         place.inbox.put_lossy(entry)
     work = asyncio.create_task(place.worker.run())
     await asyncio.sleep(0.01)
