@@ -193,8 +193,14 @@ def print_table(report: dict[str, Any]) -> None:
     for part in (*PARTS, "stages"):
         for name, figure in report.get(part, {}).items():
             if isinstance(figure, dict) and "p50_us" in figure:
-                cells = " | ".join(map(shown, (figure[rank] for rank in PERCENTILES)))
-                print(f"| `{part}.{name}` | {cells} | {figure['samples']:,} |")
+                print_row(f"{part}.{name}", figure)
+                if "alone" in figure:
+                    print_row(f"{part}.{name}.alone", figure["alone"])
+
+
+def print_row(name: str, figure: dict[str, Any]) -> None:
+    cells = " | ".join(map(shown, (figure[rank] for rank in PERCENTILES)))
+    print(f"| `{name}` | {cells} | {figure['samples']:,} |")
 
 
 def shown(us: float) -> str:
