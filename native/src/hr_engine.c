@@ -68,43 +68,6 @@ hr_status hr_engine_init(void *memory, int64_t bytes, int64_t slot_count, hr_eng
     return HR_OK;
 }
 
-int hr_engine_is_valid(const hr_engine *engine) {
-    return engine != NULL && engine->magic == HR_ENGINE_MAGIC;
-}
-
-void hr_engine_see_time(hr_engine *engine, int64_t now_ns) {
-    if (now_ns > engine->now_ns) {
-        engine->now_ns = now_ns;
-    }
-}
-
-void hr_engine_mark_sides(hr_engine *engine, int64_t slot_index, int32_t sides) {
-    engine->marked_count += !hr_set_has(engine->marks, slot_index);
-    engine->slots[slot_index].due_sides |= sides;
-    hr_set_add(engine->marks, slot_index);
-}
-
-void hr_engine_mark_slot(hr_engine *engine, int64_t slot_index) {
-    hr_engine_mark_sides(engine, slot_index, HR_SIDES_BOTH);
-}
-
-void hr_engine_unmark_slot(hr_engine *engine, int64_t slot_index) {
-    engine->marked_count -= hr_set_has(engine->marks, slot_index);
-    engine->slots[slot_index].due_sides = 0;
-    hr_set_remove(engine->marks, slot_index);
-}
-
-hr_status hr_engine_find_slot(hr_engine *engine, int64_t slot, hr_slot **slot_out) {
-    if (!hr_engine_is_valid(engine)) {
-        return HR_ERR_MAGIC;
-    }
-    if (slot < 0 || slot >= engine->slot_count) {
-        return HR_ERR_NOT_FOUND;
-    }
-    *slot_out = &engine->slots[slot];
-    return HR_OK;
-}
-
 hr_status hr_engine_set_live(hr_engine *engine, int64_t slot, int32_t side, int64_t ticks,
                              int64_t lots, int64_t hold_until_ns) {
     hr_slot *target = NULL;
@@ -298,24 +261,6 @@ hr_status hr_engine_mark(hr_engine *engine, int64_t slot) {
 
 int64_t hr_engine_marked_count(const hr_engine *engine) {
     return hr_engine_is_valid(engine) ? engine->marked_count : 0;
-}
-
-static int32_t judge_moment(const hr_engine *engine, int64_t now_ns, hr_gate_state *state) {
-    if (engine->policy.version <= 0 || !engine->has_limits) {
-        return HR_GATE_NO_LIMITS;
-    }
-    hr_engine_read_moment(engine, now_ns, state);
-    return hr_gate_check_moment(&engine->limits, state);
-}
-
-int32_t hr_engine_blocked(const hr_engine *engine, int64_t now_ns) {
-    hr_gate_state state;
-    return hr_engine_is_valid(engine) ? judge_moment(engine, now_ns, &state) : HR_GATE_NO_LIMITS;
-}
-
-int32_t hr_engine_take_moment(hr_engine *engine, int64_t now_ns) {
-    hr_engine_see_time(engine, now_ns);
-    return judge_moment(engine, now_ns, &engine->gate);
 }
 
 hr_status hr_engine_read_risk(const hr_engine *engine, hr_engine_risk *risk_out) {

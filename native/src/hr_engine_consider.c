@@ -1,4 +1,5 @@
-/* hr_engine_consider.c: one quote: where it should stand, whether it may, and if it should move. */
+/* hr_engine_consider.c: whether anything may be quoted now; then of one quote where it should
+ * stand, whether it may, and if it should move. */
 #include "hr_engine_state.h"
 #include "hr_inline.h"
 
@@ -26,6 +27,24 @@ void hr_engine_read_moment(const hr_engine *engine, int64_t now_ns, hr_gate_stat
     state_out->state = engine->is_halted ? HR_STATE_HALTED : engine->lease_state;
     state_out->latches = (engine->trip.is_tripped ? HR_LATCH_TRIPPED : 0) |
                          (engine->is_excess ? HR_LATCH_EXCESS : 0);
+}
+
+static int32_t judge_moment(const hr_engine *engine, int64_t now_ns, hr_gate_state *state) {
+    if (engine->policy.version <= 0 || !engine->has_limits) {
+        return HR_GATE_NO_LIMITS;
+    }
+    hr_engine_read_moment(engine, now_ns, state);
+    return hr_gate_check_moment(&engine->limits, state);
+}
+
+int32_t hr_engine_blocked(const hr_engine *engine, int64_t now_ns) {
+    hr_gate_state state;
+    return hr_engine_is_valid(engine) ? judge_moment(engine, now_ns, &state) : HR_GATE_NO_LIMITS;
+}
+
+int32_t hr_engine_take_moment(hr_engine *engine, int64_t now_ns) {
+    hr_engine_see_time(engine, now_ns);
+    return judge_moment(engine, now_ns, &engine->gate);
 }
 
 /* Keep a target behind somebody else's other side: our quotes only ever rest. 0: there is none. */

@@ -145,6 +145,7 @@ struct hr_engine {
     uint64_t *picks; /* and what this pass decides in full. */
 };
 
+/* hr_engine_slot.c: one slot, as every part asks of it. */
 /* Returns 1 if the memory holds an engine of this version. */
 int hr_engine_is_valid(const hr_engine *engine);
 
@@ -161,6 +162,21 @@ void hr_engine_unmark_slot(hr_engine *engine, int64_t slot_index);
 /* Finds a slot; HR_ERR_MAGIC or HR_ERR_NOT_FOUND if there is none. */
 hr_status hr_engine_find_slot(hr_engine *engine, int64_t slot, hr_slot **slot_out);
 
+void hr_engine_value_slot(hr_engine *engine, hr_slot *slot, int64_t now_ns);
+void hr_engine_see_rivals(hr_slot *slot, int64_t now_ns);
+int hr_engine_is_in_range(const hr_engine *engine, const hr_slot *slot, int64_t now_ns);
+
+/* Returns the least price at which an option is quoted two-sided, or goes on to be. */
+double hr_engine_theo_min(const hr_engine *engine, const hr_slot *slot);
+/* Returns the largest |gamma| at which it is: the gate counts it for all that a window lets
+ * through, and a few options hours from expiry must not use up the limit of the whole chain. */
+double hr_engine_gamma_max(const hr_engine *engine, const hr_slot *slot);
+
+/* Returns 1 if the price on a side may be our own that we have just left, seen late; until when. */
+int hr_engine_is_echo(const hr_slot *slot, int32_t side, int64_t ticks, int64_t now_ns);
+int64_t hr_engine_echo_end(const hr_slot *slot, int32_t side);
+
+/* hr_engine_consider.c: the moment, and one quote in it. */
 /* Fills what the gate wants to know of the moment, all but what is in flight: as much as
  * hr_gate_check_moment looks at. */
 void hr_engine_read_moment(const hr_engine *engine, int64_t now_ns, hr_gate_state *state_out);
@@ -186,9 +202,6 @@ int hr_engine_consider(hr_engine *engine, hr_slot *slot, int64_t slot_index, int
 /* hr_engine_pass.c: the steps of a pass. */
 hr_status hr_engine_begin(hr_engine *engine, int64_t now_ns, const void *decisions,
                           hr_engine_pass *pass);
-void hr_engine_value_slot(hr_engine *engine, hr_slot *slot, int64_t now_ns);
-void hr_engine_see_rivals(hr_slot *slot, int64_t now_ns);
-int hr_engine_is_in_range(const hr_engine *engine, const hr_slot *slot, int64_t now_ns);
 /* Sends what matters most of `found` candidates; marks the others. */
 void hr_engine_send_best(hr_engine *engine, int64_t now_ns, int64_t capacity, int64_t found,
                          hr_engine_decision *decisions_out, hr_engine_pass *pass_out);
@@ -197,16 +210,6 @@ void hr_engine_send(hr_engine *engine, const hr_engine_decision *decision, int64
 int64_t hr_engine_budget(hr_engine *engine, int64_t now_ns, int64_t capacity);
 
 void hr_engine_count_live(const hr_engine *engine, hr_engine_pass *pass);
-
-/* Returns the least price at which an option is quoted two-sided, or goes on to be. */
-double hr_engine_theo_min(const hr_engine *engine, const hr_slot *slot);
-/* Returns the largest |gamma| at which it is: the gate counts it for all that a window lets
- * through, and a few options hours from expiry must not use up the limit of the whole chain. */
-double hr_engine_gamma_max(const hr_engine *engine, const hr_slot *slot);
-
-/* Returns 1 if the price on a side may be our own that we have just left, seen late; until when. */
-int hr_engine_is_echo(const hr_slot *slot, int32_t side, int64_t ticks, int64_t now_ns);
-int64_t hr_engine_echo_end(const hr_slot *slot, int32_t side);
 
 /* hr_decide.c */
 double hr_engine_step_at(const hr_engine_instrument *instrument, double price_coin);

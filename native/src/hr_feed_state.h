@@ -116,6 +116,7 @@ typedef struct {
 /* Returns the slot of an instrument, FEED_NONE when it is not registered. */
 int32_t feed_find(const hr_feed *feed, uint32_t instrument_id);
 
+/* hr_feed_stale.c: events, and which books may have missed something. */
 hr_feed_event *feed_event_push(feed_intake *intake, int32_t kind, int32_t slot);
 /* Makes a book unquotable for now; says so if it was fresh. */
 void feed_stale(feed_intake *intake, int32_t slot, uint8_t state, uint8_t reason);

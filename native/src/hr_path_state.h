@@ -206,12 +206,13 @@ void hr_path_decide_touched(hr_path *path, int64_t now_ns);
 /* Takes an underlying one step on: pulls, cancels again, starts. */
 void hr_path_step(hr_path *path, int32_t underlying, int64_t now_ns);
 
-/* Handles a message that is in sequence (hr_path_answer.c). */
-void hr_path_take_message(hr_path *path, const hr_fix_message *message, int64_t now_ns);
-/* A fill, from FIX or from a command; 0: it was known. */
+/* What rests no more (hr_path_fill.c). A fill, from FIX or from a command; 0: it was known. */
 int hr_path_fill(hr_path *path, int64_t handle, int64_t signed_lots, int64_t ticks,
                  const uint8_t *trade_id, int64_t trade_id_bytes, int32_t is_old, int64_t now_ns);
 /* Nothing of an underlying is in flight or rests any more. */
 void hr_path_forget(hr_path *path, int32_t underlying);
+
+/* Handles a message that is in sequence (hr_path_answer.c). */
+void hr_path_take_message(hr_path *path, const hr_fix_message *message, int64_t now_ns);
 
 #endif
