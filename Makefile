@@ -49,7 +49,11 @@ help: ## list the commands
 	$(BIN)/python native/build_ffi.py
 	@touch $@
 
-setup: .venv/run .venv/native ## virtual environment, pinned dependencies, the C core
+# A dozen processes start at once: none need compile what it imports.
+bytecode: .venv/run
+	@$(BIN)/python -m compileall -q -j2 shared services infra native chaos
+
+setup: .venv/run .venv/native bytecode ## virtual environment, pinned dependencies, the C core
 
 # ---- run ----------------------------------------------------------------------------------------
 run: setup ## the desk on the simulated venue, with its live view (SECONDS=60, CHAIN=FILE, SEED=N)
@@ -66,7 +70,7 @@ check: .venv/dev .venv/native ## linters, types, import contracts, C format
 	$(BIN)/lint-imports
 	$(BIN)/clang-format --dry-run -Werror native/include/*.h native/src/*.[ch] native/tests/*.[ch] native/bench/*.[ch] native/fuzz/*.[ch]
 
-test: .venv/dev .venv/native ## all tests: C under sanitizers, then Python
+test: .venv/dev .venv/native bytecode ## all tests: C under sanitizers, then Python
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-c
 	$(BIN)/python -m pytest -q -m "not long" --durations=12
 
@@ -272,7 +276,7 @@ lock: .venv/dev ## resolves the lock files anew (needs uv)
 clean: ## removes what was built
 	rm -rf .venv build native/_hedgerow* *.egg-info
 
-.PHONY: help setup run check test test-long test-c test-threads test-quickfix ci bench bench-ticks \
+.PHONY: help setup bytecode run check test test-long test-c test-threads test-quickfix ci bench bench-ticks \
     observation-cost \
     surface-report chains market-report desk-report simulate-many fuzz fuzz-coverage gate-oracle mutate-gate \
     calm fuzz-bus load soak trace-test chaos chaos-off breakers fallbacks format docs golden lock clean

@@ -11,17 +11,22 @@ from infra.trial_desk import over, running_desk
 from native.path_records import FILL, RECORD_DTYPE
 from shared.journal import read_entries
 from shared.journal_verifier import verify
+from tests.integration.bare_start import bare_start_s
+
+FIRST_QUOTE_S = 10.0
+STARTS_MAX = 10.0  # or so many bare starts of its slowest process, where the machine is a slow one
 
 
 @pytest.mark.parametrize("transport", ["fix", "websocket"])
 def test_desk_quotes_trades_hedges_and_accounts_for_it(tmp_path: Path, transport: str) -> None:
+    first_s = max(FIRST_QUOTE_S, STARTS_MAX * bare_start_s())
     with running_desk(
         tmp_path, "--seconds", "60", "--seed", "7", *over(transport, tmp_path)
     ) as desk:
         assert desk.process.wait(130) == 0, (tmp_path / "up.log").read_text()
         report = desk.end()
     assert report["quoted_instruments_max"] >= 400
-    assert report["time_to_first_quote_s"] <= 10
+    assert report["time_to_first_quote_s"] <= first_s
     assert report["two_sided_uptime_pct"] >= 95
     assert report["fills"] >= 50
     assert report["hedge_orders"] > 0

@@ -3,15 +3,14 @@
 import http.client
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from infra.trial_desk import ROOT, Desk, over, running_desk
+from infra.trial_desk import Desk, over, running_desk
 from infra.venue_account import VenueAccount
+from tests.integration.bare_start import bare_start_s
 
 QUOTES_GONE_S = 1.0
 QUOTING_AGAIN_S = 5.0
@@ -32,13 +31,6 @@ def quotes_at_venue(home: Path) -> int:
         return VenueAccount.of_run(home).live_quotes()
     except (OSError, http.client.HTTPException):
         return 0
-
-
-def bare_start_s() -> float:
-    """Returns how long the venue's process takes here, now, to come up to its first line."""
-    started = time.monotonic()
-    subprocess.run([sys.executable, "-c", "import services.venue.service"], cwd=ROOT, check=True)
-    return time.monotonic() - started
 
 
 def kill(desk: Desk, service: str) -> int:
