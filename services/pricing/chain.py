@@ -14,8 +14,9 @@ from shared.messages.quoting import Quote, QuotesV1
 from shared.units import E8
 
 Floats = NDArray[np.float64]  # (option,)
-TOLD_WAIT_NS = 4_000_000_000  # for what is listed to be told of: all ticks come within 3 s
-TOLD_SHARE_MIN = 0.9  # of the options
+FUTURES_WAIT_NS = 4_000_000_000  # for those listed to be told of: all ticks come within 3 s
+OPTIONS_WAIT_NS = 1_500_000_000  # and half of what stands still in half of that
+OPTIONS_TOLD_MIN = 0.9
 OPTIONS_MIN = 3  # fewer useful options do not make a slice
 MISSING = Tick("missing", 0, 0, 0, 0, 0.0, 0.0, 0, False)
 
@@ -110,12 +111,14 @@ class Chain:
         """Says whether a new chain is known too little: without a listed future the forward of its
         expiry, and of those about it, would be a guess; so would volatilities at the money from
         the few options whose ticks came first."""
-        if self.index_ns - self._began_ns >= TOLD_WAIT_NS:
+        age_ns = self.index_ns - self._began_ns
+        if age_ns >= FUTURES_WAIT_NS:
             return False
         options = self._options
-        told_count = sum(name in self._ticks for name in options.names)
-        if told_count < TOLD_SHARE_MIN * len(options.names):
-            return True
+        if age_ns < OPTIONS_WAIT_NS:
+            told_count = sum(name in self._ticks for name in options.names)
+            if told_count < OPTIONS_TOLD_MIN * len(options.names):
+                return True
         futures = (options.futures.get(options.expiries_ns[i]) for i in kept)
         return any(one is not None and one.name not in self._ticks for one in futures)
 

@@ -249,8 +249,10 @@ def test_a_new_chain_waits_for_most_of_its_options_and_not_for_ever():
     feed(pricer, msgspec.structs.replace(whole, index_ns=NOW_NS + S))
     assert [m for m in timer(pricer, NOW_NS + S) if isinstance(m, SurfaceV1)]
     pricer = pricer_of([*listing(), partial])
-    feed(pricer, msgspec.structs.replace(partial, index_ns=NOW_NS + 5 * S))
-    assert [m for m in timer(pricer, NOW_NS + 5 * S) if isinstance(m, SurfaceV1)]
+    for passed_ns, is_told in ((S, False), (2 * S, True)):
+        feed(pricer, msgspec.structs.replace(partial, index_ns=NOW_NS + passed_ns))
+        told = [m for m in timer(pricer, NOW_NS + passed_ns) if isinstance(m, SurfaceV1)]
+        assert bool(told) == is_told
 
 
 def test_expiries_about_to_end_are_dropped_and_ended_ones_forgotten():
